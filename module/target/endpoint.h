@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The transport's end of a socket: its port, its RPCs, the messages that wait
+ * for the application, and the memory they take.
+ */
+#ifndef SDP_TARGET_ENDPOINT_H
+#define SDP_TARGET_ENDPOINT_H
+
+#include <linux/list.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <net/sock.h>
+
+#include "net.h"
+
+/**
+ * struct sdp_endpoint - embedded in a socket of ours.
+ * @sk:        the socket; sockets are freed after an RCU grace period.
+ * @sn:        its namespace.
+ * @port:      local port, 0 while there is none; host byte order.
+ * @server:    accepts requests.
+ * @policy:    SDP_POLICY_*.
+ * @shutdown:  set once, under @lock: nothing starts or waits any more.
+ * @port_node: in the table of ports.
+ * @lock:      spinlock (bh) of the lists below. Taken inside an RPC's lock.
+ * @rpcs:      all RPCs.
+ * @ready:     RPCs with a message or a failure for any recvmsg.
+ * @rpc_count: entries of @rpcs.
+ * @ready_count: entries of @ready.
+ * @rmem:      truesize of received packets held, bytes.
+ * @wmem:      bytes of messages being sent.
+ * @quota:     bytes scheduled with the protocol and the cgroup, both ways.
+ * @mem_lock:  spinlock (bh) around scheduling memory.
+ */
+struct sdp_endpoint {
+	struct sock *sk;
+	struct sdp_net *sn;
+	u16 port;
+	bool server;
+	u8 policy;
+	bool shutdown;
+	struct hlist_node port_node;
+
+	spinlock_t lock ____cacheline_aligned_in_smp;
+	struct list_head rpcs;
+	struct list_head ready;
+	u32 rpc_count;
+	u32 ready_count;
+
+	atomic_t rmem ____cacheline_aligned_in_smp;
+	atomic_t wmem;
+	int quota;
+	spinlock_t mem_lock;
+};
+
+/**
+ * sdp_endpoint_init() - set up the endpoint of a new socket.
+ * @ep: zeroed.
+ * @sk: its socket; SOCK_RCU_FREE gets set.
+ *
+ * Context: process. Return: 0 or a negative errno.
+ */
+int sdp_endpoint_init(struct sdp_endpoint *ep, struct sock *sk);
+
+/**
+ * sdp_endpoint_shutdown() - end all RPCs and wake everybody; once or more.
+ * @ep: the endpoint. It stays bound.
+ *
+ * Waiting calls return ESHUTDOWN. Context: process, may sleep.
+ */
+void sdp_endpoint_shutdown(struct sdp_endpoint *ep);
+
+/**
+ * sdp_endpoint_release() - shut down, give the port back, uncharge.
+ * @ep: the endpoint; nothing may use it afterwards but RCU readers.
+ *
+ * Context: process, may sleep.
+ */
+void sdp_endpoint_release(struct sdp_endpoint *ep);
+
+/**
+ * sdp_endpoint_bind() - take a port.
+ * @ep:   the endpoint.
+ * @port: 1 to 0xffff in host byte order, or 0: assign one from 0x8000 up.
+ *
+ * A port that is bound a second time moves. Context: process.
+ * Return: 0 or -EADDRINUSE.
+ */
+int sdp_endpoint_bind(struct sdp_endpoint *ep, u16 port);
+
+/**
+ * sdp_endpoint_find() - the endpoint at a port.
+ * @net:  namespace.
+ * @port: host byte order.
+ *
+ * Context: RCU read lock; valid while that is held.
+ */
+struct sdp_endpoint *sdp_endpoint_find(struct net *net, u16 port);
+
+/**
+ * sdp_endpoint_readable() - does a message wait for recvmsg()?
+ * @ep: the endpoint.
+ */
+static inline bool sdp_endpoint_readable(const struct sdp_endpoint *ep)
+{
+	return !list_empty_careful(&ep->ready);
+}
+
+/**
+ * sdp_endpoint_writable() - is there memory for another message?
+ * @ep: the endpoint.
+ */
+static inline bool sdp_endpoint_writable(const struct sdp_endpoint *ep)
+{
+	return atomic_read(&ep->wmem) < READ_ONCE(ep->sk->sk_sndbuf);
+}
+
+#endif /* SDP_TARGET_ENDPOINT_H */
