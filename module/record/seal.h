@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Sending: number a message, seal its records, make packet headers.
+ *
+ * sdp_seal_begin() freezes everything; then each record once, in any order,
+ * with sdp_seal_record(); then packets with sdp_tx_header(). What a message
+ * needs for its life is struct sdp_tx, in the RPC; struct sdp_seal is only for
+ * the call that seals.
+ */
+#ifndef SDP_RECORD_SEAL_H
+#define SDP_RECORD_SEAL_H
+
+#include <linux/scatterlist.h>
+
+#include "layout.h"
+#include "session.h"
+
+struct sdp_rx;
+
+/**
+ * struct sdp_tx - a sealed message; embedded in the RPC.
+ * @epoch:  held; NULL: not begun, or ended.
+ * @msgno:  message number.
+ * @sealed: length of the sealed message, bytes.
+ * @heard:  bit 0 is set once the peer has shown that it has a packet of it.
+ */
+struct sdp_tx {
+	struct sdp_epoch *epoch;
+	u64 msgno;
+	u32 sealed;
+	unsigned long heard;
+};
+
+/**
+ * struct sdp_message_head - the message header, decoded.
+ * @len:           bytes of it in record 0.
+ * @app_len:       bytes of application data.
+ * @rpc_id:        as the sender sees it.
+ * @response:      not a request.
+ * @num_acks:      entries of @acks.
+ * @request_epoch: of a response: low 16 bits of its request's epoch.
+ * @request_msgno: of a response: its request's message number.
+ * @acks:          ids of RPCs whose response has been received, as the client
+ *                 sees them.
+ */
+struct sdp_message_head {
+	u32 len;
+	u32 app_len;
+	u64 rpc_id;
+	bool response;
+	u8 num_acks;
+	u16 request_epoch;
+	u64 request_msgno;
+	u64 acks[SDP_MAX_ACKS];
+};
+
+/**
+ * struct sdp_seal - a message while it is being sealed; on the stack.
+ * @tx:       the message.
+ * @app_len:  bytes of application data.
+ * @head_len: bytes of @head.
+ * @record_size: of the session.
+ * @records:  number of records.
+ * @head:     encoded message header.
+ */
+struct sdp_seal {
+	struct sdp_tx *tx;
+	u32 app_len;
+	u32 head_len;
+	u32 record_size;
+	u32 records;
+	u8 head[SDP_MESSAGE_HEAD_MAX];
+};
+
+/**
+ * sdp_seal_begin() - give a message its number, and fix its header and layout.
+ * @session: for a request, the session found for the peer; for a response,
+ *           NULL: that of @request.
+ * @tx:      zeroed.
+ * @seal:    filled in.
+ * @head:    @app_len, @rpc_id, @num_acks, @acks count; the rest is ignored.
+ * @request: for a response: the received request; for a request: NULL.
+ * @pad:     bytes of padding after the application data.
+ *
+ * Moves to the next epoch where the limits ask for it. A number that was given
+ * is burnt. End with sdp_tx_end() even if sealing fails.
+ *
+ * Context: process, may sleep. Return: 0; -EMSGSIZE (too many records), -EAGAIN
+ * (the window is full; ops->window tells when not), -EKEYEXPIRED, -ECONNRESET
+ * (the session has been removed).
+ */
+int sdp_seal_begin(struct sdp_session *session, struct sdp_tx *tx,
+		   struct sdp_seal *seal, const struct sdp_message_head *head,
+		   const struct sdp_rx *request, u32 pad);
+
+/**
+ * sdp_seal_lead() - bytes before a record's application data in its buffer.
+ * @seal:  from sdp_seal_begin().
+ * @index: of the record.
+ */
+static inline u32 sdp_seal_lead(const struct sdp_seal *seal, u32 index)
+{
+	return SDP_RECORD_HEADER + (index ? 0 : seal->head_len);
+}
+
+/**
+ * sdp_seal_app_length() - bytes of application data that a record takes.
+ * @seal:  from sdp_seal_begin().
+ * @index: of the record.
+ */
+static inline u32 sdp_seal_app_length(const struct sdp_seal *seal, u32 index)
+{
+	return sdp_layout_app_length(seal->record_size, seal->tx->sealed,
+				     seal->head_len, seal->app_len, index);
+}
+
+/**
+ * sdp_seal_buffer() - bytes of the buffer that a record is sealed from.
+ * @seal:  from sdp_seal_begin().
+ * @index: of the record.
+ *
+ * Record header and inner plaintext. Never more than
+ * SDP_RECORD_HEADER + record size.
+ */
+static inline u32 sdp_seal_buffer(const struct sdp_seal *seal, u32 index)
+{
+	return sdp_layout_wire_length(seal->record_size, seal->tx->sealed,
+				      index) - SDP_RECORD_TAG;
+}
+
+/**
+ * sdp_seal_record() - seal one record.
+ * @seal:  from sdp_seal_begin().
+ * @index: of the record; each once.
+ * @buf:   linear kernel memory (kmalloc or pages) of sdp_seal_buffer() bytes;
+ *         application data stands at sdp_seal_lead(), the rest is written
+ *         here. It holds plaintext: the caller frees or wipes it.
+ * @dst:   where the record goes, not @buf: sdp_layout_wire_length() bytes.
+ *
+ * Context: process, may sleep. Return: 0; -ECONNRESET (session removed);
+ * -ENOMEM, or what the cipher driver says. Nothing of @dst may be sent then,
+ * and the message has to be given up.
+ */
+int sdp_seal_record(struct sdp_seal *seal, u32 index, u8 *buf,
+		    struct scatterlist *dst);
+
+/**
+ * sdp_seal_inner() - seal a record whose plaintext is ready in place: the CPU
+ *	as owner of a segment that was meant for a NIC, once per record.
+ * @tx:    the message.
+ * @index: of the record.
+ * @src:   record header, inner plaintext (type byte last): @len bytes.
+ * @dst:   other memory, @len + SDP_RECORD_TAG bytes.
+ * @len:   bytes, record header included.
+ *
+ * Context: any, may not sleep in softirq. Return: 0; -EAGAIN (in softirq,
+ * where the cipher cannot run now: from process context it can); -ECONNRESET;
+ * what the cipher driver says.
+ */
+int sdp_seal_inner(struct sdp_tx *tx, u32 index, struct scatterlist *src,
+		   struct scatterlist *dst, unsigned int len);
+
+/**
+ * sdp_seal_plain() - make a record's plaintext without sealing it, for a NIC.
+ * @seal:  from sdp_seal_begin().
+ * @index: of the record.
+ * @buf:   as for sdp_seal_record().
+ */
+void sdp_seal_plain(const struct sdp_seal *seal, u32 index, u8 *buf);
+
+/**
+ * sdp_tx_header() - complete the header of a DATA packet or segment.
+ * @tx:    the message.
+ * @hdr:   ports, sequence, sender id, incoming, cutoff_version, flags and
+ *         packet_payload are set; writes the constants, message length,
+ *         session, message number, epoch and tag.
+ *
+ * Context: any.
+ */
+void sdp_tx_header(const struct sdp_tx *tx, struct sdp_secure_data_hdr *hdr);
+
+/**
+ * sdp_tx_authenticate() - put the trailer of the authenticated form on a packet.
+ * @tx:  the message.
+ * @sg:  the header from sdp_tx_header() (flag SDP_DATA_AUTHENTICATED), payload,
+ *       and room for struct sdp_data_trailer: written here. The first entry
+ *       holds at least the header, the last exactly the trailer.
+ * @len: bytes of all of it.
+ *
+ * Context: any. Return: 0, -EKEYEXPIRED, -ECONNRESET.
+ */
+int sdp_tx_authenticate(struct sdp_tx *tx, struct scatterlist *sg,
+			unsigned int len);
+
+/**
+ * sdp_tx_heard() - an authenticated packet shows that the peer has some of it.
+ * @tx: the message. Any number of times.
+ *
+ * Context: any.
+ */
+void sdp_tx_heard(struct sdp_tx *tx);
+
+/**
+ * sdp_tx_end() - the message is not needed any more, or failed.
+ * @tx: the message; may be ended, or not begun. Drops the epoch.
+ *
+ * Context: any.
+ */
+void sdp_tx_end(struct sdp_tx *tx);
+
+/** sdp_tx_session() - session of a begun message. */
+struct sdp_session *sdp_tx_session(const struct sdp_tx *tx);
+
+#endif /* SDP_RECORD_SEAL_H */
