@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Contexts of the Homa program: state that the target keeps, zeroed at its
+ * creation, and hands to chains under its lock. Only chains write to it.
+ */
+#ifndef SDP_PROGRAM_HOMA_CONTEXT_H
+#define SDP_PROGRAM_HOMA_CONTEXT_H
+
+#include "event.h"
+
+/* Separate holes that the received part of a message may have. */
+#define HOMA_GAPS 16
+/* Acknowledgements that wait for a packet to ride in. */
+#define HOMA_ACKS 5
+/* Requests (even ids) that at-most-once remembers per client, in words of 64. */
+#define HOMA_WINDOW_WORDS 64
+#define HOMA_WINDOW_IDS (64 * HOMA_WINDOW_WORDS)
+/* Times that a client starts a request over on RPC_UNKNOWN, in a row. */
+#define HOMA_RESTARTS 16
+
+/**
+ * struct prog_params - settings, the same for all events until changed.
+ * @resend_ns:     silence after which the receiver of a message asks for what
+ *                 is missing, and time between asking again.
+ * @dead_ns:       silence after which the peer of an RPC is dead.
+ * @need_ack_ns:   time from the end of a response to the first NEED_ACK.
+ * @forget_ns:     a client's at-most-once memory idle for so long is forgotten.
+ * @unsched_bytes: bytes of our messages that are sent without a grant.
+ * @max_unsched:   most unscheduled bytes that are taken from a peer.
+ * @window:        bytes that one message may have granted and not received.
+ * @max_incoming:  bytes that all messages may have granted and not received.
+ * @quantum:       grants are multiples of it (or the length); 0 or 1: any.
+ * @max_message:   longest message, bytes; [0] clear, [1] secure (sealed).
+ * @pace_bytes:    messages of at most so many bytes are not paced.
+ * @fifo_share:    share of granted bytes that goes to the oldest message, per
+ *                 mille.
+ * @fifo_chunk:    bytes that the oldest message is granted at a time.
+ * @cutoffs:       what we want peers to use for unscheduled data to us.
+ * @cutoff_version: version of @cutoffs, not 0.
+ * @overcommit:    messages (of different peers) granted to at once.
+ * @prios:         priority levels; control packets go at the highest.
+ * @sched_prios:   lowest levels, used for scheduled data.
+ * @resend_tries:  unanswered questions before a peer may be dead.
+ */
+struct prog_params {
+	u64 resend_ns;
+	u64 dead_ns;
+	u64 need_ack_ns;
+	u64 forget_ns;
+	u32 unsched_bytes;
+	u32 max_unsched;
+	u32 window;
+	u32 max_incoming;
+	u32 quantum;
+	u32 max_message[2];
+	u32 pace_bytes;
+	u32 fifo_share;
+	u32 fifo_chunk;
+	u32 cutoffs[PROG_PRIOS];
+	u16 cutoff_version;
+	u8 overcommit;
+	u8 prios;
+	u8 sched_prios;
+	u8 resend_tries;
+};
+
+/*
+ * States of an RPC. OUT, IN and REPLY have a timer pending, always; READY and
+ * SERVICE wait for the application of this host, FAILED too.
+ */
+enum homa_state {
+	HOMA_NEW,	/* created, nothing known */
+	HOMA_OUT,	/* client: request going out, nothing of the response */
+	HOMA_IN,	/* part of the peer's message is here */
+	HOMA_READY,	/* the peer's message is complete, not taken */
+	HOMA_SERVICE,	/* server: the application has the request */
+	HOMA_REPLY,	/* server: response going out, or not acknowledged */
+	HOMA_FAILED,	/* client: the application has to be told */
+	HOMA_OVER,	/* ended; the target has been told (CTX_END) */
+	HOMA_STATES
+};
+
+/**
+ * struct homa_range - bytes [@start, @end) of a message.
+ */
+struct homa_range {
+	u32 start;
+	u32 end;
+};
+
+/**
+ * struct prog_rpc - one RPC at one of its ends.
+ * @active:      when the peer was last heard, or it became its turn.
+ * @asked:       when we last asked (RESEND, NEED_ACK).
+ * @born:        when the message that is being received began.
+ * @resent_since: start of the interval that @resent counts.
+ * @tx_length:   bytes of our message.
+ * @tx_ready:    bytes of it that may be sent (sealed).
+ * @tx_unsched:  bytes of it that need no grant.
+ * @tx_granted:  bytes of it that the peer lets us send.
+ * @tx_sent:     bytes of it sent at least once.
+ * @resent:      bytes sent again in this interval.
+ * @rx_length:   bytes of the peer's message; 0: not known.
+ * @rx_unsched:  bytes of it that come without a grant.
+ * @rx_granted:  bytes of it that the peer may send.
+ * @rx_end:      end of the last byte received.
+ * @rx_received: bytes received.
+ * @rx_settled:  @rx_received when the host context last heard of it.
+ * @held:        bytes of it that the host context counts as incoming.
+ * @gaps:        number of @gap.
+ * @gap:         holes below @rx_end, in order.
+ * @gap_auth:    bit i: @gap[i] is filled by authenticated packets only.
+ * @state:       enum homa_state.
+ * @server:      we are the RPC's server.
+ * @secure:      secure mode.
+ * @verified:    the received message has been opened, whole.
+ * @ranked:      in the ranks of messages that want grants.
+ * @queued:      in PROG_RANK_SEND.
+ * @asking:      the peer owes an answer to this RPC.
+ * @offered:     CUTOFFS have been sent for this RPC.
+ * @tries:       questions since the peer was last heard.
+ * @put_off:     times that another RPC's question went first.
+ * @restarts:    times that the request was started over, in a row.
+ * @tx_prio:     of unscheduled data.
+ * @tx_sched_prio: of scheduled data.
+ */
+struct prog_rpc {
+	u64 active;
+	u64 asked;
+	u64 born;
+	u64 resent_since;
+	u32 tx_length;
+	u32 tx_ready;
+	u32 tx_unsched;
+	u32 tx_granted;
+	u32 tx_sent;
+	u32 resent;
+	u32 rx_length;
+	u32 rx_unsched;
+	u32 rx_granted;
+	u32 rx_end;
+	u32 rx_received;
+	u32 rx_settled;
+	u32 held;
+	u8 state;
+	u8 server;
+	u8 secure;
+	u8 verified;
+	u8 ranked;
+	u8 queued;
+	u8 asking;
+	u8 offered;
+	u8 tries;
+	u8 put_off;
+	u8 restarts;
+	u8 tx_prio;
+	u8 tx_sched_prio;
+	u8 gaps;
+	u16 gap_auth;
+	struct homa_range gap[HOMA_GAPS];
+};
+
+/**
+ * struct prog_client - a client (address and port) at a server, clear mode:
+ * which of its requests have been received whole.
+ * @seen: when the last request was accepted.
+ * @top:  largest request number (id / 2) in the window, plus 1; 0: empty.
+ * @done: bit n % HOMA_WINDOW_IDS: request number n has been received.
+ */
+struct prog_client {
+	u64 seen;
+	u64 top;
+	u64 done[HOMA_WINDOW_WORDS];
+};
+
+/**
+ * struct homa_ack - an RPC that can be acknowledged.
+ * @id:   as the client sees it.
+ * @port: of its server.
+ */
+struct homa_ack {
+	u64 id;
+	u16 port;
+};
+
+/**
+ * struct prog_peer - a peer address (clear), or a session (secure).
+ * @asked:          when a RESEND last went to this peer.
+ * @asker:          RPC id of that RESEND, while it is not answered.
+ * @cutoffs:        what the peer wants us to use for unscheduled data.
+ * @cutoff_version: of @cutoffs, 0: none yet. For the header of DATA.
+ * @asking:         a RESEND is not answered.
+ * @unanswered:     RESENDs since the peer was last heard.
+ * @acks:           number of @ack.
+ * @ack:            acknowledgements to send.
+ */
+struct prog_peer {
+	u64 asked;
+	u64 asker;
+	u32 cutoffs[PROG_PRIOS];
+	u16 cutoff_version;
+	u8 asking;
+	u8 unanswered;
+	u8 acks;
+	struct homa_ack ack[HOMA_ACKS];
+};
+
+/**
+ * struct prog_host - a network namespace. Index 0 is clear, 1 secure.
+ * @held:        sum of the held bytes of all RPCs.
+ * @fifo_credit: bytes that the oldest message may be granted.
+ * @ranked:      RPCs that want grants.
+ * @denied:      a winner of the class got nothing: kick it when that changes.
+ */
+struct prog_host {
+	u64 held[2];
+	u64 fifo_credit;
+	u32 ranked[2];
+	u8 denied[2];
+};
+
+/**
+ * struct prog_scratch - what processors of one chain pass on. Need not be
+ * initialised.
+ * @fresh: the event created the RPC.
+ * @count: of @range.
+ * @auth:  bit i: @range[i] needs authenticated packets.
+ * @range: gaps while they are rewritten.
+ */
+struct prog_scratch {
+	u32 fresh;
+	u32 count;
+	u32 auth;
+	struct homa_range range[HOMA_GAPS + 1];
+};
+
+/**
+ * struct prog_info - what diagnostics show of an RPC. Bytes.
+ */
+struct prog_info {
+	s32 tx_length;	/* -1: none */
+	u32 tx_sent;
+	u32 tx_granted;
+	u32 tx_prio;
+	s32 rx_length;	/* -1: none */
+	u32 rx_remaining;
+	u32 rx_gaps;
+	u32 rx_gap_bytes;
+	u32 rx_granted;
+	u32 state;	/* for prog_state_name() */
+};
+
+#endif /* SDP_PROGRAM_HOMA_CONTEXT_H */

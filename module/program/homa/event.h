@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Events of the Homa program: what a target fills in before it dispatches one.
+ *
+ * Each kind of event has its own fields, listed here; all others are ignored
+ * and need not be set. @now, @kind are always set, and @id, @port wherever an
+ * RPC is involved: also in events that a chain raises (MTP_RAISE), which see
+ * the fields of the event that raised them, @length and @kind apart.
+ *
+ * Application
+ *   SEND_REQUEST   message_length, length, prio, paced, secure. The RPC is
+ *                  fresh; a verdict means it is not kept.
+ *   SEND_RESPONSE  message_length, length, prio, paced
+ *                  @length is how many bytes are ready (sealed) so far, @prio
+ *                  what prog_peer_prio() says for @message_length.
+ *   READY_MORE     length (bytes ready so far), paced
+ *   VERIFIED       the whole secure message has been opened
+ *   RECORD_BAD     offset, length, final: these bytes did not open
+ *   DELIVERED      the application has taken the message, or the failure
+ *   ABORT          error: positive errno for the application, or 0: forget
+ *   TAKE_ACKS      length: give up at most that many MTP_ACK (1 clear, 5 secure)
+ * Network, the RPC exists
+ *   DATA           offset, length (payload), message_length, incoming,
+ *                  cutoff_version, auth
+ *   GRANT          offset, prio, resend_all, paced
+ *   RESEND         offset, length, prio, auth (the flag "bad record")
+ *   RPC_UNKNOWN    before, paced
+ *   BUSY NEED_ACK
+ *   ACK            the RPC is acknowledged: one event for each of the packet's
+ *   ABORT_PACKET   error (positive), secure mode only
+ *   ICMP_ERROR     error (positive), clear mode only
+ * Network, a request whose RPC has just been created: as DATA
+ *   REQUEST_NEW_CLEAR, REQUEST_NEW_SECURE
+ * Network, no RPC (a PACKET goes back to the source, for the RPC of @id)
+ *   CUTOFFS        cutoffs, cutoff_version
+ *   STRAY_DATA (a response) STRAY_GRANT STRAY_UNKNOWN STRAY_BUSY STRAY_ACK
+ *   STRAY_RESEND   before
+ *   STRAY_NEED_ACK server_port in @port
+ * Timer and ranks
+ *   TIMEOUT        paced
+ *   GRANT_TURN     position, winners
+ *   FIFO_TURN
+ *   SEND_TURN      length: bytes that may be sent now
+ * Raised by chains only
+ *   REQUEST_DONE ACK_LATER PEER_ALIVE GRANT_SETTLE
+ *
+ * A message that is sent with @paced set waits in PROG_RANK_SEND for its
+ * SEND_TURN, unless it is short (prog_params.pace_bytes).
+ */
+#ifndef SDP_PROGRAM_HOMA_EVENT_H
+#define SDP_PROGRAM_HOMA_EVENT_H
+
+#include "../mtp.h"
+
+#define PROG_PRIOS 8
+
+/**
+ * struct prog_ev - an event.
+ * @now:            time of the event, ns, of one monotonic clock.
+ * @id:             RPC id as this host sees it (even: we are the client).
+ * @offset:         first byte that the event is about.
+ * @length:         bytes that the event is about.
+ * @message_length: bytes of the whole message.
+ * @incoming:       bytes that the sender will send without more grants.
+ * @cutoffs:        of a CUTOFFS packet.
+ * @error:          positive errno.
+ * @cutoff_version: version of cutoffs that the sender uses, or offers.
+ * @port:           port of the RPC's server.
+ * @position:       place among the winners of a rank, from 0.
+ * @winners:        how many winners the rank has now.
+ * @kind:           enum prog_event.
+ * @prio:           priority.
+ * @secure:         secure mode.
+ * @auth:           authenticated form of DATA; bad record in RESEND.
+ * @paced:          the device's queue is kept short: wait for SEND_TURN.
+ * @final:          RECORD_BAD: the record failed in authenticated form too.
+ * @before:         RPC_UNKNOWN, STRAY_RESEND: delivered before.
+ * @resend_all:     GRANT: send again from the start.
+ */
+struct prog_ev {
+	u64 now;
+	u64 id;
+	u32 offset;
+	u32 length;
+	u32 message_length;
+	u32 incoming;
+	u32 cutoffs[PROG_PRIOS];
+	s32 error;
+	u16 cutoff_version;
+	u16 port;
+	u16 position;
+	u16 winners;
+	u8 kind;
+	u8 prio;
+	u8 secure;
+	u8 auth;
+	u8 paced;
+	u8 final;
+	u8 before;
+	u8 resend_all;
+};
+
+/* RESEND: nothing of the message has arrived, its length is not known. */
+#define PROG_LENGTH_ALL 0xffffffffu
+
+/*
+ * Control packets, by their type on the wire (secure: | 0x40). Instruction
+ * PACKET and its fields:
+ *   GRANT        a: offset, prio
+ *   RESEND       a: offset, b: length, prio, flags: MTP_TX_AUTH (bad record)
+ *   RPC_UNKNOWN  flags: MTP_TX_BEFORE
+ *   CUTOFFS      our own cutoffs and version, from struct prog_params
+ *   ACK          for the RPC itself; the MTP_ACK instructions that follow at
+ *                once are its further entries
+ *   ABORT        a: reason (positive errno); secure mode only
+ *   BUSY, NEED_ACK
+ */
+enum prog_packet {
+	PROG_PACKET_GRANT = 0x11,
+	PROG_PACKET_RESEND = 0x12,
+	PROG_PACKET_RPC_UNKNOWN = 0x13,
+	PROG_PACKET_BUSY = 0x14,
+	PROG_PACKET_CUTOFFS = 0x15,
+	PROG_PACKET_NEED_ACK = 0x17,
+	PROG_PACKET_ACK = 0x18,
+	PROG_PACKET_ABORT = 0x19,
+};
+
+/*
+ * errno values that chains use, the generic ones of Linux; the target asserts
+ * that they are the kernel's.
+ */
+#define PROG_EINVAL 22
+#define PROG_EBADMSG 74
+#define PROG_EMSGSIZE 90
+#define PROG_ECONNRESET 104
+#define PROG_ETIMEDOUT 110
+
+/* Drop reasons: positive verdicts, from 1. */
+enum prog_drop {
+	PROG_DROP_NONE,
+#define DROP(name, text) PROG_DROP_##name,
+#include "drop.def"
+#undef DROP
+	PROG_DROPS
+};
+
+/* Kinds of event, in the order of the table. */
+enum prog_event {
+#define EVENT(name, contexts, chain) PROG_EV_##name,
+#include "homa.def"
+#undef EVENT
+	PROG_EVENTS
+};
+
+/*
+ * Ranks. Clear and secure messages that want grants have one each, so that
+ * clear traffic cannot push secure messages out of the winners.
+ */
+enum prog_rank {
+	PROG_RANK_GRANT_CLEAR,	/* key: bytes remaining */
+	PROG_RANK_GRANT_SECURE,	/* key: bytes remaining */
+	PROG_RANK_FIFO,		/* key: time of birth */
+	PROG_RANK_SEND,		/* key: bytes left to send */
+	PROG_RANKS
+};
+
+#endif /* SDP_PROGRAM_HOMA_EVENT_H */
