@@ -154,12 +154,11 @@ enum prog_event {
 };
 
 /*
- * Ranks. Clear and secure messages that want grants have one each, so that
- * clear traffic cannot push secure messages out of the winners.
+ * Ranks. Of PROG_RANK_GRANT, the target lets clear messages win at most half of
+ * the places while secure ones wait.
  */
 enum prog_rank {
-	PROG_RANK_GRANT_CLEAR,	/* key: bytes remaining */
-	PROG_RANK_GRANT_SECURE,	/* key: bytes remaining */
+	PROG_RANK_GRANT,	/* key: bytes remaining */
 	PROG_RANK_FIFO,		/* key: time of birth */
 	PROG_RANK_SEND,		/* key: bytes left to send */
 	PROG_RANKS

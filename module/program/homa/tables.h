@@ -80,7 +80,7 @@ static inline u32 prog_rank_event(u32 rank)
  */
 static inline u32 prog_rank_grouped(u32 rank)
 {
-	return rank == PROG_RANK_GRANT_CLEAR || rank == PROG_RANK_GRANT_SECURE;
+	return rank == PROG_RANK_GRANT;
 }
 
 /** prog_rank_winners() - how many winners a rank has, at most. */
