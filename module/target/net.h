@@ -26,8 +26,6 @@
  * @max_peers:      peers remembered in the namespace.
  * @user_sessions:  sessions that one user may have.
  * @pace_ns:        length of the device queue that pacing aims at, 0: off.
- * @tso:            0: segment in software; 1: also let devices that are known
- *                  to segment protocol 146; 2: let any device.
  */
 struct sdp_settings {
 	struct prog_params prog;
@@ -40,7 +38,6 @@ struct sdp_settings {
 	u32 max_peers;
 	u32 user_sessions;
 	u32 pace_ns;
-	u32 tso;
 };
 
 struct sdp_pacer;

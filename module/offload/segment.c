@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/unaligned.h>
+#include <net/gso.h>
+#include <net/protocol.h>
+
+#include "segment.h"
+
+/* Bytes 4-7 of the header are the place of a packet's payload; byte 12 holds
+ * the header's length, as in TCP.
+ */
+#define PLACE_OFFSET 4
+#define DOFF_OFFSET 12
+#define MIN_HEADER 28
+
+u32 sdp_segment_room(const struct net_device *dev, u32 header, u32 payload,
+		     bool v6)
+{
+	u32 max = v6 ? READ_ONCE(dev->gso_max_size) :
+		       READ_ONCE(dev->gso_ipv4_max_size);
+	u32 packets = READ_ONCE(dev->gso_max_segs);
+
+	max = min_t(u32, max, GSO_LEGACY_MAX_SIZE);
+	max = max > header ? min_t(u32, max - header, SDP_SEGMENT_MAX) : 0;
+	packets = min(packets, max / payload);
+	return max(packets, 1U) * payload;
+}
+
+void sdp_segment_mark(struct sk_buff *skb, u32 payload, u32 bytes)
+{
+	struct skb_shared_info *shinfo = skb_shinfo(skb);
+
+	/*
+	 * Nothing is to be filled in by a device. This state says so, and it
+	 * keeps a segment whole where no cutting is needed.
+	 */
+	skb->ip_summed = CHECKSUM_UNNECESSARY;
+	shinfo->gso_size = payload;
+	shinfo->gso_segs = DIV_ROUND_UP(bytes, payload);
+	/*
+	 * Only software devices claim lists, so that the kernel cuts a segment
+	 * before any real device: those drop segments of a protocol that they
+	 * do not know, or copy TCP's fields into them.
+	 */
+	shinfo->gso_type = SKB_GSO_FRAGLIST;
+}
+
+static struct sk_buff *gso_segment(struct sk_buff *skb,
+				   netdev_features_t features)
+{
+	u32 payload = skb_shinfo(skb)->gso_size;
+	struct sk_buff *segs, *seg;
+	u32 place, header;
+
+	if (!pskb_may_pull(skb, MIN_HEADER))
+		return ERR_PTR(-EINVAL);
+	header = (skb->data[DOFF_OFFSET] >> 4) * 4;
+	if (header < MIN_HEADER || !payload || !pskb_may_pull(skb, header))
+		return ERR_PTR(-EINVAL);
+	place = get_unaligned_be32(skb->data + PLACE_OFFSET);
+	__skb_pull(skb, header);
+	/* There is no checksum to compute, and so no reason to copy payload. */
+	features |= NETIF_F_HW_CSUM | NETIF_F_SG;
+	features &= ~NETIF_F_GSO_PARTIAL;
+	segs = skb_segment(skb, features);
+	if (IS_ERR_OR_NULL(segs))
+		return segs;
+	for (seg = segs; seg; seg = seg->next) {
+		put_unaligned_be32(place, skb_transport_header(seg) +
+					  PLACE_OFFSET);
+		seg->ip_summed = CHECKSUM_NONE;
+		place += payload;
+	}
+	return segs;
+}
+
+static const struct net_offload offload_v4 = {
+	.callbacks = { .gso_segment = gso_segment },
+};
+
+static const struct net_offload offload_v6 = {
+	.callbacks = { .gso_segment = gso_segment },
+};
+
+int sdp_segment_init(u8 protocol)
+{
+	int err = inet_add_offload(&offload_v4, protocol);
+
+	if (err)
+		return err;
+	err = inet6_add_offload(&offload_v6, protocol);
+	if (err)
+		inet_del_offload(&offload_v4, protocol);
+	return err;
+}
+
+void sdp_segment_exit(u8 protocol)
+{
+	inet6_del_offload(&offload_v6, protocol);
+	inet_del_offload(&offload_v4, protocol);
+	synchronize_net();
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Two levels of segmentation: we cut a message into segments, the device or
+ * the kernel cuts each segment into packets whose headers are copies.
+ */
+#ifndef SDP_OFFLOAD_SEGMENT_H
+#define SDP_OFFLOAD_SEGMENT_H
+
+#include <linux/netdevice.h>
+#include <linux/skbuff.h>
+
+/* Most payload bytes of a segment: with all headers, an IP length holds it. */
+#define SDP_SEGMENT_MAX 65280
+
+/**
+ * sdp_segment_room() - most payload bytes of a segment to a device.
+ * @dev:     where the route leads.
+ * @header:  bytes of IP and transport header.
+ * @payload: bytes of payload per packet.
+ * @v6:      IPv6.
+ *
+ * Return: a multiple of @payload, at least one.
+ */
+u32 sdp_segment_room(const struct net_device *dev, u32 header, u32 payload,
+		     bool v6);
+
+/**
+ * sdp_segment_mark() - have a segment cut into packets on its way.
+ * @skb:     the segment.
+ * @payload: bytes of payload per packet.
+ * @bytes:   bytes of payload in @skb, more than @payload.
+ */
+void sdp_segment_mark(struct sk_buff *skb, u32 payload, u32 bytes);
+
+/**
+ * sdp_segment_init() - register the callbacks that cut segments.
+ * @protocol: IP protocol number.
+ * Return: 0 or a negative errno.
+ */
+int sdp_segment_init(u8 protocol);
+void sdp_segment_exit(u8 protocol);
+
+#endif /* SDP_OFFLOAD_SEGMENT_H */

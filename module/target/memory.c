@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/sched/signal.h>
+#include <net/sock.h>
+
+#include "memory.h"
+
+#define STEP 65536
+
+static int used(const struct sdp_endpoint *ep)
+{
+	return atomic_read(&ep->rmem) + atomic_read(&ep->wmem);
+}
+
+static bool schedule_steps(struct sdp_endpoint *ep, int kind)
+{
+	struct sock *sk = ep->sk;
+	bool ok = true;
+
+	spin_lock_bh(&ep->mem_lock);
+	while (used(ep) > ep->quota) {
+		if (!__sk_mem_schedule(sk, STEP, kind)) {
+			ok = false;
+			break;
+		}
+		/* Taken at once: the quota is what we account for. */
+		sk_forward_alloc_add(sk, -STEP);
+		WRITE_ONCE(ep->quota, ep->quota + STEP);
+	}
+	spin_unlock_bh(&ep->mem_lock);
+	return ok;
+}
+
+/* Keep a step in hand, so that a ping-pong of messages does not come here. */
+static void give_back(struct sdp_endpoint *ep, int keep)
+{
+	struct sock *sk = ep->sk;
+	int spare;
+
+	spin_lock_bh(&ep->mem_lock);
+	spare = (ep->quota - used(ep) - keep) / STEP * STEP;
+	if (spare > 0) {
+		WRITE_ONCE(ep->quota, ep->quota - spare);
+		sk_forward_alloc_add(sk, spare);
+		__sk_mem_reclaim(sk, spare);
+	}
+	spin_unlock_bh(&ep->mem_lock);
+}
+
+static bool charge(struct sdp_endpoint *ep, atomic_t *counter, int bytes,
+		   int kind)
+{
+	atomic_add(bytes, counter);
+	if (likely(used(ep) <= READ_ONCE(ep->quota)) ||
+	    schedule_steps(ep, kind))
+		return true;
+	atomic_sub(bytes, counter);
+	return false;
+}
+
+static void uncharge(struct sdp_endpoint *ep, atomic_t *counter, int bytes)
+{
+	atomic_sub(bytes, counter);
+	if (unlikely(READ_ONCE(ep->quota) - used(ep) > 4 * STEP))
+		give_back(ep, STEP);
+}
+
+bool sdp_memory_charge_rx(struct sdp_endpoint *ep, u32 truesize)
+{
+	if (unlikely(atomic_read(&ep->rmem) > READ_ONCE(ep->sk->sk_rcvbuf)))
+		return false;
+	return charge(ep, &ep->rmem, truesize, SK_MEM_RECV);
+}
+
+void sdp_memory_uncharge_rx(struct sdp_endpoint *ep, u32 truesize)
+{
+	uncharge(ep, &ep->rmem, truesize);
+}
+
+static int wait_for_room(struct sdp_endpoint *ep)
+{
+	struct sock *sk = ep->sk;
+	long timeo = sock_sndtimeo(sk, false);
+	DEFINE_WAIT(wait);
+	int err = 0;
+
+	for (;;) {
+		set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
+		prepare_to_wait(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
+		if (READ_ONCE(ep->shutdown))
+			err = -ESHUTDOWN;
+		else if (sdp_endpoint_writable(ep))
+			break;
+		else if (!timeo)
+			err = -EAGAIN;
+		else if (signal_pending(current))
+			err = sock_intr_errno(timeo);
+		if (err)
+			break;
+		timeo = schedule_timeout(timeo);
+	}
+	finish_wait(sk_sleep(sk), &wait);
+	return err;
+}
+
+int sdp_memory_charge_tx(struct sdp_endpoint *ep, u32 length, bool nonblock)
+{
+	int err;
+
+	while (!sdp_endpoint_writable(ep)) {
+		if (nonblock) {
+			set_bit(SOCK_NOSPACE, &ep->sk->sk_socket->flags);
+			/* Pairs with sdp_memory_uncharge_tx(). */
+			smp_mb__after_atomic();
+			if (!sdp_endpoint_writable(ep))
+				return -EAGAIN;
+			break;
+		}
+		err = wait_for_room(ep);
+		if (err)
+			return err;
+	}
+	return charge(ep, &ep->wmem, length, SK_MEM_SEND) ? 0 : -ENOBUFS;
+}
+
+void sdp_memory_uncharge_tx(struct sdp_endpoint *ep, u32 length)
+{
+	struct sock *sk = ep->sk;
+	struct socket *socket;
+
+	uncharge(ep, &ep->wmem, length);
+	/* Pairs with the setting of the bit before room is looked for. */
+	smp_mb__after_atomic();
+	rcu_read_lock();
+	socket = READ_ONCE(sk->sk_socket);
+	if (socket && test_bit(SOCK_NOSPACE, &socket->flags) &&
+	    sdp_endpoint_writable(ep)) {
+		clear_bit(SOCK_NOSPACE, &socket->flags);
+		sk->sk_write_space(sk);
+	}
+	rcu_read_unlock();
+}
+
+void sdp_memory_release(struct sdp_endpoint *ep)
+{
+	give_back(ep, 0);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Memory of a socket's messages: counted per packet with one atomic addition,
+ * scheduled with the protocol and the cgroup in steps of 64 KB.
+ */
+#ifndef SDP_TARGET_MEMORY_H
+#define SDP_TARGET_MEMORY_H
+
+#include "endpoint.h"
+
+/**
+ * sdp_memory_charge_rx() - charge a received packet.
+ * @ep:       the socket.
+ * @truesize: bytes.
+ *
+ * Context: any. Return: false if the socket's share is used up, or memory is
+ * short: nothing is charged then.
+ */
+bool sdp_memory_charge_rx(struct sdp_endpoint *ep, u32 truesize);
+
+/** sdp_memory_uncharge_rx() - the packets are gone; any context. */
+void sdp_memory_uncharge_rx(struct sdp_endpoint *ep, u32 truesize);
+
+/**
+ * sdp_memory_charge_tx() - charge a message to send, waiting for room.
+ * @ep:       the socket.
+ * @length:   bytes.
+ * @nonblock: do not wait.
+ *
+ * A message may be larger than what is free: it waits only until something is.
+ * Context: process. Return: 0, -EAGAIN, -ENOBUFS (memory is short), -EINTR or
+ * -ERESTARTSYS, -ESHUTDOWN.
+ */
+int sdp_memory_charge_tx(struct sdp_endpoint *ep, u32 length, bool nonblock);
+
+/** sdp_memory_uncharge_tx() - the message is gone; wakes who waits. */
+void sdp_memory_uncharge_tx(struct sdp_endpoint *ep, u32 length);
+
+/** sdp_memory_release() - give all that is scheduled back; when @ep is idle. */
+void sdp_memory_release(struct sdp_endpoint *ep);
+
+#endif /* SDP_TARGET_MEMORY_H */

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Peers: the route to an address, and what the transport program remembers of
+ * it; and clients, whose requests are executed at most once.
+ */
+#ifndef SDP_TARGET_PEER_H
+#define SDP_TARGET_PEER_H
+
+#include <linux/in6.h>
+#include <linux/rhashtable-types.h>
+#include <net/dst.h>
+
+#include "net.h"
+
+/**
+ * struct sdp_pctx - the program's peer context and its lock: one per peer in
+ *	the clear, one per session in secure mode.
+ * @lock:  spinlock (bh), inside an RPC's and a client's lock.
+ * @prog:  the program's.
+ * @group: the peer's members in each rank that groups by peer.
+ */
+struct sdp_pctx {
+	spinlock_t lock;
+	struct prog_peer prog;
+	struct sdp_rank_group group[PROG_RANKS];
+};
+
+void sdp_pctx_init(struct sdp_pctx *pctx);
+
+/**
+ * struct sdp_peer_key - all that decides about a route. Compared as bytes.
+ * @sn:    namespace.
+ * @daddr: the peer; IPv4 as v4-mapped.
+ * @saddr: our address, or the any-address: the route chooses.
+ * @oif:   interface that the socket, or a link-local address, is bound to.
+ * @mark:  SO_MARK.
+ * @uid:   owner of the socket.
+ * @zero:  zero.
+ */
+struct sdp_peer_key {
+	struct sdp_net *sn;
+	struct in6_addr daddr;
+	struct in6_addr saddr;
+	int oif;
+	u32 mark;
+	u32 uid;
+	u32 zero;
+};
+
+/**
+ * struct sdp_peer - a peer; an RPC holds a reference.
+ * @node:   in the table of peers.
+ * @key:    what it is found by.
+ * @refs:   0: being freed.
+ * @v4:     the address is IPv4.
+ * @lock:   spinlock (bh) around a change of @dst.
+ * @dst:    route, RCU; checked with @cookie before use.
+ * @cookie: of an IPv6 route.
+ * @local:  our address as the route has it; IPv4 as v4-mapped.
+ * @used:   jiffies of the last use.
+ * @pctx:   clear mode's context.
+ * @rcu:    frees it.
+ */
+struct sdp_peer {
+	struct rhash_head node;
+	struct sdp_peer_key key;
+	refcount_t refs;
+	bool v4;
+	spinlock_t lock;
+	struct dst_entry __rcu *dst;
+	u32 cookie;
+	struct in6_addr local;
+	unsigned long used;
+	struct sdp_pctx pctx;
+	struct rcu_head rcu;
+};
+
+/**
+ * sdp_peer_get() - find or make a peer.
+ * @key: zeroed before its fields were set.
+ * @gfp: for a new one.
+ *
+ * Context: any; BH may be on. Return: a reference, or ERR_PTR: -ENOMEM,
+ * -ENOBUFS (net.sdp.max_peers, and none is idle).
+ */
+struct sdp_peer *sdp_peer_get(const struct sdp_peer_key *key, gfp_t gfp);
+
+void sdp_peer_put(struct sdp_peer *peer);
+
+/**
+ * sdp_peer_route() - a route to the peer that is valid now.
+ * @peer: the peer.
+ * @sk:   socket for security hooks, or NULL.
+ *
+ * Context: RCU read lock. Return: the route, valid under RCU, or ERR_PTR.
+ */
+struct dst_entry *sdp_peer_route(struct sdp_peer *peer, const struct sock *sk);
+
+/**
+ * struct sdp_client - a client (address and port) at one of our ports, clear
+ *	mode.
+ * @node: in the table of clients.
+ * @sn:   namespace.
+ * @addr: the client.
+ * @sport, @dport: its port and ours, host byte order.
+ * @refs: 0: being freed.
+ * @lock: spinlock (bh), inside an RPC's lock.
+ * @prog: the program's.
+ * @open: requests of it that we hold.
+ * @used: jiffies of the last use.
+ * @rcu:  frees it.
+ */
+struct sdp_client_key {
+	struct sdp_net *sn;
+	struct in6_addr addr;
+	u16 sport;
+	u16 dport;
+	u32 zero;
+};
+
+struct sdp_client {
+	struct rhash_head node;
+	struct sdp_client_key key;
+	refcount_t refs;
+	spinlock_t lock;
+	struct prog_client prog;
+	atomic_t open;
+	unsigned long used;
+	struct rcu_head rcu;
+};
+
+/**
+ * sdp_client_get() - find or make a client.
+ * @key: zeroed before its fields were set.
+ *
+ * Context: softirq. Return: a reference, or NULL for want of memory.
+ */
+struct sdp_client *sdp_client_get(const struct sdp_client_key *key);
+
+void sdp_client_put(struct sdp_client *client);
+
+/** sdp_peer_forget_net() - free what a namespace that goes still has. */
+void sdp_peer_forget_net(struct sdp_net *sn);
+
+int sdp_peer_init(void);
+void sdp_peer_exit(void);
+
+#endif /* SDP_TARGET_PEER_H */

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/minmax.h>
+
+#include "rank.h"
+
+#define entry_of(n) rb_entry_safe(n, struct sdp_rank_entry, node)
+#define group_of(n) rb_entry_safe(n, struct sdp_rank_group, node)
+
+static struct sdp_rank_entry *best(const struct sdp_rank_group *group)
+{
+	return entry_of(rb_first_cached(&group->members));
+}
+
+static bool entry_less(struct rb_node *a, const struct rb_node *b)
+{
+	return entry_of(a)->key < rb_entry(b, struct sdp_rank_entry, node)->key;
+}
+
+static bool group_less(struct rb_node *a, const struct rb_node *b)
+{
+	return best(group_of(a))->key <
+	       best(rb_entry(b, struct sdp_rank_group, node))->key;
+}
+
+void sdp_rank_init(struct sdp_rank *rank, u32 limit)
+{
+	memset(rank, 0, sizeof(*rank));
+	spin_lock_init(&rank->lock);
+	rank->groups = RB_ROOT_CACHED;
+	rank->limit = limit;
+	sdp_rank_group_init(&rank->common);
+}
+
+/* A group's place depends on its best member: take it out around changes. */
+static void take_out(struct sdp_rank *rank, struct sdp_rank_entry *entry)
+{
+	struct sdp_rank_group *group = entry->group;
+	struct rb_root_cached *groups = &rank->groups;
+	bool first = best(group) == entry;
+
+	if (first)
+		rb_erase_cached(&group->node, groups);
+	rb_erase_cached(&entry->node, &group->members);
+	if (first && best(group))
+		rb_add_cached(&group->node, groups, group_less);
+	entry->group = NULL;
+}
+
+static void put_in(struct sdp_rank *rank, struct sdp_rank_entry *entry,
+		   struct sdp_rank_group *group)
+{
+	struct rb_root_cached *groups = &rank->groups;
+	struct sdp_rank_entry *was = best(group);
+	bool first = !was || entry->key < was->key;
+
+	if (was && first)
+		rb_erase_cached(&group->node, groups);
+	rb_add_cached(&entry->node, &group->members, entry_less);
+	if (first)
+		rb_add_cached(&group->node, groups, group_less);
+	entry->group = group;
+}
+
+static void tell(struct sdp_rank_entry *entry,
+		 void (*hold)(struct sdp_rank_entry *entry),
+		 struct sdp_rank_news *news)
+{
+	hold(entry);
+	news->entry[news->count++] = entry;
+}
+
+static u32 pick(const struct sdp_rank *rank, struct sdp_rank_entry **winners)
+{
+	struct rb_node *node = rb_first_cached(&rank->groups);
+	u32 count = 0;
+
+	while (node && count < rank->limit) {
+		winners[count++] = best(group_of(node));
+		node = rb_next(node);
+	}
+	return count;
+}
+
+static void elect(struct sdp_rank *rank, const struct sdp_rank_entry *set,
+		  void (*hold)(struct sdp_rank_entry *entry),
+		  struct sdp_rank_news *news)
+{
+	struct sdp_rank_entry *winners[SDP_RANK_WINNERS];
+	u32 count = pick(rank, winners);
+	u32 i;
+
+	for (i = 0; i < count; i++)
+		if (winners[i] == set || winners[i]->position != i)
+			tell(winners[i], hold, news);
+	for (i = 0; i < rank->count; i++)
+		rank->winners[i]->position = SDP_RANK_NOWHERE;
+	for (i = 0; i < count; i++) {
+		rank->winners[i] = winners[i];
+		winners[i]->position = i;
+	}
+	rank->count = count;
+}
+
+/* An entry that leaves may not stay behind among the winners. */
+static void unseat(struct sdp_rank *rank, struct sdp_rank_entry *entry)
+{
+	u32 i;
+
+	if (entry->position == SDP_RANK_NOWHERE)
+		return;
+	rank->count--;
+	for (i = entry->position; i < rank->count; i++)
+		rank->winners[i] = rank->winners[i + 1];
+	entry->position = SDP_RANK_NOWHERE;
+}
+
+void sdp_rank_set(struct sdp_rank *rank, struct sdp_rank_entry *entry,
+		  struct sdp_rank_group *group, u64 key,
+		  void (*hold)(struct sdp_rank_entry *entry),
+		  struct sdp_rank_news *news)
+{
+	news->count = 0;
+	spin_lock(&rank->lock);
+	if (entry->group)
+		take_out(rank, entry);
+	else
+		entry->position = SDP_RANK_NOWHERE;
+	entry->key = key;
+	put_in(rank, entry, group ?: &rank->common);
+	elect(rank, entry, hold, news);
+	spin_unlock(&rank->lock);
+}
+
+void sdp_rank_clear(struct sdp_rank *rank, struct sdp_rank_entry *entry,
+		    void (*hold)(struct sdp_rank_entry *entry),
+		    struct sdp_rank_news *news)
+{
+	news->count = 0;
+	spin_lock(&rank->lock);
+	if (entry->group) {
+		take_out(rank, entry);
+		unseat(rank, entry);
+		elect(rank, NULL, hold, news);
+	}
+	spin_unlock(&rank->lock);
+}
+
+void sdp_rank_kick(struct sdp_rank *rank,
+		   void (*hold)(struct sdp_rank_entry *entry),
+		   struct sdp_rank_news *news)
+{
+	news->count = 0;
+	spin_lock(&rank->lock);
+	for (u32 i = 0; i < rank->count; i++)
+		tell(rank->winners[i], hold, news);
+	spin_unlock(&rank->lock);
+}

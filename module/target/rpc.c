@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/jhash.h>
+#include <linux/random.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "memory.h"
+#include "rpc.h"
+
+#define BUCKET_SHIFT 14
+#define BUCKETS (1U << BUCKET_SHIFT)
+
+struct bucket {
+	struct hlist_nulls_head head;
+	spinlock_t lock;
+};
+
+static struct bucket *buckets __read_mostly;
+static u32 hash_seed __read_mostly;
+static struct kmem_cache *rpc_cache __read_mostly;
+
+/*
+ * Our own ids are unique in the namespace, and a receiver may name a request
+ * by its id alone; those of other hosts are not.
+ */
+static u32 hash_of(const struct sdp_rpc_id *who)
+{
+	u32 other = 0;
+
+	if (who->id & 1)
+		other = who->addr.s6_addr32[3] ^ (u32)who->pport << 16;
+	return jhash_3words((u32)who->id, (u32)(who->id >> 32) ^ who->port,
+			    other, hash_seed);
+}
+
+static bool same(const struct sdp_rpc_id *a, const struct sdp_rpc_id *b)
+{
+	return a->id == b->id && a->sn == b->sn && a->port == b->port &&
+	       a->pport == b->pport && ipv6_addr_equal(&a->addr, &b->addr);
+}
+
+struct sdp_rpc *sdp_rpc_alloc(struct sdp_endpoint *ep,
+			      const struct sdp_rpc_id *who,
+			      struct sdp_peer *peer,
+			      struct sdp_session *session, gfp_t gfp)
+{
+	struct sdp_rpc *rpc = kmem_cache_alloc(rpc_cache, gfp);
+	int i;
+
+	if (!rpc)
+		return NULL;
+	memset(&rpc->secure, 0, sizeof(*rpc) - offsetof(struct sdp_rpc, secure));
+	rpc->hashed = false;
+	rpc->who = *who;
+	rpc->hash = hash_of(who);
+	rpc->ep = ep;
+	rpc->peer = peer;
+	rpc->session = session;
+	rpc->secure = session;
+	rpc->pctx = session ? sdp_session_transport(session) : &peer->pctx;
+	rpc->rx_root = RB_ROOT;
+	for (i = 0; i < PROG_RANKS; i++)
+		rpc->rank[i].position = SDP_RANK_NOWHERE;
+	INIT_LIST_HEAD(&rpc->ep_link);
+	INIT_LIST_HEAD(&rpc->ready_link);
+	refcount_set(&rpc->refs, 1);
+	return rpc;
+}
+
+static void rpc_free(struct sdp_rpc *rpc)
+{
+	sdp_rpc_rx_free(rpc);
+	if (rpc->tx.length) {
+		sdp_memory_uncharge_tx(rpc->ep, rpc->tx.length);
+		sdp_txbuf_free(&rpc->tx);
+	}
+	sdp_tx_end(&rpc->seal);
+	sdp_rx_end(&rpc->open);
+	if (rpc->client) {
+		atomic_dec(&rpc->client->open);
+		sdp_client_put(rpc->client);
+	}
+	sdp_session_put(rpc->session);
+	sdp_peer_put(rpc->peer);
+	kmem_cache_free(rpc_cache, rpc);
+}
+
+void sdp_rpc_put(struct sdp_rpc *rpc)
+{
+	if (refcount_dec_and_test(&rpc->refs))
+		rpc_free(rpc);
+}
+
+int sdp_rpc_insert(struct sdp_rpc *rpc)
+{
+	struct bucket *bucket = &buckets[rpc->hash & (BUCKETS - 1)];
+	struct sdp_endpoint *ep = rpc->ep;
+	struct hlist_nulls_node *pos;
+	struct sdp_rpc *other;
+
+	spin_lock(&rpc->lock);
+	spin_lock(&ep->lock);
+	if (ep->shutdown) {
+		spin_unlock(&ep->lock);
+		spin_unlock(&rpc->lock);
+		return -ESHUTDOWN;
+	}
+	list_add_tail(&rpc->ep_link, &ep->rpcs);
+	ep->rpc_count++;
+	spin_unlock(&ep->lock);
+
+	spin_lock(&bucket->lock);
+	hlist_nulls_for_each_entry(other, pos, &bucket->head, node) {
+		if (same(&other->who, &rpc->who)) {
+			spin_unlock(&bucket->lock);
+			spin_lock(&ep->lock);
+			list_del_init(&rpc->ep_link);
+			ep->rpc_count--;
+			spin_unlock(&ep->lock);
+			spin_unlock(&rpc->lock);
+			return -EEXIST;
+		}
+	}
+	rpc->hashed = true;
+	hlist_nulls_add_head_rcu(&rpc->node, &bucket->head);
+	spin_unlock(&bucket->lock);
+	return 0;
+}
+
+struct sdp_rpc *sdp_rpc_find_lock(const struct sdp_rpc_id *who)
+{
+	u32 hash = hash_of(who);
+	u32 slot = hash & (BUCKETS - 1);
+	struct hlist_nulls_node *pos;
+	struct sdp_rpc *rpc;
+
+begin:
+	hlist_nulls_for_each_entry_rcu(rpc, pos, &buckets[slot].head, node) {
+		if (rpc->hash != hash || !same(&rpc->who, who))
+			continue;
+		spin_lock(&rpc->lock);
+		/* The object may have begun another life, or have ended. */
+		if (likely(rpc->hashed && same(&rpc->who, who)))
+			return rpc;
+		spin_unlock(&rpc->lock);
+		goto begin;
+	}
+	if (unlikely(get_nulls_value(pos) != slot))
+		goto begin;
+	return NULL;
+}
+
+struct sdp_rpc *sdp_rpc_find_client_lock(struct sdp_endpoint *ep, u64 id)
+{
+	const struct sdp_rpc_id who = { .id = id, .port = ep->port };
+	u32 hash = hash_of(&who);
+	u32 slot = hash & (BUCKETS - 1);
+	struct hlist_nulls_node *pos;
+	struct sdp_rpc *rpc;
+
+begin:
+	hlist_nulls_for_each_entry_rcu(rpc, pos, &buckets[slot].head, node) {
+		if (rpc->hash != hash || rpc->who.id != id || rpc->ep != ep)
+			continue;
+		spin_lock(&rpc->lock);
+		if (likely(rpc->hashed && rpc->who.id == id && rpc->ep == ep))
+			return rpc;
+		spin_unlock(&rpc->lock);
+		goto begin;
+	}
+	if (unlikely(get_nulls_value(pos) != slot))
+		goto begin;
+	return NULL;
+}
+
+void sdp_rpc_end(struct sdp_rpc *rpc)
+{
+	struct bucket *bucket = &buckets[rpc->hash & (BUCKETS - 1)];
+	struct sdp_endpoint *ep = rpc->ep;
+	bool claimed;
+
+	lockdep_assert_held(&rpc->lock);
+	rpc->over = true;
+	if (!rpc->hashed)
+		return;
+	rpc->hashed = false;
+	spin_lock(&bucket->lock);
+	hlist_nulls_del_rcu(&rpc->node);
+	spin_unlock(&bucket->lock);
+	sdp_timer_remove(&rpc->timer);
+	spin_lock(&ep->lock);
+	list_del_init(&rpc->ep_link);
+	ep->rpc_count--;
+	if (!list_empty(&rpc->ready_link)) {
+		list_del_init(&rpc->ready_link);
+		ep->ready_count--;
+	}
+	claimed = rpc->claimed;
+	spin_unlock(&ep->lock);
+	/* A receiver that copies from the packets frees them at the end. */
+	if (!claimed)
+		sdp_rpc_rx_free(rpc);
+	sdp_rpc_put(rpc);
+}
+
+void sdp_rpc_rx_add(struct sdp_rpc *rpc, struct sk_buff *skb)
+{
+	struct rb_node **link = &rpc->rx_root.rb_node, *parent = NULL;
+	u32 offset = sdp_rx_cb(skb)->offset;
+
+	rpc->rx_truesize += skb->truesize;
+	if (rpc->rx_last && offset > sdp_rx_cb(rpc->rx_last)->offset) {
+		parent = &rpc->rx_last->rbnode;
+		link = &parent->rb_right;
+		rpc->rx_last = skb;
+	} else {
+		while (*link) {
+			parent = *link;
+			if (offset < sdp_rx_cb(rb_to_skb(parent))->offset)
+				link = &parent->rb_left;
+			else
+				link = &parent->rb_right;
+		}
+		if (!rpc->rx_last)
+			rpc->rx_last = skb;
+	}
+	rb_link_node(&skb->rbnode, parent, link);
+	rb_insert_color(&skb->rbnode, &rpc->rx_root);
+}
+
+static void drop_kept(struct sdp_rpc *rpc, struct sk_buff *skb)
+{
+	rb_erase(&skb->rbnode, &rpc->rx_root);
+	if (skb == rpc->rx_last)
+		rpc->rx_last = skb_rb_last(&rpc->rx_root);
+	rpc->rx_truesize -= skb->truesize;
+	sdp_memory_uncharge_rx(rpc->ep, skb->truesize);
+	kfree_skb(skb);
+}
+
+void sdp_rpc_rx_flush(struct sdp_rpc *rpc, u32 offset, u32 end)
+{
+	struct sk_buff *skb = skb_rb_first(&rpc->rx_root), *next;
+
+	for (; skb; skb = next) {
+		struct sdp_rx_cb *cb = sdp_rx_cb(skb);
+
+		next = skb_rb_next(skb);
+		if (cb->end <= offset || cb->offset >= end)
+			continue;
+		if (cb->offset < offset && cb->end > end) {
+			/* Keep both ends: the second in a packet of its own. */
+			struct sk_buff *rest = skb_clone(skb, GFP_ATOMIC);
+
+			if (rest && sdp_memory_charge_rx(rpc->ep, rest->truesize)) {
+				sdp_rx_cb(rest)->start += end - cb->offset;
+				sdp_rx_cb(rest)->offset = end;
+				cb->end = offset;
+				sdp_rpc_rx_add(rpc, rest);
+				continue;
+			}
+			kfree_skb(rest);
+			end = cb->end;
+		}
+		if (cb->offset < offset) {
+			cb->end = offset;
+		} else if (cb->end > end) {
+			cb->start += end - cb->offset;
+			cb->offset = end;
+		} else {
+			drop_kept(rpc, skb);
+		}
+	}
+}
+
+void sdp_rpc_rx_free(struct sdp_rpc *rpc)
+{
+	struct sk_buff *skb, *next;
+
+	if (!rpc->rx_truesize)
+		return;
+	sdp_memory_uncharge_rx(rpc->ep, rpc->rx_truesize);
+	rpc->rx_truesize = 0;
+	rpc->rx_last = NULL;
+	rbtree_postorder_for_each_entry_safe(skb, next, &rpc->rx_root, rbnode)
+		consume_skb(skb);
+	rpc->rx_root = RB_ROOT;
+}
+
+/* Once per object, not per life: see struct sdp_rpc. */
+static void rpc_construct(void *object)
+{
+	struct sdp_rpc *rpc = object;
+
+	spin_lock_init(&rpc->lock);
+	rpc->hashed = false;
+	refcount_set(&rpc->refs, 0);
+}
+
+int sdp_rpc_init(void)
+{
+	u32 i;
+
+	get_random_bytes(&hash_seed, sizeof(hash_seed));
+	buckets = kvmalloc_array(BUCKETS, sizeof(*buckets), GFP_KERNEL);
+	if (!buckets)
+		return -ENOMEM;
+	for (i = 0; i < BUCKETS; i++) {
+		INIT_HLIST_NULLS_HEAD(&buckets[i].head, i);
+		spin_lock_init(&buckets[i].lock);
+	}
+	rpc_cache = kmem_cache_create("sdp_rpc", sizeof(struct sdp_rpc), 0,
+				      SLAB_HWCACHE_ALIGN | SLAB_ACCOUNT |
+				      SLAB_TYPESAFE_BY_RCU, rpc_construct);
+	if (!rpc_cache) {
+		kvfree(buckets);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void sdp_rpc_exit(void)
+{
+	/* Objects are type-safe under RCU: wait before the cache goes. */
+	rcu_barrier();
+	kmem_cache_destroy(rpc_cache);
+	kvfree(buckets);
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * RPCs: the object, how it is found, how long it lives (docs/locking.md).
+ */
+#ifndef SDP_TARGET_RPC_H
+#define SDP_TARGET_RPC_H
+
+#include <linux/rculist_nulls.h>
+#include <linux/refcount.h>
+
+#include "../offload/txbuf.h"
+#include "../record/open.h"
+#include "message.h"
+#include "peer.h"
+#include "timer.h"
+
+/**
+ * struct sdp_rpc_id - what an RPC is found by. Compared as a whole.
+ * @sn:    namespace.
+ * @id:    as this host sees it: odd on the server.
+ * @addr:  the peer; IPv4 as v4-mapped.
+ * @port:  ours, host byte order.
+ * @pport: the peer's.
+ */
+struct sdp_rpc_id {
+	struct sdp_net *sn;
+	u64 id;
+	struct in6_addr addr;
+	u16 port;
+	u16 pport;
+};
+
+/**
+ * struct sdp_rpc - an RPC at one of its ends. The slab is type-safe under RCU:
+ *	@node and @lock are initialised once for an object's many lives.
+ * @node:    in the table of RPCs, under the bucket's lock.
+ * @lock:    spinlock (bh), the outermost one of the data path.
+ * @hashed:  found in the table; false once it has ended. Under @lock.
+ * @refs:    the table's, one per task or softirq that works without @lock.
+ * @who:     what it is found by; constant while it is hashed.
+ * @secure:  belongs to @session.
+ * @private: only a receiver that names it gets the response.
+ * @over:    ended: no instruction is carried out any more. Under @lock.
+ * @ep:      its socket; valid while it is hashed, or a task of the socket runs.
+ * @peer:    route and address.
+ * @pctx:    the program's peer context: of @peer, or of @session.
+ * @session: held; NULL in the clear.
+ * @client:  at-most-once memory of a clear request, held; otherwise NULL.
+ * @hash:    of @who; also the hash of its packets.
+ * @cookie:  of the application.
+ * @prog:    the program's context. Under @lock.
+ * @timer:   the program's timer.
+ * @rank:    its places in the ranks.
+ * @ep_link: in ep->rpcs, under ep->lock.
+ * @ready_link: in ep->ready, under ep->lock.
+ * @ready:   a message or a failure waits; under ep->lock.
+ * @claimed: one receiver has it; under ep->lock.
+ * @error:   errno of a failure, positive.
+ * @replying: a task makes the response. Under @lock.
+ * @ack:     acknowledgement that the first DATA of a clear message carries.
+ * @tx:      the message that is sent.
+ * @seal:    its number in secure mode.
+ * @rx_length: bytes of the received message, 0: not known. Under @lock.
+ * @rx_root: received packets by the place of their first byte. Under @lock,
+ *           or the claim.
+ * @rx_last: the one that comes last.
+ * @rx_truesize: memory they take.
+ * @open:    the received message in secure mode.
+ * @app_length: bytes of application data, once the first record is open.
+ * @bad_index: record that failed, with @bad_tries.
+ * @bad_tries: how often in a row.
+ */
+struct sdp_rpc {
+	struct hlist_nulls_node node;
+	spinlock_t lock;
+	bool hashed;
+	refcount_t refs;
+	struct sdp_rpc_id who;
+	/* Zeroed from here at the start of each life. */
+	bool secure;
+	bool private;
+	bool over;
+	struct sdp_endpoint *ep;
+	struct sdp_peer *peer;
+	struct sdp_pctx *pctx;
+	struct sdp_session *session;
+	struct sdp_client *client;
+	u32 hash;
+	u64 cookie;
+
+	struct prog_rpc prog;
+	struct sdp_timer timer;
+	struct sdp_rank_entry rank[PROG_RANKS];
+
+	struct list_head ep_link;
+	struct list_head ready_link;
+	bool ready;
+	bool claimed;
+	int error;
+
+	bool replying;
+	struct {
+		u64 id;
+		u16 port;
+	} ack;
+	struct sdp_txbuf tx;
+	struct sdp_tx seal;
+
+	u32 rx_length;
+	u32 rx_truesize;
+	struct rb_root rx_root;
+	struct sk_buff *rx_last;
+	struct sdp_rx open;
+	u32 app_length;
+	u32 bad_index;
+	u32 bad_tries;
+};
+
+/** sdp_rpc_is_server() - is this the server's end? */
+static inline bool sdp_rpc_is_server(const struct sdp_rpc *rpc)
+{
+	return rpc->who.id & 1;
+}
+
+/**
+ * sdp_rpc_alloc() - a new RPC, not yet to be found.
+ * @ep:   its socket.
+ * @who:  what it is found by.
+ * @peer: a reference that the RPC takes over.
+ * @session: likewise, or NULL.
+ * @gfp:  for the memory.
+ *
+ * Return: the RPC with one reference, which is the table's once it is
+ * inserted; or NULL: then @peer and @session stay the caller's.
+ */
+struct sdp_rpc *sdp_rpc_alloc(struct sdp_endpoint *ep,
+			      const struct sdp_rpc_id *who,
+			      struct sdp_peer *peer,
+			      struct sdp_session *session, gfp_t gfp);
+
+/**
+ * sdp_rpc_insert() - make an RPC findable; its lock is taken.
+ * @rpc: from sdp_rpc_alloc().
+ *
+ * Context: BH disabled. Return: 0 with the lock held; -ESHUTDOWN (the socket is
+ * shut down) or -EEXIST (there is one) without it: the reference stays the
+ * caller's.
+ */
+int sdp_rpc_insert(struct sdp_rpc *rpc);
+
+/**
+ * sdp_rpc_find_lock() - find an RPC and take its lock.
+ * @who: what it is found by.
+ *
+ * Context: RCU read lock, BH disabled. Return: the RPC, locked and hashed, or
+ * NULL. Valid until it is unlocked.
+ */
+struct sdp_rpc *sdp_rpc_find_lock(const struct sdp_rpc_id *who);
+
+/**
+ * sdp_rpc_find_client_lock() - find a request of ours by its id alone.
+ * @ep: the socket.
+ * @id: even.
+ *
+ * Context, return: as sdp_rpc_find_lock().
+ */
+struct sdp_rpc *sdp_rpc_find_client_lock(struct sdp_endpoint *ep, u64 id);
+
+static inline void sdp_rpc_hold(struct sdp_rpc *rpc)
+{
+	refcount_inc(&rpc->refs);
+}
+
+/** sdp_rpc_put() - drop a reference; any context. */
+void sdp_rpc_put(struct sdp_rpc *rpc);
+
+/**
+ * sdp_rpc_end() - take an RPC out of everything; its memory goes with the last
+ *	reference. The table's is dropped here, the caller holds one.
+ * @rpc: locked. Its places in the ranks have been cleared.
+ */
+void sdp_rpc_end(struct sdp_rpc *rpc);
+
+/**
+ * struct sdp_rx_cb - of a received packet that is kept.
+ * @offset: place in the message of the first byte kept.
+ * @end:    place after the last.
+ * @start:  where the first is in the packet, from skb->data.
+ */
+struct sdp_rx_cb {
+	u32 offset;
+	u32 end;
+	u32 start;
+};
+
+static inline struct sdp_rx_cb *sdp_rx_cb(const struct sk_buff *skb)
+{
+	return (struct sdp_rx_cb *)skb->cb;
+}
+
+/**
+ * sdp_rpc_rx_add() - keep a packet.
+ * @rpc: locked.
+ * @skb: with its struct sdp_rx_cb; its range overlaps no other.
+ */
+void sdp_rpc_rx_add(struct sdp_rpc *rpc, struct sk_buff *skb);
+
+/**
+ * sdp_rpc_rx_flush() - forget bytes.
+ * @rpc:    locked.
+ * @offset: first.
+ * @end:    after the last.
+ */
+void sdp_rpc_rx_flush(struct sdp_rpc *rpc, u32 offset, u32 end);
+
+/**
+ * sdp_rpc_rx_free() - forget all received bytes.
+ * @rpc: locked or claimed.
+ */
+void sdp_rpc_rx_free(struct sdp_rpc *rpc);
+
+int sdp_rpc_init(void);
+void sdp_rpc_exit(void);
+
+#endif /* SDP_TARGET_RPC_H */
