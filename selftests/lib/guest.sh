@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 # What vm/vm and uml/uml share: options, the way a command gets into a guest and
 # its status out, and the judgement on a guest's kernel log. Sourced.

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 # Sourced by every script that runs on the machine itself (not in a guest):
 # where things are, and a few words to say them with.
