@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "leaks.hpp"
+
+#include <fstream>
+#include <memory>
+#include <thread>
+
+#include "net.hpp"
+#include "proc.hpp"
+#include "test.hpp"
+
+namespace leaks {
+namespace {
+
+struct Baseline {
+	std::map<std::string, long> objects;
+	long namespaces = 0;
+};
+
+std::vector<const net::Netns *> watched;
+Baseline before;
+
+// Caches of per-peer memory empty by age, not when a program ends.
+bool counts(const std::string &cache)
+{
+	return cache.find("peer") == std::string::npos && cache.find("client") == std::string::npos;
+}
+
+Baseline measure()
+{
+	Baseline now;
+	for (const auto &[name, active] : proc::slabs("sdp"))
+		if (counts(name))
+			now.objects[name] = active;
+	for (const auto &[name, active] : proc::slabs("net_namespace"))
+		now.namespaces += active;
+	return now;
+}
+
+std::string remaining(const Baseline &now)
+{
+	std::string text;
+	for (const auto &[name, active] : now.objects)
+		if (active > before.objects[name])
+			text += name + ": " + std::to_string(active) + " objects, " +
+				std::to_string(before.objects[name]) + " before\n";
+	if (now.namespaces > before.namespaces)
+		text += "net_namespace: " + std::to_string(now.namespaces) + " objects, " +
+			std::to_string(before.namespaces) + " before\n";
+	return text;
+}
+
+std::string first_left(const net::Netns &ns)
+{
+	for (const char *list : {"sockets", "rpcs", "sessions"}) {
+		auto lines = proc::lines(ns, list);
+		if (!lines.empty())
+			return std::string("left in ") + list + ": " + lines[0] + " (of " +
+			       std::to_string(lines.size()) + ")";
+	}
+	return {};
+}
+
+} // namespace
+
+void watch(const net::Netns &ns)
+{
+	watched.push_back(&ns);
+}
+
+void begin()
+{
+	before = measure();
+}
+
+void check()
+{
+	for (const net::Netns *ns : watched) {
+		std::string left;
+		if (!test::eventually([&] { return (left = first_left(*ns)).empty(); }))
+			throw test::Failure(left);
+	}
+}
+
+void end()
+{
+	std::string left;
+	if (!test::eventually([&] { return (left = remaining(measure())).empty(); }, 60))
+		throw test::Failure(left);
+	for (const net::Netns *ns : watched) {
+		proc::Charged charged;
+		// Each CPU may keep a megabyte of the protocol's charge for itself.
+		long kept = 256L * std::thread::hardware_concurrency();
+		if (!test::eventually([&] {
+			    charged = proc::charged(*ns);
+			    return charged.pages <= kept;
+		    }))
+			throw test::Failure(std::to_string(charged.pages) + " pages still charged");
+	}
+}
+
+} // namespace leaks
