@@ -12,11 +12,17 @@
 #define HOMA_GAPS 16
 /* Acknowledgements that wait for a packet to ride in. */
 #define HOMA_ACKS 5
-/* Requests (even ids) that at-most-once remembers per client, in words of 64. */
-#define HOMA_WINDOW_WORDS 64
-#define HOMA_WINDOW_IDS (64 * HOMA_WINDOW_WORDS)
+/*
+ * Requests that at-most-once remembers per client: the block of 64 ids with the
+ * latest one and the blocks before it, 4,096 ids in all.
+ */
+#define HOMA_BLOCKS 64
 /* Times that a client starts a request over on RPC_UNKNOWN, in a row. */
-#define HOMA_RESTARTS 16
+#define HOMA_RESTARTS 40
+/* Times that a question waits for another RPC's, in a row. */
+#define HOMA_PUT_OFF 12
+/* NEED_ACK: the time between two doubles that often. */
+#define HOMA_NEED_ACK_DOUBLES 4
 
 /**
  * struct prog_params - settings, the same for all events until changed.
@@ -28,7 +34,8 @@
  * @unsched_bytes: bytes of our messages that are sent without a grant.
  * @max_unsched:   most unscheduled bytes that are taken from a peer.
  * @window:        bytes that one message may have granted and not received.
- * @max_incoming:  bytes that all messages may have granted and not received.
+ * @max_incoming:  bytes that all messages may have granted and not received;
+ *                 at least two @quantum.
  * @quantum:       grants are multiples of it (or the length); 0 or 1: any.
  * @max_message:   longest message, bytes; [0] clear, [1] secure (sealed).
  * @pace_bytes:    messages of at most so many bytes are not paced.
@@ -120,9 +127,11 @@ struct homa_range {
  * @offered:     CUTOFFS have been sent for this RPC.
  * @tries:       questions since the peer was last heard.
  * @put_off:     times that another RPC's question went first.
+ * @need_acks:   NEED_ACKs sent.
  * @restarts:    times that the request was started over, in a row.
  * @tx_prio:     of unscheduled data.
  * @tx_sched_prio: of scheduled data.
+ * @rx_prio:     of the last grant.
  */
 struct prog_rpc {
 	u64 active;
@@ -152,9 +161,11 @@ struct prog_rpc {
 	u8 offered;
 	u8 tries;
 	u8 put_off;
+	u8 need_acks;
 	u8 restarts;
 	u8 tx_prio;
 	u8 tx_sched_prio;
+	u8 rx_prio;
 	u8 gaps;
 	u16 gap_auth;
 	struct homa_range gap[HOMA_GAPS];
@@ -162,15 +173,19 @@ struct prog_rpc {
 
 /**
  * struct prog_client - a client (address and port) at a server, clear mode:
- * which of its requests have been received whole.
- * @seen: when the last request was accepted.
- * @top:  largest request number (id / 2) in the window, plus 1; 0: empty.
- * @done: bit n % HOMA_WINDOW_IDS: request number n has been received.
+ * which of its requests have been received whole. Number is an id / 2, block a
+ * number / 64.
+ * @seen:  when a request was last received whole, or a long one ended.
+ * @top:   block of the latest request, plus 1; 0: empty.
+ * @block: low bits of the block that @done[low bits of the block] is about, so
+ *         that none has to be cleared when the window moves.
+ * @done:  bit number % 64: that request has been received.
  */
 struct prog_client {
 	u64 seen;
 	u64 top;
-	u64 done[HOMA_WINDOW_WORDS];
+	u32 block[HOMA_BLOCKS];
+	u64 done[HOMA_BLOCKS];
 };
 
 /**
@@ -223,12 +238,14 @@ struct prog_host {
  * struct prog_scratch - what processors of one chain pass on. Need not be
  * initialised.
  * @fresh: the event created the RPC.
+ * @stop:  TIMEOUT: nothing to do any more.
  * @count: of @range.
  * @auth:  bit i: @range[i] needs authenticated packets.
  * @range: gaps while they are rewritten.
  */
 struct prog_scratch {
 	u32 fresh;
+	u32 stop;
 	u32 count;
 	u32 auth;
 	struct homa_range range[HOMA_GAPS + 1];

@@ -6,20 +6,35 @@
 #ifndef SDP_PROGRAM_HOMA_DISPATCH_H
 #define SDP_PROGRAM_HOMA_DISPATCH_H
 
-#include "context.h"
+#include "send.h"
+#include "data.h"
+#include "client.h"
+#include "grant.h"
+#include "resend.h"
+#include "timeout.h"
+#include "ack.h"
+#include "cutoffs.h"
+#include "end.h"
+#include "sealed.h"
+#include "stray.h"
 
 #ifndef __always_inline
-#define __always_inline inline __attribute__((__always_inline__))
+#define __always_inline inline
 #endif
 
 /* A processor runs unless one before it has refused the event. */
-#define DO_0(name)
-#define DO_R(name)
-#define DO_C(name)
-#define DO_P(name)
-#define DO_RC(name)
-#define DO_RP(name)
-#define DO_RH(name)
+#define DO(name, ...)							\
+	do {								\
+		if (!out->verdict)					\
+			homa_##name(ev, params, __VA_ARGS__);		\
+	} while (0);
+#define DO_0(name) DO(name, scratch, out)
+#define DO_R(name) DO(name, rpc, scratch, out)
+#define DO_C(name) DO(name, client, scratch, out)
+#define DO_P(name) DO(name, peer, scratch, out)
+#define DO_RC(name) DO(name, rpc, client, scratch, out)
+#define DO_RP(name) DO(name, rpc, peer, scratch, out)
+#define DO_RH(name) DO(name, rpc, host, scratch, out)
 
 /**
  * prog_dispatch_as() - run the chain of an event whose kind the caller knows.

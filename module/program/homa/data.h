@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Receiving a message. The way of a message of one packet is kept short: it
+ * touches no context but its RPC (and, a fresh request in clear mode, its
+ * client).
+ */
+#ifndef SDP_PROGRAM_HOMA_DATA_H
+#define SDP_PROGRAM_HOMA_DATA_H
+
+#include "range.h"
+
+/* REQUEST_NEW_*: the RPC is ours to serve. */
+static inline void homa_data_fresh(const struct prog_ev *ev,
+				   const struct prog_params *params,
+				   struct prog_rpc *rpc,
+				   struct prog_scratch *scratch,
+				   struct mtp_out *out)
+{
+	scratch->fresh = 1;
+	rpc->server = 1;
+	rpc->secure = ev->secure;
+	homa_emit(out, MTP_CTX_KEEP, 0, 0, 0);
+}
+
+/* DATA: the RPC waits for the peer's message, and its length is what it was. */
+static inline void homa_data_check(const struct prog_ev *ev,
+				   const struct prog_params *params,
+				   struct prog_rpc *rpc,
+				   struct prog_scratch *scratch,
+				   struct mtp_out *out)
+{
+	scratch->fresh = 0;
+	if (rpc->state != HOMA_OUT && rpc->state != HOMA_IN)
+		out->verdict = PROG_DROP_DUPLICATE;
+	else if (rpc->rx_length && rpc->rx_length != ev->message_length)
+		out->verdict = PROG_DROP_DISAGREES;
+}
+
+/*
+ * Bytes that a new message may send without grants: what it says, but not more
+ * than anybody may.
+ */
+static inline u32 homa_data_unsched(const struct prog_ev *ev,
+				    const struct prog_params *params)
+{
+	return homa_min(ev->message_length,
+			homa_min(ev->incoming, params->max_unsched));
+}
+
+/* Whether the packet's bytes are within the message and what was granted. */
+static inline u32 homa_data_refuse(const struct prog_ev *ev,
+				   const struct prog_params *params,
+				   const struct prog_rpc *rpc)
+{
+	u32 granted = rpc->rx_length ? rpc->rx_granted :
+				       homa_data_unsched(ev, params);
+	u32 most = params->max_message[rpc->secure ? 1 : 0];
+
+	if (!ev->message_length || ev->message_length > most)
+		return PROG_DROP_LENGTH;
+	if (ev->offset > ev->message_length ||
+	    ev->length > ev->message_length - ev->offset)
+		return PROG_DROP_RANGE;
+	if (ev->offset + ev->length > granted)
+		return PROG_DROP_UNGRANTED;
+	return 0;
+}
+
+/*
+ * The first packet of a message, whichever part it carries. The client's
+ * request is not needed any more; but it would be work for nothing to say so
+ * where the RPC ends with this packet.
+ */
+static inline void homa_data_begin(const struct prog_ev *ev,
+				   const struct prog_params *params,
+				   struct prog_rpc *rpc,
+				   const struct prog_scratch *scratch,
+				   struct mtp_out *out)
+{
+	u32 whole = ev->length == ev->message_length;
+
+	rpc->state = HOMA_IN;
+	rpc->born = ev->now;
+	rpc->rx_length = ev->message_length;
+	rpc->rx_unsched = homa_data_unsched(ev, params);
+	rpc->rx_granted = rpc->rx_unsched;
+	homa_emit(out, MTP_RX_NEW, 0, ev->message_length, 0);
+	if (whole)
+		return;
+	if (scratch->fresh) {
+		homa_timer_set(out, ev->now + params->resend_ns);
+		return;
+	}
+	if (rpc->queued)
+		homa_emit(out, MTP_RANK_CLEAR, PROG_RANK_SEND, 0, 0);
+	rpc->queued = 0;
+	homa_emit(out, MTP_TX_FLUSH, 0, 0, 0);
+}
+
+static inline void homa_data_start(const struct prog_ev *ev,
+				   const struct prog_params *params,
+				   struct prog_rpc *rpc,
+				   struct prog_scratch *scratch,
+				   struct mtp_out *out)
+{
+	out->verdict = homa_data_refuse(ev, params, rpc);
+	if (out->verdict)
+		return;
+	if (!rpc->rx_length)
+		homa_data_begin(ev, params, rpc, scratch, out);
+	/* Once per RPC, lest a burst of old packets be answered by a burst. */
+	if (ev->cutoff_version != params->cutoff_version && !rpc->offered) {
+		rpc->offered = 1;
+		homa_packet(out, PROG_PACKET_CUTOFFS);
+	}
+}
+
+/*
+ * Keep what is new of the packet. One with nothing new still says that the
+ * peer is alive.
+ */
+static inline void homa_data_place(const struct prog_ev *ev,
+				   const struct prog_params *params,
+				   struct prog_rpc *rpc,
+				   struct prog_scratch *scratch,
+				   struct mtp_out *out)
+{
+	u32 before = rpc->rx_received;
+	u32 end = ev->offset + ev->length;
+
+	if (homa_range_full(rpc, ev->offset, end)) {
+		out->verdict = PROG_DROP_GAPS;
+		return;
+	}
+	homa_heard(ev, rpc, out);
+	if (ev->length)
+		homa_range_insert(rpc, ev->offset, end, ev->auth, scratch, out);
+	if (rpc->rx_received == before && !out->count)
+		out->verdict = rpc->gap_auth && !ev->auth ?
+			PROG_DROP_UNAUTHENTICATED : PROG_DROP_DUPLICATE;
+}
+
+/*
+ * Whether enough has happened for the host context to hear of it: grants are
+ * wanted for the first time, a quarter of the window has arrived, or all that
+ * was granted has.
+ */
+static inline u32 homa_data_settles(const struct prog_params *params,
+				    const struct prog_rpc *rpc)
+{
+	u32 news = rpc->rx_received - rpc->rx_settled;
+
+	if (!rpc->ranked && !rpc->held)
+		return rpc->rx_granted < rpc->rx_length;
+	return news >= params->window >> 2 ||
+	       rpc->rx_received >= rpc->rx_granted;
+}
+
+static inline void homa_data_finish(const struct prog_ev *ev,
+				    const struct prog_params *params,
+				    struct prog_rpc *rpc,
+				    struct prog_scratch *scratch,
+				    struct mtp_out *out)
+{
+	if (rpc->rx_received < rpc->rx_length) {
+		if (homa_data_settles(params, rpc))
+			homa_raise(out, PROG_EV_GRANT_SETTLE);
+		return;
+	}
+	rpc->state = HOMA_READY;
+	homa_leave_host(rpc, out);
+	if (rpc->server && !rpc->secure && !scratch->fresh)
+		homa_raise(out, PROG_EV_REQUEST_DONE);
+	homa_emit(out, MTP_NOTIFY, MTP_NOTIFY_READY, 0, 0);
+}
+
+#endif /* SDP_PROGRAM_HOMA_DATA_H */

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Ends of an RPC, and its starting over.
+ */
+#ifndef SDP_PROGRAM_HOMA_END_H
+#define SDP_PROGRAM_HOMA_END_H
+
+#include "send.h"
+
+/* DELIVERED: -EINVAL unless there was something to take. */
+static inline void homa_end_delivered(const struct prog_ev *ev,
+				      const struct prog_params *params,
+				      struct prog_rpc *rpc,
+				      struct prog_scratch *scratch,
+				      struct mtp_out *out)
+{
+	u32 here = rpc->state == HOMA_READY && (!rpc->secure || rpc->verified);
+
+	if (here && rpc->server) {
+		rpc->state = HOMA_SERVICE;
+	} else if (here) {
+		homa_raise(out, PROG_EV_ACK_LATER);
+		homa_over(ev, params, rpc, out);
+	} else if (rpc->state == HOMA_FAILED) {
+		homa_over(ev, params, rpc, out);
+	} else {
+		out->verdict = -PROG_EINVAL;
+	}
+}
+
+/*
+ * ABORT: the application gives up. A client that names an error hears of it as
+ * of any failure. The peer finds out when it asks.
+ */
+static inline void homa_end_abort(const struct prog_ev *ev,
+				  const struct prog_params *params,
+				  struct prog_rpc *rpc,
+				  struct prog_scratch *scratch,
+				  struct mtp_out *out)
+{
+	if (!ev->error)
+		homa_over(ev, params, rpc, out);
+	else if (rpc->state != HOMA_FAILED)
+		homa_fail(ev, params, rpc, ev->error, out);
+}
+
+/* The client starts its request over: the same bytes, as if for the first time. */
+static inline void homa_end_restart(const struct prog_ev *ev,
+				    const struct prog_params *params,
+				    struct prog_rpc *rpc, struct mtp_out *out)
+{
+	if (rpc->restarts >= HOMA_RESTARTS) {
+		homa_fail(ev, params, rpc, PROG_ETIMEDOUT, out);
+		return;
+	}
+	rpc->restarts++;
+	homa_send_start(ev, rpc, out);
+}
+
+/*
+ * RPC_UNKNOWN: the peer has no such RPC (any more). Believed only as the answer
+ * to a question. Where part of the response is here, the request has been
+ * executed; "delivered before" says so too.
+ */
+static inline void homa_end_unknown(const struct prog_ev *ev,
+				    const struct prog_params *params,
+				    struct prog_rpc *rpc,
+				    struct prog_scratch *scratch,
+				    struct mtp_out *out)
+{
+	if (!rpc->asking) {
+		out->verdict = PROG_DROP_STALE;
+		return;
+	}
+	rpc->asking = 0;
+	rpc->tries = 0;
+	homa_raise(out, PROG_EV_PEER_ALIVE);
+	if (rpc->server)
+		homa_over(ev, params, rpc, out);
+	else if (rpc->state == HOMA_OUT && !ev->before)
+		homa_end_restart(ev, params, rpc, out);
+	else
+		homa_fail(ev, params, rpc, PROG_ECONNRESET, out);
+}
+
+/* Whether the peer of the RPC is of any use to it still. */
+static inline u32 homa_end_waits(const struct prog_rpc *rpc)
+{
+	return homa_sending(rpc) || rpc->state == HOMA_IN;
+}
+
+/* ICMP_ERROR: nobody there. A hint anybody can give: clear mode only. */
+static inline void homa_end_icmp(const struct prog_ev *ev,
+				 const struct prog_params *params,
+				 struct prog_rpc *rpc,
+				 struct prog_scratch *scratch,
+				 struct mtp_out *out)
+{
+	if (rpc->secure || !homa_end_waits(rpc))
+		out->verdict = PROG_DROP_STATE;
+	else
+		homa_fail(ev, params, rpc, ev->error, out);
+}
+
+/* ABORT_PACKET: our message failed to open at the peer. */
+static inline void homa_end_abort_packet(const struct prog_ev *ev,
+					 const struct prog_params *params,
+					 struct prog_rpc *rpc,
+					 struct prog_scratch *scratch,
+					 struct mtp_out *out)
+{
+	u32 error = ev->error > 0 && ev->error < 4096 ? ev->error :
+							PROG_EBADMSG;
+
+	if (!rpc->secure || !homa_end_waits(rpc))
+		out->verdict = PROG_DROP_STATE;
+	else
+		homa_fail(ev, params, rpc, error, out);
+}
+
+#endif /* SDP_PROGRAM_HOMA_END_H */

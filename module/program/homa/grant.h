@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Granting: to the messages with the fewest bytes remaining, of different
+ * peers, several at once; each has a window of bytes on the way, and all
+ * together a cap. A small share goes to the oldest message, so that none
+ * starves.
+ *
+ * What a message has granted and not received, beyond its unscheduled bytes, is
+ * held: rpc->held, summed up in host->held. It is brought up to date by
+ * GRANT_SETTLE, a few times per window, not with every packet.
+ */
+#ifndef SDP_PROGRAM_HOMA_GRANT_H
+#define SDP_PROGRAM_HOMA_GRANT_H
+
+#include "send.h"
+
+static inline u32 homa_grant_class(const struct prog_rpc *rpc)
+{
+	return rpc->secure ? 1 : 0;
+}
+
+/* Count what the RPC holds now. */
+static inline void homa_grant_count(struct prog_rpc *rpc, struct prog_host *host)
+{
+	u32 used = homa_max(rpc->rx_received, rpc->rx_unsched);
+	u32 held = rpc->state == HOMA_IN ? rpc->rx_granted - used : 0;
+	u32 class = homa_grant_class(rpc);
+
+	host->held[class] = host->held[class] - rpc->held + held;
+	rpc->held = held;
+	rpc->rx_settled = rpc->rx_received;
+}
+
+static inline void homa_grant_enter(struct prog_rpc *rpc, struct prog_host *host,
+				    struct mtp_out *out)
+{
+	if (rpc->ranked)
+		return;
+	rpc->ranked = 1;
+	host->ranked[homa_grant_class(rpc)]++;
+	homa_rank_set(out, PROG_RANK_FIFO, rpc->born);
+}
+
+static inline void homa_grant_leave(struct prog_rpc *rpc, struct prog_host *host,
+				    struct mtp_out *out)
+{
+	if (!rpc->ranked)
+		return;
+	rpc->ranked = 0;
+	host->ranked[homa_grant_class(rpc)]--;
+	homa_emit(out, MTP_RANK_CLEAR, PROG_RANK_FIFO, 0, 0);
+	homa_emit(out, MTP_RANK_CLEAR, PROG_RANK_GRANT, 0, 0);
+}
+
+/* GRANT_SETTLE: bytes have arrived, or the message ends. */
+static inline void homa_grant_settle(const struct prog_ev *ev,
+				     const struct prog_params *params,
+				     struct prog_rpc *rpc,
+				     struct prog_host *host,
+				     struct prog_scratch *scratch,
+				     struct mtp_out *out)
+{
+	u32 denied = host->denied[0] || host->denied[1];
+
+	homa_grant_count(rpc, host);
+	if (rpc->state == HOMA_IN && rpc->rx_granted < rpc->rx_length) {
+		homa_grant_enter(rpc, host, out);
+		homa_rank_set(out, PROG_RANK_GRANT,
+			      rpc->rx_length - rpc->rx_received);
+	} else {
+		homa_grant_leave(rpc, host, out);
+	}
+	if (!denied)
+		return;
+	host->denied[0] = 0;
+	host->denied[1] = 0;
+	homa_emit(out, MTP_RANK_KICK, PROG_RANK_GRANT, 0, 0);
+}
+
+/*
+ * Bytes that messages of a class may be granted now. The other class counts for
+ * no more than half, so what it holds never keeps this one from its own half;
+ * and clear messages take no more than half while secure ones wait.
+ */
+static inline u32 homa_grant_room(const struct prog_params *params,
+				  const struct prog_host *host, u32 class)
+{
+	u64 half = params->max_incoming >> 1;
+	u64 other = host->held[!class];
+	u64 most = params->max_incoming - (other < half ? other : half);
+
+	if (!class && host->ranked[1] && most > half)
+		most = half;
+	return host->held[class] < most ? most - host->held[class] : 0;
+}
+
+/* The oldest message's share of what has been granted. */
+static inline void homa_grant_share(const struct prog_params *params,
+				    struct prog_host *host, u32 bytes,
+				    struct mtp_out *out)
+{
+	host->fifo_credit += bytes / 1000 * params->fifo_share +
+			     bytes % 1000 * params->fifo_share / 1000;
+	if (host->fifo_credit < params->fifo_chunk)
+		return;
+	/* Nobody may save up for a burst. */
+	if (host->fifo_credit > (u64)params->fifo_chunk << 4)
+		host->fifo_credit = (u64)params->fifo_chunk << 4;
+	homa_emit(out, MTP_RANK_KICK, PROG_RANK_FIFO, 0, 0);
+}
+
+/*
+ * Grant up to byte @want, as far as there is room. Returns the bytes granted.
+ */
+static inline u32 homa_grant_issue(const struct prog_ev *ev,
+				   const struct prog_params *params,
+				   struct prog_rpc *rpc, struct prog_host *host,
+				   u32 want, u8 prio, struct mtp_out *out)
+{
+	u32 class = homa_grant_class(rpc);
+	u32 room = homa_grant_room(params, host, class);
+	u32 before = rpc->rx_granted;
+
+	if (want <= before)
+		return 0;
+	if (want - before > room) {
+		host->denied[class] = 1;
+		want = before + room;
+		if (params->quantum > 1)
+			want -= want % params->quantum;
+		if (want <= before)
+			return 0;
+	}
+	/* The peer's turn begins, unless it was its turn already. */
+	if (rpc->rx_received == before)
+		rpc->active = ev->now;
+	rpc->rx_granted = want;
+	rpc->rx_prio = prio;
+	homa_grant_count(rpc, host);
+	if (want == rpc->rx_length)
+		homa_grant_leave(rpc, host, out);
+	homa_packet_grant(out, want, prio);
+	return want - before;
+}
+
+/*
+ * GRANT_TURN: the RPC is a winner. Levels for scheduled data are used from the
+ * lowest up, so that a shorter message that comes later finds one above.
+ */
+static inline void homa_grant_turn(const struct prog_ev *ev,
+				   const struct prog_params *params,
+				   struct prog_rpc *rpc, struct prog_host *host,
+				   struct prog_scratch *scratch,
+				   struct mtp_out *out)
+{
+	u32 levels = homa_min(ev->winners, params->sched_prios);
+	u32 above = ev->position + 1u;
+	u32 want;
+
+	if (!rpc->ranked || ev->position >= params->overcommit)
+		return;
+	want = homa_send_round(params, rpc->rx_received + params->window);
+	want = homa_grant_issue(ev, params, rpc, host,
+				homa_min(want, rpc->rx_length),
+				levels > above ? levels - above : 0, out);
+	if (want)
+		homa_grant_share(params, host, want, out);
+}
+
+/* FIFO_TURN: the RPC is the oldest that wants grants. */
+static inline void homa_grant_fifo(const struct prog_ev *ev,
+				   const struct prog_params *params,
+				   struct prog_rpc *rpc, struct prog_host *host,
+				   struct prog_scratch *scratch,
+				   struct mtp_out *out)
+{
+	u32 want;
+
+	if (!rpc->ranked || host->fifo_credit < params->fifo_chunk ||
+	    rpc->rx_granted - rpc->rx_received > params->window)
+		return;
+	want = homa_send_round(params, rpc->rx_granted + params->fifo_chunk);
+	want = homa_grant_issue(ev, params, rpc, host,
+				homa_min(want, rpc->rx_length),
+				params->sched_prios ? params->sched_prios - 1 : 0,
+				out);
+	if (want)
+		host->fifo_credit -= params->fifo_chunk;
+}
+
+#endif /* SDP_PROGRAM_HOMA_GRANT_H */
