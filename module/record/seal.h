@@ -152,13 +152,14 @@ int sdp_seal_record(struct sdp_seal *seal, u32 index, u8 *buf,
  * @src:   record header, inner plaintext (type byte last): @len bytes.
  * @dst:   other memory, @len + SDP_RECORD_TAG bytes.
  * @len:   bytes, record header included.
+ * @atomic: may not sleep.
  *
- * Context: any, may not sleep in softirq. Return: 0; -EAGAIN (in softirq,
- * where the cipher cannot run now: from process context it can); -ECONNRESET;
- * what the cipher driver says.
+ * Context: any if @atomic, otherwise process. Return: 0; -EAGAIN (atomic, and the
+ * cipher cannot run now: from process context it can); -ECONNRESET; what the
+ * cipher driver says.
  */
 int sdp_seal_inner(struct sdp_tx *tx, u32 index, struct scatterlist *src,
-		   struct scatterlist *dst, unsigned int len);
+		   struct scatterlist *dst, unsigned int len, bool atomic);
 
 /**
  * sdp_seal_plain() - make a record's plaintext without sealing it, for a NIC.

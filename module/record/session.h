@@ -120,7 +120,8 @@ struct sdp_session_owner {
  *                  cache-aligned (sdp_session_transport()).
  * @transport_init: a new session, not yet to be found; process context; may be
  *                  NULL. A negative errno refuses the session.
- * @transport_exit: the last reference is gone; process context; may be NULL.
+ * @transport_exit: the last reference is gone, or @transport_init failed; process
+ *                  context; may be NULL.
  * @dead:           the session has been removed: end its RPCs with ECONNRESET
  *                  and drop its messages' references; process context, may be
  *                  NULL. Called once, after nobody can find the session

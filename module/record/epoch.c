@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Epochs: making them, moving between them, and what ends a key.
+ *
+ * Making one allocates a cipher, so it happens in process context: the sender
+ * makes the next epoch when it moves, the receiver keeps the next one ready,
+ * since it moves in softirq, when a tag verifies under it.
+ *
+ * Pointers to epochs are read under RCU. A message holds its epoch, an epoch
+ * holds its session, and the session lets go of its epochs when it dies.
+ */
+#include <linux/jiffies.h>
+#include <linux/ktime.h>
+#include <linux/slab.h>
+#include <linux/unaligned.h>
+#include <net/ipv6.h>
+
+#include "../observe/observe.h"
+#include "epoch.h"
+
+static void epoch_free(struct sdp_epoch *epoch)
+{
+	if (epoch->rx)
+		sdp_replay_destroy(&epoch->rx->replay);
+	kfree(epoch->rx);
+	kfree(epoch->tx);
+	sdp_aead_destroy(&epoch->aead);
+	kfree_sensitive(epoch);
+}
+
+static void epoch_free_work(struct work_struct *work)
+{
+	struct sdp_epoch *epoch = container_of(to_rcu_work(work),
+					       struct sdp_epoch, free);
+	struct sdp_session *session = epoch->session;
+
+	epoch_free(epoch);
+	sdp_session_put(session);
+}
+
+void sdp_epoch_put(struct sdp_epoch *epoch)
+{
+	if (!epoch || !refcount_dec_and_test(&epoch->ref))
+		return;
+	if (epoch->sends)
+		atomic_dec(&epoch->session->tx_epochs);
+	queue_rcu_work(sdp_record_wq, &epoch->free);
+}
+
+static int setup_tx(struct sdp_epoch *epoch)
+{
+	epoch->tx = kzalloc(sizeof(*epoch->tx), GFP_KERNEL_ACCOUNT);
+	if (!epoch->tx)
+		return -ENOMEM;
+	spin_lock_init(&epoch->tx->lock);
+	return 0;
+}
+
+static int setup_rx(struct sdp_epoch *epoch)
+{
+	epoch->rx = kzalloc(sizeof(*epoch->rx), GFP_KERNEL_ACCOUNT);
+	if (!epoch->rx)
+		return -ENOMEM;
+	sdp_replay_init(&epoch->rx->replay, epoch->session->memcg);
+	sdp_counters_init(&epoch->rx->counters);
+	return 0;
+}
+
+struct sdp_epoch *sdp_epoch_alloc(struct sdp_session *session, bool sends,
+				  u64 number, const struct sdp_kdf_keys *keys)
+{
+	struct sdp_epoch *epoch;
+	int err;
+
+	epoch = kzalloc(sizeof(*epoch), GFP_KERNEL_ACCOUNT);
+	if (!epoch)
+		return ERR_PTR(-ENOMEM);
+	refcount_set(&epoch->ref, 1);
+	epoch->session = session;
+	epoch->sends = sends;
+	epoch->number = number;
+	memcpy(epoch->iv, keys->iv, sizeof(epoch->iv));
+	epoch->hdr.key[0] = get_unaligned_le64(keys->hdr);
+	epoch->hdr.key[1] = get_unaligned_le64(keys->hdr + 8);
+	epoch->audit = sdp_audit_key(keys->key,
+				     sdp_kdf_key_length(session->cipher),
+				     keys->iv);
+	INIT_RCU_WORK(&epoch->free, epoch_free_work);
+	err = sdp_aead_setup(&epoch->aead, session->cipher, keys->key);
+	if (!err)
+		err = sends ? setup_tx(epoch) : setup_rx(epoch);
+	if (err) {
+		epoch_free(epoch);
+		return ERR_PTR(err);
+	}
+	refcount_inc(&session->ref);
+	if (sends)
+		atomic_inc(&session->tx_epochs);
+	return epoch;
+}
+
+struct sdp_epoch *sdp_epoch_derive(struct sdp_session *session, bool sends,
+				   u64 number, u8 *secret)
+{
+	struct sdp_kdf_context ctx = {
+		.direction = sdp_session_direction(session, sends),
+		.epoch = number,
+		.cipher = session->cipher,
+		.record_size = session->record_size,
+	};
+	struct sdp_kdf_keys keys;
+	struct sdp_epoch *epoch;
+
+	sdp_kdf_epoch(secret, &ctx, &keys);
+	epoch = sdp_epoch_alloc(session, sends, number, &keys);
+	if (!IS_ERR(epoch))
+		memcpy(secret, keys.next, sizeof(keys.next));
+	memzero_explicit(&keys, sizeof(keys));
+	return epoch;
+}
+
+/* May the sender move on? The mutex @rekey is held. */
+static int may_send_next(struct sdp_session *session,
+			 const struct sdp_epoch *present)
+{
+	if (session->raw)
+		return -EOPNOTSUPP;
+	if (sdp_session_dead(session) || !present)
+		return -ECONNRESET;
+	/* The receiver knows one epoch beyond the one that it has seen. */
+	if (!READ_ONCE(present->tx->confirmed))
+		return -EBUSY;
+	/* And only one before: let its messages finish. */
+	if (atomic_read(&session->tx_epochs) > 1 &&
+	    time_before(jiffies, session->tx_moved + SDP_EPOCH_LIFE))
+		return -EBUSY;
+	return 0;
+}
+
+int sdp_epoch_send_next(struct sdp_session *session,
+			const struct sdp_epoch *present)
+{
+	struct sdp_epoch *old, *next;
+	int err;
+
+	mutex_lock(&session->rekey);
+	old = rcu_dereference_protected(session->tx,
+					lockdep_is_held(&session->rekey));
+	err = may_send_next(session, old);
+	if (err || (present && present != old))
+		goto out;
+	next = sdp_epoch_derive(session, true, old->number + 1,
+				session->tx_secret);
+	if (IS_ERR(next)) {
+		err = PTR_ERR(next);
+		goto out;
+	}
+	session->tx_moved = jiffies;
+	rcu_assign_pointer(session->tx, next);
+	sdp_epoch_put(old);
+	sdp_count(session->key.net, SDP_CTR_epochs_sent);
+out:
+	mutex_unlock(&session->rekey);
+	return err;
+}
+
+/* Make the epoch after the one that the receiver has moved to. */
+static void make_next_work(struct work_struct *work)
+{
+	struct sdp_session *session = container_of(work, struct sdp_session,
+						   make_next);
+	struct sdp_epoch *next;
+
+	mutex_lock(&session->rekey);
+	if (!sdp_session_dead(session) && !rcu_access_pointer(session->rx_next)) {
+		next = sdp_epoch_derive(session, false, session->rx_number,
+					session->rx_secret);
+		if (!IS_ERR(next)) {
+			session->rx_number++;
+			rcu_assign_pointer(session->rx_next, next);
+		}
+	}
+	mutex_unlock(&session->rekey);
+	sdp_session_put(session);
+}
+
+static void expire_work(struct work_struct *work)
+{
+	struct sdp_session *session = container_of(to_delayed_work(work),
+						   struct sdp_session, expire);
+	struct sdp_epoch *old;
+
+	spin_lock_bh(&session->lock);
+	old = rcu_replace_pointer(session->rx_prev, NULL,
+				  lockdep_is_held(&session->lock));
+	spin_unlock_bh(&session->lock);
+	sdp_epoch_put(old);
+	sdp_session_put(session);
+}
+
+void sdp_epoch_init_session(struct sdp_session *session)
+{
+	spin_lock_init(&session->lock);
+	mutex_init(&session->rekey);
+	INIT_WORK(&session->make_next, make_next_work);
+	INIT_DELAYED_WORK(&session->expire, expire_work);
+}
+
+struct sdp_epoch *sdp_epoch_receive(struct sdp_session *session, u8 wire)
+{
+	struct sdp_epoch *epoch;
+
+	epoch = rcu_dereference(session->rx);
+	if (likely(epoch && (u8)epoch->number == wire))
+		return epoch;
+	epoch = rcu_dereference(session->rx_next);
+	if (epoch && (u8)epoch->number == wire)
+		return epoch;
+	epoch = rcu_dereference(session->rx_prev);
+	if (epoch && (u8)epoch->number == wire)
+		return epoch;
+	return NULL;
+}
+
+/* Each queued work holds the session. */
+static void schedule_works(struct sdp_session *session)
+{
+	refcount_inc(&session->ref);
+	if (!queue_work(sdp_record_wq, &session->make_next))
+		sdp_session_put(session);
+	refcount_inc(&session->ref);
+	if (mod_delayed_work(sdp_record_wq, &session->expire, SDP_EPOCH_LIFE))
+		sdp_session_put(session);
+}
+
+static void receive_next(struct sdp_session *session, struct sdp_epoch *epoch)
+{
+	struct sdp_epoch *old = NULL, *present;
+	bool moved = false;
+
+	spin_lock_bh(&session->lock);
+	if (!sdp_session_dead(session) &&
+	    rcu_access_pointer(session->rx_next) == epoch) {
+		present = rcu_dereference_protected(session->rx,
+					lockdep_is_held(&session->lock));
+		old = rcu_dereference_protected(session->rx_prev,
+					lockdep_is_held(&session->lock));
+		WRITE_ONCE(present->rx->retired, jiffies ?: 1);
+		rcu_assign_pointer(session->rx_prev, present);
+		rcu_assign_pointer(session->rx, epoch);
+		RCU_INIT_POINTER(session->rx_next, NULL);
+		schedule_works(session);
+		moved = true;
+	}
+	spin_unlock_bh(&session->lock);
+	sdp_epoch_put(old);
+	if (moved)
+		sdp_count(session->key.net, SDP_CTR_epochs_received);
+}
+
+static void pin_local(struct sdp_session *session, const struct in6_addr *local)
+{
+	spin_lock_bh(&session->lock);
+	if (!session->local_pinned) {
+		session->local = *local;
+		smp_store_release(&session->local_pinned, true);
+	}
+	spin_unlock_bh(&session->lock);
+}
+
+void sdp_epoch_heard(struct sdp_epoch *epoch, const struct in6_addr *local)
+{
+	struct sdp_session *session = epoch->session;
+
+	WRITE_ONCE(session->heard, ktime_get_coarse_ns());
+	if (unlikely(!smp_load_acquire(&session->local_pinned)))
+		pin_local(session, local);
+	if (unlikely(rcu_access_pointer(session->rx_next) == epoch))
+		receive_next(session, epoch);
+}
+
+bool sdp_epoch_local_ok(const struct sdp_session *session,
+			const struct in6_addr *local)
+{
+	return !smp_load_acquire(&session->local_pinned) ||
+	       ipv6_addr_equal(&session->local, local);
+}
+
+int sdp_epoch_charge(struct sdp_epoch *epoch, u64 blocks)
+{
+	if (atomic64_add_return(blocks, &epoch->tx->blocks) <= SDP_MAX_BLOCKS)
+		return 0;
+	atomic64_sub(blocks, &epoch->tx->blocks);
+	sdp_count(epoch->session->key.net, SDP_CTR_keys_expired);
+	return -EKEYEXPIRED;
+}
+
+void sdp_epoch_drop_all(struct sdp_session *session)
+{
+	struct sdp_epoch *old[4];
+	int i;
+
+	mutex_lock(&session->rekey);
+	spin_lock_bh(&session->lock);
+	old[0] = rcu_replace_pointer(session->tx, NULL, true);
+	old[1] = rcu_replace_pointer(session->rx_prev, NULL, true);
+	old[2] = rcu_replace_pointer(session->rx, NULL, true);
+	old[3] = rcu_replace_pointer(session->rx_next, NULL, true);
+	spin_unlock_bh(&session->lock);
+	memzero_explicit(session->tx_secret, sizeof(session->tx_secret));
+	memzero_explicit(session->rx_secret, sizeof(session->rx_secret));
+	mutex_unlock(&session->rekey);
+	for (i = 0; i < ARRAY_SIZE(old); i++)
+		sdp_epoch_put(old[i]);
+	if (cancel_delayed_work_sync(&session->expire))
+		sdp_session_put(session);
+}
+
+void sdp_epoch_nonce(const struct sdp_epoch *epoch, u64 record, u8 *nonce)
+{
+	memcpy(nonce, epoch->iv, 4);
+	put_unaligned_be64(get_unaligned_be64(epoch->iv + 4) ^ record,
+			   nonce + 4);
+}
+
+int sdp_epoch_seal(struct sdp_epoch *epoch, u64 record, struct sdp_aead_op *op)
+{
+	if (unlikely(sdp_session_dead(epoch->session)))
+		return -ECONNRESET;
+	sdp_audit_seal(epoch->audit, record, op);
+	sdp_epoch_nonce(epoch, record, op->nonce);
+	return sdp_aead_seal(&epoch->aead, op);
+}
+
+int sdp_epoch_open(struct sdp_epoch *epoch, u64 record, struct sdp_aead_op *op)
+{
+	int err;
+
+	if (unlikely(sdp_session_dead(epoch->session)))
+		return -ECONNRESET;
+	if (unlikely(sdp_epoch_exhausted(epoch)))
+		return -EKEYEXPIRED;
+	sdp_epoch_nonce(epoch, record, op->nonce);
+	err = sdp_aead_open(&epoch->aead, op);
+	if (err == -EBADMSG)
+		atomic64_inc(&epoch->rx->failed);
+	return err;
+}
+
+int sdp_epoch_next_counter(struct sdp_epoch *epoch, unsigned int len,
+			   u64 *counter)
+{
+	s64 next;
+	int err;
+
+	err = sdp_epoch_charge(epoch, len / 16 + 2);
+	if (err)
+		return err;
+	/* Counts up to the top bit and stays there. */
+	next = atomic64_fetch_add_unless(&epoch->tx->counter, 1, S64_MIN);
+	if (next == S64_MIN)
+		return -EKEYEXPIRED;
+	*counter = next;
+	return 0;
+}
+
+void sdp_epoch_aad(struct scatterlist *table, const void *pkt,
+		   unsigned int len)
+{
+	const unsigned int at = offsetof(struct sdp_common_hdr, checksum);
+
+	sg_set_buf(&table[0], pkt, at);
+	sg_set_page(&table[1], ZERO_PAGE(0), 2, 0);
+	sg_set_buf(&table[2], pkt + at + 2, len - at - 2);
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The room's start and end, and when all keys go: before suspend, so that they
+ * are in no image, and when a virtual machine wakes up as a copy, which would
+ * use the same nonces as the original.
+ */
+#include <linux/notifier.h>
+#include <linux/random.h>
+#include <linux/suspend.h>
+#include <linux/workqueue.h>
+
+#include "epoch.h"
+#include "install.h"
+
+static int pm_event(struct notifier_block *nb, unsigned long action, void *data)
+{
+	if (action == PM_HIBERNATION_PREPARE || action == PM_SUSPEND_PREPARE)
+		sdp_session_wipe_all();
+	return 0;
+}
+
+static int vmfork_event(struct notifier_block *nb, unsigned long action,
+			void *data)
+{
+	sdp_session_wipe_all();
+	return 0;
+}
+
+static struct notifier_block pm_notifier = { .notifier_call = pm_event };
+static struct notifier_block vmfork_notifier = { .notifier_call = vmfork_event };
+
+static int register_notifiers(void)
+{
+	int err;
+
+	err = register_pm_notifier(&pm_notifier);
+	if (err)
+		return err;
+	err = register_random_vmfork_notifier(&vmfork_notifier);
+	if (err)
+		unregister_pm_notifier(&pm_notifier);
+	return err;
+}
+
+int sdp_record_init(const struct sdp_record_ops *ops)
+{
+	int err;
+
+	sdp_record_ops = ops;
+	err = sdp_aead_init();
+	if (err)
+		return err;
+	err = sdp_replay_cache_init();
+	if (err)
+		goto err_aead;
+	err = sdp_audit_init();
+	if (err)
+		goto err_cache;
+	err = -ENOMEM;
+	sdp_record_wq = alloc_workqueue("sdp_record", WQ_UNBOUND, 0);
+	if (!sdp_record_wq)
+		goto err_audit;
+	err = sdp_session_table_init();
+	if (err)
+		goto err_wq;
+	err = register_notifiers();
+	if (err)
+		goto err_table;
+	return 0;
+
+err_table:
+	sdp_session_table_exit();
+err_wq:
+	destroy_workqueue(sdp_record_wq);
+err_audit:
+	sdp_audit_exit();
+err_cache:
+	sdp_replay_cache_exit();
+err_aead:
+	sdp_aead_exit();
+	return err;
+}
+
+void sdp_record_exit(void)
+{
+	unregister_random_vmfork_notifier(&vmfork_notifier);
+	unregister_pm_notifier(&pm_notifier);
+	sdp_session_wipe_all();
+	/*
+	 * A session is freed by a work that its last epoch's work queues, each
+	 * after a grace period.
+	 */
+	rcu_barrier();
+	flush_workqueue(sdp_record_wq);
+	rcu_barrier();
+	destroy_workqueue(sdp_record_wq);
+	sdp_session_table_exit();
+	sdp_install_exit();
+	sdp_audit_exit();
+	sdp_replay_cache_exit();
+	sdp_aead_exit();
+}

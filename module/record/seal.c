@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Sealing messages.
+ *
+ * A message's number is taken under the epoch's lock and never given back. The
+ * rule that message n waits for a sign of n - 2^22 is kept by the chunk: the
+ * first number of a chunk waits until every message of the chunk one window
+ * before has been heard of, or has ended here (then nobody waits for it).
+ */
+#include <linux/rcupdate.h>
+#include <linux/unaligned.h>
+
+#include "../observe/observe.h"
+#include "epoch.h"
+#include "head.h"
+#include "open.h"
+
+static unsigned int chunk_slot(u64 msgno)
+{
+	return (msgno >> SDP_REPLAY_CHUNK_SHIFT) % SDP_UNHEARD_CHUNKS;
+}
+
+static bool starts_chunk(u64 msgno)
+{
+	return !(msgno & (SDP_REPLAY_CHUNK - 1));
+}
+
+/* The present epoch for sending, held. */
+static struct sdp_epoch *present_epoch(struct sdp_session *session)
+{
+	struct sdp_epoch *epoch;
+
+	rcu_read_lock();
+	do {
+		epoch = rcu_dereference(session->tx);
+	} while (epoch && !refcount_inc_not_zero(&epoch->ref));
+	rcu_read_unlock();
+	return epoch;
+}
+
+static bool wants_rekey(const struct sdp_epoch *epoch)
+{
+	return READ_ONCE(epoch->tx->next) >= SDP_REKEY_MESSAGES ||
+	       atomic64_read(&epoch->tx->blocks) >= SDP_REKEY_BLOCKS;
+}
+
+/* The epoch of a new message, held; moves on by the limits. */
+static struct sdp_epoch *sending_epoch(struct sdp_session *session)
+{
+	struct sdp_epoch *epoch = present_epoch(session);
+
+	if (epoch && unlikely(wants_rekey(epoch))) {
+		/* If it cannot move now, the next message tries again. */
+		sdp_epoch_send_next(session, epoch);
+		sdp_epoch_put(epoch);
+		epoch = present_epoch(session);
+	}
+	return epoch;
+}
+
+static int take_number(struct sdp_epoch *epoch, u64 *msgno)
+{
+	struct sdp_epoch_tx *tx = epoch->tx;
+	unsigned int slot;
+	int err = 0;
+
+	spin_lock_bh(&tx->lock);
+	slot = chunk_slot(tx->next);
+	if (unlikely(tx->next > SDP_MSGNO_MAX)) {
+		err = -EKEYEXPIRED;
+	} else if (unlikely(starts_chunk(tx->next) && tx->unheard[slot])) {
+		tx->waiting = true;
+		err = -EAGAIN;
+	} else {
+		*msgno = tx->next;
+		WRITE_ONCE(tx->next, tx->next + 1);
+		tx->unheard[slot]++;
+	}
+	spin_unlock_bh(&tx->lock);
+	return err;
+}
+
+/* Upper bound of the AES blocks that a message takes, with those of its tags. */
+static u64 message_blocks(u32 sealed, u32 records)
+{
+	return DIV_ROUND_UP(sealed, 16) + records;
+}
+
+static int begin_in_epoch(struct sdp_epoch *epoch, struct sdp_tx *tx,
+			  const struct sdp_seal *seal)
+{
+	int err;
+
+	if (sdp_session_dead(epoch->session))
+		return -ECONNRESET;
+	err = sdp_epoch_charge(epoch, message_blocks(tx->sealed,
+						     seal->records));
+	if (err)
+		return err;
+	return take_number(epoch, &tx->msgno);
+}
+
+static void freeze_head(struct sdp_seal *seal,
+			const struct sdp_message_head *given,
+			const struct sdp_rx *request)
+{
+	struct sdp_message_head head = *given;
+
+	head.response = request;
+	head.len = seal->head_len;
+	if (request) {
+		head.request_epoch = request->epoch->number & 0xffff;
+		head.request_msgno = request->msgno;
+	}
+	sdp_head_encode(&head, seal->head);
+}
+
+int sdp_seal_begin(struct sdp_session *session, struct sdp_tx *tx,
+		   struct sdp_seal *seal, const struct sdp_message_head *head,
+		   const struct sdp_rx *request, u32 pad)
+{
+	struct sdp_epoch *epoch;
+	int err;
+
+	if (!session)
+		session = request->epoch->session;
+	seal->tx = tx;
+	seal->app_len = head->app_len;
+	seal->head_len = sdp_head_length(request, head->num_acks);
+	seal->record_size = session->record_size;
+	tx->sealed = sdp_layout_sealed(session->record_size,
+				       (u64)seal->head_len + head->app_len +
+				       pad);
+	if (!tx->sealed)
+		return -EMSGSIZE;
+	seal->records = sdp_layout_records(session->record_size, tx->sealed);
+	epoch = sending_epoch(session);
+	if (!epoch)
+		return -ECONNRESET;
+	err = begin_in_epoch(epoch, tx, seal);
+	if (err) {
+		sdp_epoch_put(epoch);
+		return err;
+	}
+	tx->heard = 0;
+	tx->epoch = epoch;
+	freeze_head(seal, head, request);
+	return 0;
+}
+
+/* Everything of a record's buffer but the application data. */
+void sdp_seal_plain(const struct sdp_seal *seal, u32 index, u8 *buf)
+{
+	u32 app_end = sdp_seal_lead(seal, index) +
+		      sdp_seal_app_length(seal, index);
+	u32 end = sdp_seal_buffer(seal, index);
+
+	buf[0] = SDP_RECORD_TYPE;
+	buf[1] = 3;
+	buf[2] = 3;
+	put_unaligned_be16(end - SDP_RECORD_HEADER + SDP_RECORD_TAG, buf + 3);
+	if (!index)
+		memcpy(buf + SDP_RECORD_HEADER, seal->head, seal->head_len);
+	memset(buf + app_end, 0, end - 1 - app_end);
+	buf[end - 1] = SDP_RECORD_TYPE;
+}
+
+static enum sdp_counter seal_counter(const struct sdp_session *session)
+{
+	switch (session->cipher) {
+	case SDP_CIPHER_AES_128_GCM:
+		return SDP_CTR_seal_aes_128_gcm_cpu;
+	case SDP_CIPHER_AES_256_GCM:
+		return SDP_CTR_seal_aes_256_gcm_cpu;
+	default:
+		return SDP_CTR_seal_chacha20_poly1305_cpu;
+	}
+}
+
+static void copy_record_header(struct scatterlist *dst, struct scatterlist *src)
+{
+	u8 header[SDP_RECORD_HEADER];
+
+	if (likely(src->length >= SDP_RECORD_HEADER &&
+		   dst->length >= SDP_RECORD_HEADER)) {
+		memcpy(sg_virt(dst), sg_virt(src), SDP_RECORD_HEADER);
+		return;
+	}
+	sg_copy_to_buffer(src, sg_nents(src), header, sizeof(header));
+	sg_copy_from_buffer(dst, sg_nents(dst), header, sizeof(header));
+}
+
+int sdp_seal_inner(struct sdp_tx *tx, u32 index, struct scatterlist *src,
+		   struct scatterlist *dst, unsigned int len, bool atomic)
+{
+	struct sdp_session *session = tx->epoch->session;
+	struct sdp_aead_op op = {
+		.src = src,
+		.dst = dst,
+		.assoc = SDP_RECORD_HEADER,
+		.crypt = len - SDP_RECORD_HEADER,
+		.atomic = atomic,
+	};
+	int err;
+
+	copy_record_header(dst, src);
+	err = sdp_epoch_seal(tx->epoch, sdp_epoch_record(tx->msgno, index),
+			     &op);
+	if (!err)
+		sdp_count(session->key.net, seal_counter(session));
+	return err;
+}
+
+int sdp_seal_record(struct sdp_seal *seal, u32 index, u8 *buf,
+		    struct scatterlist *dst)
+{
+	unsigned int len = sdp_seal_buffer(seal, index);
+	struct scatterlist src;
+
+	sdp_seal_plain(seal, index, buf);
+	sg_init_one(&src, buf, len);
+	return sdp_seal_inner(seal->tx, index, &src, dst, len, false);
+}
+
+void sdp_tx_header(const struct sdp_tx *tx, struct sdp_secure_data_hdr *hdr)
+{
+	const struct sdp_epoch *epoch = tx->epoch;
+
+	memset(hdr->common.zero, 0, sizeof(hdr->common.zero));
+	hdr->common.type = SDP_TYPE_DATA | SDP_TYPE_SECURE;
+	hdr->common.doff = SDP_DOFF_SECURE_DATA;
+	hdr->common.flags = 0;
+	hdr->common.window = 0;
+	hdr->common.checksum = 0;
+	hdr->common.urgent = 0;
+	hdr->message_length = cpu_to_be32(tx->sealed);
+	hdr->session = cpu_to_be32(epoch->session->id);
+	sdp_put48(hdr->msgno, tx->msgno);
+	hdr->epoch = epoch->number;
+	put_unaligned_le64(sdp_tag_compute(&epoch->hdr, hdr), hdr->tag);
+}
+
+int sdp_tx_authenticate(struct sdp_tx *tx, struct scatterlist *sg,
+			unsigned int len)
+{
+	struct scatterlist *last = sg_last(sg, sg_nents(sg));
+	struct sdp_aead_op op = {
+		.src = sg,
+		.dst = sg,
+		.assoc = len - SDP_AEAD_TAG,
+		.atomic = true,
+	};
+	struct sdp_data_trailer *trailer = sg_virt(last);
+	u64 counter;
+	int err;
+
+	err = sdp_epoch_next_counter(tx->epoch, len, &counter);
+	if (err)
+		return err;
+	trailer->counter = cpu_to_be64(counter);
+	return sdp_epoch_seal(tx->epoch, SDP_CONTROL_RECORD | counter, &op);
+}
+
+/* The message is no longer outstanding; true if that lets others begin. */
+static bool settle(struct sdp_epoch_tx *tx, u64 msgno)
+{
+	unsigned int slot = chunk_slot(msgno);
+	bool wake;
+
+	spin_lock_bh(&tx->lock);
+	tx->unheard[slot]--;
+	wake = tx->waiting && slot == chunk_slot(tx->next) &&
+	       !tx->unheard[slot];
+	if (wake)
+		tx->waiting = false;
+	spin_unlock_bh(&tx->lock);
+	return wake;
+}
+
+static void settle_once(struct sdp_tx *tx)
+{
+	struct sdp_session *session = tx->epoch->session;
+
+	if (test_and_set_bit(0, &tx->heard))
+		return;
+	if (settle(tx->epoch->tx, tx->msgno) && sdp_record_ops->window)
+		sdp_record_ops->window(session);
+}
+
+void sdp_tx_heard(struct sdp_tx *tx)
+{
+	if (!tx->epoch || test_bit(0, &tx->heard))
+		return;
+	if (unlikely(!READ_ONCE(tx->epoch->tx->confirmed)))
+		WRITE_ONCE(tx->epoch->tx->confirmed, true);
+	settle_once(tx);
+}
+
+void sdp_tx_end(struct sdp_tx *tx)
+{
+	struct sdp_epoch *epoch = tx->epoch;
+
+	if (!epoch)
+		return;
+	settle_once(tx);
+	tx->epoch = NULL;
+	sdp_epoch_put(epoch);
+}
+
+struct sdp_session *sdp_tx_session(const struct sdp_tx *tx)
+{
+	return tx->epoch->session;
+}
