@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+/** @file A client and a server in a few lines: a socket, and the handshake if there is a secret. */
+#ifndef SDP_RPC_HPP
+#define SDP_RPC_HPP
+
+#include <sdp/export.hpp>
+#include <sdp/psk.hpp>
+#include <sdp/socket.hpp>
+
+#include <optional>
+
+namespace sdp {
+
+/** Sends requests to one server. One thread at a time. */
+class SDP_EXPORT client {
+public:
+	/** In the clear. */
+	explicit client(const address &server, const socket_options &options = {});
+	/** Encrypted, with a secret that the server has too. */
+	client(const address &server, const secret &shared, const psk_options &psk = {},
+	       const socket_options &options = {});
+
+	/** Sends a request and waits for the response. @throws std::system_error if the RPC failed.
+	 */
+	[[nodiscard]] message call(bytes_view body);
+	[[nodiscard]] message call(std::string_view body) { return call(as_bytes(body)); }
+
+	/** Starts a request; receive() gives its response, or failure, with @p cookie (not 0). */
+	void start(bytes_view body, std::uint64_t cookie);
+	[[nodiscard]] message receive() { return socket_.receive(); }
+
+	[[nodiscard]] socket &underlying() noexcept { return socket_; }
+	[[nodiscard]] const address &server() const noexcept { return server_; }
+
+private:
+	address server_;
+	socket socket_;
+};
+
+/** Receives requests on one port. Several threads may share it. */
+class SDP_EXPORT server {
+public:
+	/** In the clear. */
+	explicit server(const address &local);
+	/** Encrypted: answers handshakes by itself, and takes no other request in the clear. */
+	server(const address &local, secret shared);
+	~server();
+	server(server &&other) noexcept;
+	server &operator=(server &&other) noexcept;
+	server(const server &) = delete;
+	server &operator=(const server &) = delete;
+
+	/** Waits for the next request. */
+	[[nodiscard]] message receive();
+	void respond(const message &request, bytes_view body) { socket_.respond(request, body); }
+	void respond(const message &request, std::string_view body)
+	{
+		socket_.respond(request, as_bytes(body));
+	}
+
+	[[nodiscard]] socket &underlying() noexcept { return socket_; }
+
+private:
+	struct handshakes;
+	socket socket_;
+	std::unique_ptr<handshakes> handshakes_;
+};
+
+} // namespace sdp
+
+#endif

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+/** @file Sockets: requests, responses, sessions. See sdp(7) for what lies below. */
+#ifndef SDP_SOCKET_HPP
+#define SDP_SOCKET_HPP
+
+#include <sdp/address.hpp>
+#include <sdp/error.hpp>
+#include <sdp/export.hpp>
+#include <sdp/message.hpp>
+#include <sdp/session.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <span>
+
+namespace sdp {
+
+/** Which messages a socket sends and takes. */
+enum class policy : std::uint8_t {
+	clear,  /**< in the clear only */
+	secure, /**< encrypted only */
+	mixed,  /**< encrypted, unless a request is sent with send_options::clear */
+};
+
+/** How a socket receives. */
+struct socket_options {
+	/**
+	 * Bytes of receive region, in units of 64 KB: messages are placed there by
+	 * the kernel and read in place (Homa's API). 0: each message is copied
+	 * into a buffer (the plain API), which also tells its session.
+	 */
+	std::size_t region = 0;
+	/** Longest message taken without a region, bytes. */
+	std::size_t max_message = 1'000'000;
+};
+
+/** How a request is sent. */
+struct send_options {
+	std::uint64_t cookie = 0; /**< comes back with the response */
+	bool clear = false;       /**< in the clear; on mixed sockets only */
+};
+
+/**
+ * An SDP socket. Sending and receiving are safe from several threads at once;
+ * call() expects to be the only receiver.
+ *
+ * All calls throw std::system_error; what the codes mean: describe().
+ */
+class SDP_EXPORT socket {
+public:
+	/** @throws EPROTONOSUPPORT where the module is not loaded. */
+	explicit socket(ip version, const socket_options &options = {});
+	~socket();
+	socket(socket &&other) noexcept;
+	socket &operator=(socket &&other) noexcept;
+	socket(const socket &) = delete;
+	socket &operator=(const socket &) = delete;
+
+	/** The file descriptor, for poll(): readable when a message waits. */
+	[[nodiscard]] int fd() const noexcept;
+	[[nodiscard]] address local() const;
+
+	/** Port 1..32767 makes a server; port 0 has one assigned (32768 up). */
+	void bind(const address &local);
+	/** Names the peer of requests that name none. */
+	void connect(const address &peer);
+	/** Takes requests without a server's port too, or no longer. */
+	void accept_requests(bool yes);
+	void set_policy(policy which);
+	[[nodiscard]] policy get_policy() const;
+	/** Ends all waiting here, for good: ESHUTDOWN. */
+	void shutdown();
+
+	/** Sends a request; blocks while there is no memory for it. */
+	void send_request(const address &to, bytes_view body, const send_options &options = {});
+	/** Likewise, of several pieces. */
+	void send_request(const address &to, std::span<const bytes_view> body,
+			  const send_options &options = {});
+	/** Answers @p request. If its sender is gone, this has no effect. */
+	void respond(const message &request, bytes_view body);
+	void respond(const message &request, std::span<const bytes_view> body);
+	/** Answers the request that came with @p id from @p peer. */
+	void respond(const address &peer, std::uint64_t id, std::span<const bytes_view> body);
+
+	/** Waits for a request, a response or the failure of a request. */
+	[[nodiscard]] message receive();
+	/** Likewise, at most @p timeout; empty when that has passed. */
+	[[nodiscard]] std::optional<message> receive_for(std::chrono::milliseconds timeout);
+	/** Likewise, without waiting. */
+	[[nodiscard]] std::optional<message> try_receive();
+
+	/**
+	 * Sends a request and waits for its response; other messages that arrive
+	 * meanwhile are kept for receive().
+	 * @param timeout abort the RPC then (ETIMEDOUT); zero: when SDP gives up.
+	 */
+	[[nodiscard]] message call(const address &to, bytes_view body,
+				   const send_options &options = {},
+				   std::chrono::milliseconds timeout = {});
+
+	/** Aborts requests with @p cookie: forgotten, or completed with errno @p error if not 0. */
+	void abort(std::uint64_t cookie, int error = 0);
+
+	/** 16 random bytes for one add_session() here; to be sent to the peer. */
+	[[nodiscard]] nonce new_nonce();
+	/**
+	 * Derives keys from @p shared and the nonces and installs them. Replaces
+	 * the session with that peer, whose RPCs end with ECONNRESET.
+	 */
+	void add_session(const session_parameters &parameters, const secret &shared);
+	void remove_session(const address &peer);
+	/** Starts the next epoch of what is sent to @p peer. */
+	void rekey(const address &peer);
+	/** @throws ENOKEY if there is no session with @p peer. */
+	[[nodiscard]] session_info info(const address &peer) const;
+
+private:
+	struct state;
+	std::unique_ptr<state> state_;
+};
+
+} // namespace sdp
+
+#endif
