@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bytes.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace {
@@ -48,4 +49,10 @@ Bytes Random::bytes(size_t length)
 	for (auto &byte : result)
 		byte = static_cast<uint8_t>(next());
 	return result;
+}
+
+bool all_zero(const void *start, size_t length)
+{
+	const auto *bytes = static_cast<const uint8_t *>(start);
+	return std::all_of(bytes, bytes + length, [](uint8_t byte) { return byte == 0; });
 }

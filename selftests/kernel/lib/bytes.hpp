@@ -23,6 +23,11 @@ inline Bytes bytes_of(const std::string &text)
 	return {text.begin(), text.end()};
 }
 
+/// An address that no system call can use.
+inline void *const nowhere = reinterpret_cast<void *>(8);
+
+bool all_zero(const void *start, size_t length);
+
 /// Appends big-endian numbers.
 inline void put(Bytes &to, uint64_t value, unsigned size)
 {

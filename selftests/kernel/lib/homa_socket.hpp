@@ -31,8 +31,8 @@ public:
 	[[nodiscard]] ssize_t send(const net::Address &to, View bytes,
 				   homa_sendmsg_args &args) const;
 	/// Sends a request, throws if that fails; returns its id.
-	[[nodiscard]] uint64_t request(const net::Address &to, View bytes, uint64_t cookie = 0,
-				       uint32_t flags = 0) const;
+	uint64_t request(const net::Address &to, View bytes, uint64_t cookie = 0,
+			 uint32_t flags = 0) const;
 	/// Sends the response to a request.
 	void reply(const HomaMessage &request, View bytes) const;
 	/// recvmsg() for any message or, with @a id, for that private response;
@@ -48,7 +48,7 @@ public:
 	[[nodiscard]] Bytes gather(const homa_recvmsg_args &args, size_t length) const;
 	/// Does poll() report any of @a events within @a milliseconds?
 	[[nodiscard]] bool ready(short events, int milliseconds = 0) const;
-	[[nodiscard]] homa_info info(std::vector<homa_rpc_info> *rpcs = nullptr) const;
+	homa_info info(std::vector<homa_rpc_info> *rpcs = nullptr) const;
 	int abort(uint64_t id, uint32_t error) const;
 
 	[[nodiscard]] int fd() const { return fd_; }

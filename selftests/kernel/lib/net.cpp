@@ -102,6 +102,16 @@ std::string Address::text() const
 	return std::string(host) + "#" + std::to_string(port());
 }
 
+int bind_to(int fd, const Address &address)
+{
+	return bind(fd, address.raw(), address.length);
+}
+
+int connect_to(int fd, const Address &address)
+{
+	return connect(fd, address.raw(), address.length);
+}
+
 namespace {
 
 // With a smaller MTU a device has no IPv6.

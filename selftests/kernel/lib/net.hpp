@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <netinet/in.h>
+#include <ostream>
 #include <string>
 #include <sys/socket.h>
 #include <vector>
@@ -48,6 +49,14 @@ struct Address {
 	[[nodiscard]] sockaddr_in6 in6() const;
 	bool operator==(const Address &other) const { return text() == other.text(); }
 };
+
+inline std::ostream &operator<<(std::ostream &out, const Address &address)
+{
+	return out << address.text();
+}
+
+int bind_to(int fd, const Address &address);
+int connect_to(int fd, const Address &address);
 
 /// A network namespace; it lives as long as this object or a socket in it.
 class Netns {

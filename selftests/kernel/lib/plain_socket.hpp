@@ -35,7 +35,7 @@ public:
 	/// recvmsg() into at most @a room bytes.
 	[[nodiscard]] PlainMessage receive(int flags = 0, size_t room = 1 << 20) const;
 	/// Like receive(), but throws on failure, and if the RPC failed.
-	[[nodiscard]] PlainMessage expect() const;
+	PlainMessage expect() const;
 	/// Throws unless the next message says that an RPC failed with @a error;
 	/// returns it.
 	PlainMessage expect_failure(int error) const;

@@ -59,7 +59,10 @@ template <class T>
 std::string show(const T &value)
 {
 	std::ostringstream out;
-	if constexpr (std::is_enum_v<T>)
+	if constexpr (std::is_same_v<T, std::vector<uint8_t>>)
+		for (uint8_t byte : value)
+			out << "0123456789abcdef"[byte >> 4] << "0123456789abcdef"[byte & 15];
+	else if constexpr (std::is_enum_v<T>)
 		out << static_cast<long long>(value);
 	else if constexpr (std::is_same_v<T, uint8_t> || std::is_same_v<T, int8_t>)
 		out << static_cast<int>(value);

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+// Homa's socket API by <linux/homa.h> alone: the receive region and its pages.
+#include <linux/homa.h>
+
+#include <algorithm>
+#include <poll.h>
+#include <sys/mman.h>
+
+#include "lib/talk.hpp"
+#include "lib/test.hpp"
+
+SETUP
+{
+	two_hosts();
+}
+
+TEST(region_read_back)
+{
+	HomaSocket socket(hosts->a.ns, AF_INET, 0, 4);
+	homa_rcvbuf_args args{};
+	socklen_t size = sizeof(args);
+	OK(getsockopt(socket.fd(), IPPROTO_HOMA, SO_HOMA_RCVBUF, &args, &size));
+	EQ(size, sizeof(args));
+	EQ(args.start, reinterpret_cast<uint64_t>(socket.region()));
+	EQ(args.length, 4 * HOMA_BPAGE_SIZE);
+	size = sizeof(args) - 1;
+	FAILS(getsockopt(socket.fd(), IPPROTO_HOMA, SO_HOMA_RCVBUF, &args, &size), EINVAL);
+}
+
+TEST(pages_out_of_range)
+{
+	HomaTalk talk(net::Family::v4, 4);
+	auto give_back = [&](uint32_t offset) {
+		homa_recvmsg_args args{};
+		args.num_bpages = 1;
+		args.bpage_offsets[0] = offset;
+		HomaMessage message = talk.client.receive_raw(args, MSG_DONTWAIT);
+		errno = message.error;
+		return message.result;
+	};
+	uint64_t all = talk.client.info().bpool_avail_bytes;
+	FAILS(give_back(4 * HOMA_BPAGE_SIZE), EINVAL);
+	FAILS(give_back(UINT32_MAX), EINVAL);
+	FAILS(give_back(0x80000000), EINVAL);
+	// In range, but nobody's: nothing may be freed twice.
+	CHECK(give_back(0) < 0);
+	CHECK(give_back(3 * HOMA_BPAGE_SIZE) < 0);
+	EQ(talk.client.info().bpool_avail_bytes, all);
+	talk.client.request(talk.to, pattern(100));
+	talk.server.echo();
+	EQ(pattern_error(talk.client.expect().bytes), "");
+}
+
+TEST(page_given_back_twice)
+{
+	HomaTalk talk(net::Family::v4, 4);
+	uint64_t all = talk.client.info().bpool_avail_bytes;
+	talk.client.request(talk.to, pattern(200000));
+	talk.server.echo();
+	HomaMessage message = talk.client.receive_raw({});
+	EQ(message.args.num_bpages, 4);
+	homa_recvmsg_args back = message.args;
+	back.id = 0;
+	back.num_bpages = 2;
+	back.bpage_offsets[1] = back.bpage_offsets[0];
+	CHECK(talk.client.receive_raw(back, MSG_DONTWAIT).result < 0);
+	CHECK(talk.client.info().bpool_avail_bytes <= all - 3 * HOMA_BPAGE_SIZE);
+}
+
+TEST(region_fills_and_drains)
+{
+	HomaTalk talk(net::Family::v4, 4);
+	uint64_t all = talk.client.info().bpool_avail_bytes;
+	EQ(all, 4 * HOMA_BPAGE_SIZE);
+	for (unsigned i = 0; i < 3; i++)
+		talk.client.request(talk.to, pattern(130000, i), i);
+	for (unsigned i = 0; i < 3; i++)
+		talk.server.echo();
+	// Two pages each: the first is held, so the third waits for room.
+	HomaMessage first = talk.client.receive_raw({});
+	EQ(pattern_error(first.bytes, first.args.completion_cookie), "");
+	HomaMessage second = talk.client.receive_raw({});
+	EQ(pattern_error(second.bytes, second.args.completion_cookie), "");
+	FAILS(talk.client.receive_raw({}, MSG_DONTWAIT).result, EAGAIN);
+	EVENTUALLY([&] {
+		std::vector<homa_rpc_info> rpcs;
+		homa_info info = talk.client.info(&rpcs);
+		return info.bpool_avail_bytes == 0 && rpcs.size() == 1 &&
+		       rpcs[0].flags & HOMA_RPC_BUF_STALL;
+	}());
+	homa_recvmsg_args back = first.args;
+	back.id = 0;
+	HomaMessage third = talk.client.receive_raw(back);
+	EQ(third.result, 130000);
+	EQ(pattern_error(third.bytes, third.args.completion_cookie), "");
+	EQ(pattern_error(talk.client.gather(second.args, 130000), second.args.completion_cookie),
+	   "");
+	back = second.args;
+	back.id = 0;
+	FAILS(talk.client.receive_raw(back, MSG_DONTWAIT).result, EAGAIN);
+	back = third.args;
+	back.id = 0;
+	FAILS(talk.client.receive_raw(back, MSG_DONTWAIT).result, EAGAIN);
+	EQ(talk.client.info().bpool_avail_bytes, all);
+}
+
+TEST(small_messages_share_a_page)
+{
+	HomaTalk talk(net::Family::v4, 2);
+	std::vector<HomaMessage> held;
+	for (unsigned i = 0; i < 60; i++) {
+		talk.client.request(talk.to, pattern(1000, i), i);
+		talk.server.echo();
+		held.push_back(talk.client.receive_raw({}));
+		EQ(held.back().result, 1000);
+	}
+	for (const HomaMessage &message : held)
+		EQ(pattern_error(talk.client.gather(message.args, 1000),
+				 message.args.completion_cookie),
+		   "");
+	for (const HomaMessage &message : held) {
+		homa_recvmsg_args back = message.args;
+		back.id = 0;
+		FAILS(talk.client.receive_raw(back, MSG_DONTWAIT).result, EAGAIN);
+	}
+	talk.client.request(talk.to, pattern(HOMA_BPAGE_SIZE));
+	talk.server.echo();
+	EQ(pattern_error(talk.client.expect().bytes), "");
+}
+
+TEST(region_unmapped)
+{
+	HomaTalk talk(net::Family::v4, 4);
+	talk.client.request(talk.to, pattern(1000));
+	OK(mprotect(talk.client.region(), talk.client.region_size(), PROT_NONE));
+	talk.server.echo();
+	HomaMessage message = talk.client.receive();
+	FAILS(message.result, EFAULT);
+	OK(mprotect(talk.client.region(), talk.client.region_size(), PROT_READ | PROT_WRITE));
+	message = talk.client.receive();
+	EQ(OK(message.result), 1000);
+	EQ(pattern_error(message.bytes), "");
+}
+
+TEST(received_fields_are_clean)
+{
+	HomaTalk talk;
+	talk.client.request(talk.to, pattern(10));
+	uint8_t name[sizeof(sockaddr_storage)];
+	memset(name, 0xa5, sizeof(name));
+	homa_recvmsg_args args;
+	memset(&args, 0, sizeof(args));
+	msghdr message{};
+	message.msg_name = name;
+	message.msg_namelen = sizeof(name);
+	message.msg_control = &args;
+	message.msg_controllen = sizeof(args);
+	EQ(OK(recvmsg(talk.server.fd(), &message, 0)), 10);
+	EQ(message.msg_namelen, sizeof(sockaddr_in));
+	CHECK(all_zero(reinterpret_cast<sockaddr_in *>(name)->sin_zero, 8));
+	for (size_t i = sizeof(sockaddr_in); i < sizeof(name); i++)
+		EQ(name[i], 0xa5);
+	EQ(args.num_bpages, 1);
+	EQ(args.reserved, 0);
+	CHECK(all_zero(&args.bpage_offsets[1], sizeof(args.bpage_offsets) - 4));
+}

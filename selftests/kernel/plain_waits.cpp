@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+// The plain API: waiting, waking, and the bounds of buffers.
+#include <algorithm>
+#include <csignal>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+
+#include "lib/proc.hpp"
+#include "lib/talk.hpp"
+#include "lib/test.hpp"
+
+namespace {
+
+// A signal for this thread, without effect but to interrupt.
+void interruptible(int flags)
+{
+	struct sigaction action {};
+	action.sa_handler = [](int) {};
+	action.sa_flags = flags;
+	OK(sigaction(SIGUSR1, &action, nullptr));
+}
+
+} // namespace
+
+SETUP
+{
+	two_hosts();
+}
+
+TEST(nonblocking)
+{
+	PlainTalk talk;
+	FAILS(talk.client.receive(MSG_DONTWAIT).result, EAGAIN);
+	int on = 1;
+	OK(ioctl(talk.client.fd(), FIONBIO, &on));
+	FAILS(talk.client.receive().result, EAGAIN);
+	talk.client.request(talk.to, pattern(10));
+	talk.server.echo();
+	CHECK(talk.client.ready(POLLIN, 10000));
+	talk.client.expect();
+}
+
+TEST(receive_timeout)
+{
+	PlainTalk talk;
+	talk.client.set_timeout(50);
+	FAILS(talk.client.receive().result, EAGAIN);
+}
+
+TEST(poll_and_epoll)
+{
+	PlainTalk talk;
+	EQ(talk.client.events(), POLLOUT);
+	Fd level(OK(epoll_create1(0)));
+	Fd edge(OK(epoll_create1(0)));
+	epoll_event event{EPOLLIN, {}};
+	OK(epoll_ctl(level, EPOLL_CTL_ADD, talk.server.fd(), &event));
+	event.events = EPOLLIN | EPOLLET;
+	OK(epoll_ctl(edge, EPOLL_CTL_ADD, talk.server.fd(), &event));
+	EQ(OK(epoll_wait(level, &event, 1, 0)), 0);
+	EQ(OK(epoll_wait(edge, &event, 1, 0)), 0);
+	talk.client.request(talk.to, pattern(10));
+	EQ(OK(epoll_wait(level, &event, 1, 10000)), 1);
+	EQ(OK(epoll_wait(level, &event, 1, 0)), 1);
+	EQ(OK(epoll_wait(edge, &event, 1, 10000)), 1);
+	EQ(OK(epoll_wait(edge, &event, 1, 0)), 0);
+	// Each message is an edge of its own.
+	talk.client.request(talk.to, pattern(10));
+	EQ(OK(epoll_wait(edge, &event, 1, 10000)), 1);
+	CHECK(event.events & EPOLLIN);
+	talk.server.echo();
+	EQ(OK(epoll_wait(level, &event, 1, 0)), 1);
+	talk.server.echo();
+	EQ(OK(epoll_wait(level, &event, 1, 0)), 0);
+}
+
+TEST(signal_interrupts)
+{
+	PlainTalk talk;
+	interruptible(0);
+	test::Thread waiter([&] { FAILS(talk.client.receive().result, EINTR); });
+	usleep(100000);
+	OK(-pthread_kill(waiter.handle(), SIGUSR1));
+	waiter.join();
+}
+
+TEST(signal_restarts)
+{
+	PlainSocket server(hosts->b.ns, AF_INET, server_port);
+	PlainSocket client(hosts->a.ns, AF_INET);
+	// With a time limit recvmsg() is not restarted, as signal(7) says.
+	timeval none{};
+	OK(setsockopt(client.fd(), SOL_SOCKET, SO_RCVTIMEO, &none, sizeof(none)));
+	interruptible(SA_RESTART);
+	test::Thread waiter([&] { EQ(client.expect().result, 10); });
+	usleep(100000);
+	OK(-pthread_kill(waiter.handle(), SIGUSR1));
+	usleep(100000);
+	client.request(hosts->b.at(net::Family::v4, server_port), pattern(10));
+	server.echo();
+	waiter.join();
+}
+
+TEST(shutdown)
+{
+	PlainTalk talk;
+	talk.client.request(talk.to, pattern(10));
+	talk.server.expect();
+	test::Thread waiter([&] { FAILS(talk.client.receive().result, ESHUTDOWN); });
+	usleep(100000);
+	OK(shutdown(talk.client.fd(), SHUT_RDWR));
+	waiter.join();
+	FAILS(talk.client.receive(MSG_DONTWAIT).result, ESHUTDOWN);
+	FAILS(talk.client.send(&talk.to, pattern(1), nullptr), ESHUTDOWN);
+	CHECK(talk.client.events() & POLLHUP);
+	CHECK(talk.client.events() & POLLRDHUP);
+	CHECK(talk.client.events() & POLLIN);
+	EVENTUALLY(proc::lines(hosts->a.ns, "rpcs").empty());
+}
+
+TEST(send_buffer_bounds)
+{
+	net::Alone far;
+	CHECK(far.host.ns.sysctl("dead_us", "60000000") || far.host.ns.sysctl("dead_ms", "60000"));
+	PlainSocket client(far.host.ns, AF_INET);
+	int bytes = 100000;
+	OK(setsockopt(client.fd(), SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)));
+	net::Address to = net::Address::of("10.0.0.9", 5);
+	Bytes message = pattern(50000);
+	int sent = 0;
+	while (client.send(&to, message, nullptr, MSG_DONTWAIT) > 0)
+		CHECK(++sent < 100);
+	EQ(errno, EAGAIN);
+	CHECK(sent >= 1);
+	CHECK(!client.ready(POLLOUT));
+	client.set_timeout(50);
+	FAILS(client.send(&to, message, nullptr), EAGAIN);
+	client.set_timeout(20000);
+	test::Thread sender([&] { EQ(client.send(&to, message, nullptr), 50000); });
+	usleep(50000);
+	OK(client.abort(0, 0, 0));
+	sender.join();
+}
+
+TEST(send_wakes_on_shutdown)
+{
+	net::Alone far;
+	CHECK(far.host.ns.sysctl("dead_us", "60000000") || far.host.ns.sysctl("dead_ms", "60000"));
+	PlainSocket client(far.host.ns, AF_INET);
+	int bytes = 4096;
+	OK(setsockopt(client.fd(), SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)));
+	net::Address to = net::Address::of("10.0.0.9", 5);
+	while (client.send(&to, pattern(50000), nullptr, MSG_DONTWAIT) > 0)
+		;
+	test::Thread sender([&] { FAILS(client.send(&to, pattern(50000), nullptr), ESHUTDOWN); });
+	usleep(100000);
+	OK(shutdown(client.fd(), SHUT_RDWR));
+	sender.join();
+}
+
+TEST(receive_buffer_bounds)
+{
+	PlainTalk talk;
+	int bytes = 65536;
+	OK(setsockopt(talk.server.fd(), SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)));
+	// Nobody receives: the rest is dropped, and sent again when there is room.
+	constexpr unsigned count = 300;
+	for (unsigned i = 0; i < count; i++)
+		talk.client.request(talk.to, pattern(1000, i), i);
+	EVENTUALLY(proc::Counters::read(hosts->b.ns)["mem_refused"] > 0);
+	unsigned answered = 0;
+	unsigned failed = 0;
+	while (answered + failed < count) {
+		pollfd waiting[2] = {{talk.server.fd(), POLLIN, 0}, {talk.client.fd(), POLLIN, 0}};
+		CHECK(OK(poll(waiting, 2, 20000)) > 0);
+		if (waiting[0].revents)
+			talk.server.echo();
+		if (!waiting[1].revents)
+			continue;
+		PlainMessage response = talk.client.receive();
+		OK(response.result);
+		if (response.failed())
+			failed++;
+		else
+			EQ(pattern_error(response.bytes, response.rpc->cookie), "");
+		answered += !response.failed();
+	}
+	CHECK(answered > 40);
+}
+
+TEST(close_with_rpcs_open)
+{
+	PlainTalk talk;
+	for (int i = 0; i < 50; i++)
+		talk.client.request(talk.to, pattern(20000));
+	for (int i = 0; i < 10; i++)
+		talk.server.expect();
+	talk.client.close();
+	EVENTUALLY(proc::lines(hosts->a.ns, "rpcs").empty());
+	talk.server.close();
+	EVENTUALLY(proc::lines(hosts->b.ns, "rpcs").empty());
+	CHECK(proc::lines(hosts->b.ns, "sockets").empty());
+}
+
+TEST(server_closes)
+{
+	PlainTalk talk;
+	for (int i = 0; i < 10; i++)
+		talk.client.request(talk.to, pattern(10));
+	talk.server.expect();
+	talk.server.close();
+	for (int i = 0; i < 10; i++)
+		talk.client.expect_failure(ENOTCONN);
+}
