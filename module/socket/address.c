@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Addresses that sockets take: bind, connect, getsockname, destinations. As
+ * other datagram sockets do, but that ports follow Homa's rules and that a
+ * connected socket keeps its peer in a field of ours.
+ */
+#include <linux/bpf-cgroup.h>
+#include <net/addrconf.h>
+#include <net/inet_common.h>
+#include <net/ip.h>
+#include <net/ipv6.h>
+#include <net/l3mdev.h>
+#include <net/route.h>
+#include <net/transp_v6.h>
+
+#include "socket.h"
+
+int sdp_address_port_rule(u16 port)
+{
+	if (!port)
+		return 0;
+	return port < HOMA_MIN_DEFAULT_PORT ? 1 : -EINVAL;
+}
+
+static int parse_v4(__be32 addr, struct in6_addr *to)
+{
+	if (ipv4_is_multicast(addr) || ipv4_is_lbcast(addr))
+		return -ENETUNREACH;
+	/* As for UDP: the any-address is this host. */
+	if (!addr)
+		addr = htonl(INADDR_LOOPBACK);
+	ipv6_addr_set_v4mapped(addr, to);
+	return 0;
+}
+
+/* The interface of a link-local address; 0 for others. */
+static int parse_scope(const struct sock *sk, const struct sockaddr_in6 *in6,
+		       int len)
+{
+	int type = ipv6_addr_type(&in6->sin6_addr);
+	int bound = READ_ONCE(sk->sk_bound_dev_if);
+	int scope = 0;
+
+	if (!__ipv6_addr_needs_scope_id(type))
+		return 0;
+	if (len >= (int)sizeof(*in6))
+		scope = in6->sin6_scope_id;
+	if (!scope)
+		scope = bound;
+	if (!scope || (bound && bound != scope))
+		return -EINVAL;
+	return scope;
+}
+
+static int parse_v6(const struct sock *sk, const struct sockaddr_in6 *in6,
+		    int len, struct sdp_address *to)
+{
+	const struct in6_addr *addr = &in6->sin6_addr;
+
+	if (ipv6_addr_v4mapped(addr)) {
+		if (ipv6_only_sock(sk))
+			return -ENETUNREACH;
+		return parse_v4(addr->s6_addr32[3], &to->addr);
+	}
+	if (ipv6_addr_is_multicast(addr))
+		return -ENETUNREACH;
+	to->ifindex = parse_scope(sk, in6, len);
+	if (to->ifindex < 0)
+		return to->ifindex;
+	to->addr = *addr;
+	if (!ipv6_addr_any(addr))
+		return 0;
+	if (ipv6_addr_v4mapped(&sk->sk_v6_rcv_saddr))
+		return parse_v4(htonl(INADDR_LOOPBACK), &to->addr);
+	to->addr = in6addr_loopback;
+	return 0;
+}
+
+int sdp_address_parse(const struct sock *sk, const void *name, int len,
+		      struct sdp_address *to)
+{
+	const struct sockaddr_in6 *in6 = name;
+	const struct sockaddr_in *in4 = name;
+
+	if (len < (int)sizeof(sa_family_t))
+		return -EINVAL;
+	if (in4->sin_family != sk->sk_family)
+		return -EAFNOSUPPORT;
+	to->ifindex = 0;
+	if (sk->sk_family == AF_INET) {
+		if (len < (int)sizeof(*in4) || !in4->sin_port)
+			return -EINVAL;
+		to->port = ntohs(in4->sin_port);
+		return parse_v4(in4->sin_addr.s_addr, &to->addr);
+	}
+	if (len < SIN6_LEN_RFC2133 || !in6->sin6_port)
+		return -EINVAL;
+	to->port = ntohs(in6->sin6_port);
+	return parse_v6(sk, in6, len, to);
+}
+
+int sdp_address_fill(const struct sock *sk, const struct sdp_address *from,
+		     void *name)
+{
+	struct sockaddr_in6 *in6 = name;
+	struct sockaddr_in *in4 = name;
+
+	if (sk->sk_family == AF_INET) {
+		memset(in4, 0, sizeof(*in4));
+		in4->sin_family = AF_INET;
+		in4->sin_port = htons(from->port);
+		in4->sin_addr.s_addr = from->addr.s6_addr32[3];
+		return sizeof(*in4);
+	}
+	memset(in6, 0, sizeof(*in6));
+	in6->sin6_family = AF_INET6;
+	in6->sin6_port = htons(from->port);
+	in6->sin6_addr = from->addr;
+	in6->sin6_scope_id = ipv6_iface_scope_id(&from->addr, from->ifindex);
+	return sizeof(*in6);
+}
+
+bool sdp_address_peer(struct sdp_sock *s, struct sdp_address *to)
+{
+	bool connected;
+
+	spin_lock(&s->peer_lock);
+	connected = s->connected;
+	if (connected)
+		*to = s->peer;
+	spin_unlock(&s->peer_lock);
+	return connected;
+}
+
+static void set_peer(struct sdp_sock *s, const struct sdp_address *to)
+{
+	spin_lock(&s->peer_lock);
+	s->connected = to;
+	if (to)
+		s->peer = *to;
+	spin_unlock(&s->peer_lock);
+}
+
+int sdp_address_connect(struct socket *sock, struct sockaddr *name, int len,
+			int flags)
+{
+	struct sock *sk = sock->sk;
+	struct sdp_sock *s = sdp_sk(sk);
+	struct sdp_address to;
+	int err;
+
+	if (len < (int)sizeof(name->sa_family))
+		return -EINVAL;
+	if (name->sa_family == AF_UNSPEC) {
+		set_peer(s, NULL);
+		return 0;
+	}
+	if (sk->sk_family == AF_INET)
+		err = BPF_CGROUP_RUN_PROG_INET4_CONNECT_LOCK(sk, name, &len);
+	else
+		err = BPF_CGROUP_RUN_PROG_INET6_CONNECT_LOCK(sk, name, &len);
+	if (err)
+		return err;
+	err = sdp_address_parse(sk, name, len, &to);
+	if (err)
+		return sdp_error(s, err, "connect: not an address to send to");
+	set_peer(s, &to);
+	return 0;
+}
+
+static void local_address(const struct sock *sk, struct sdp_address *at)
+{
+	const struct inet_sock *inet = inet_sk(sk);
+	__be32 v4 = inet->inet_rcv_saddr ?: inet->inet_saddr;
+
+	at->port = sdp_sk(sk)->ep.port;
+	at->ifindex = READ_ONCE(sk->sk_bound_dev_if);
+	if (sk->sk_family == AF_INET)
+		ipv6_addr_set_v4mapped(v4, &at->addr);
+	else if (ipv6_addr_any(&sk->sk_v6_rcv_saddr))
+		at->addr = inet6_sk(sk)->saddr;
+	else
+		at->addr = sk->sk_v6_rcv_saddr;
+}
+
+int sdp_address_getname(struct socket *sock, struct sockaddr *name, int peer)
+{
+	struct sock *sk = sock->sk;
+	struct sdp_address at;
+
+	if (peer) {
+		if (!sdp_address_peer(sdp_sk(sk), &at))
+			return -ENOTCONN;
+	} else {
+		lock_sock(sk);
+		local_address(sk, &at);
+		release_sock(sk);
+	}
+	return sdp_address_fill(sk, &at, name);
+}
+
+/*
+ * What bind() sets. The fields are those of other INET sockets, for routing,
+ * filters and cgroup programs.
+ */
+struct binding {
+	__be32 v4;
+	struct in6_addr v6;
+	int bound;
+	u16 port;
+	bool v6_only;
+};
+
+static bool is_local_v4(struct sock *sk, __be32 addr)
+{
+	struct net *net = sock_net(sk);
+	u32 table = l3mdev_fib_table_by_index(net, sk->sk_bound_dev_if) ?:
+		    RT_TABLE_LOCAL;
+
+	return !addr || inet_can_nonlocal_bind(net, inet_sk(sk)) ||
+	       inet_addr_type_table(net, addr, table) == RTN_LOCAL;
+}
+
+static int check_v4(struct sock *sk, __be32 addr, struct binding *to)
+{
+	if (ipv4_is_multicast(addr) || ipv4_is_lbcast(addr) ||
+	    !is_local_v4(sk, addr))
+		return -EADDRNOTAVAIL;
+	to->v4 = addr;
+	ipv6_addr_set_v4mapped(addr, &to->v6);
+	return 0;
+}
+
+static int check_bind_v4(struct sock *sk, const struct sockaddr_in *in4,
+			 int len, struct binding *to)
+{
+	if (len < (int)sizeof(*in4))
+		return -EINVAL;
+	/* As other v4 sockets: an unspecified family with the any-address. */
+	if (in4->sin_family != AF_INET &&
+	    (in4->sin_family != AF_UNSPEC || in4->sin_addr.s_addr))
+		return -EAFNOSUPPORT;
+	to->port = ntohs(in4->sin_port);
+	return check_v4(sk, in4->sin_addr.s_addr, to);
+}
+
+static int is_local_v6(struct sock *sk, const struct in6_addr *addr,
+		       int bound)
+{
+	struct net *net = sock_net(sk);
+	struct net_device *dev = NULL;
+	int err = 0;
+
+	rcu_read_lock();
+	if (bound)
+		dev = dev_get_by_index_rcu(net, bound);
+	if (bound && !dev)
+		err = -ENODEV;
+	else if (!ipv6_can_nonlocal_bind(net, inet_sk(sk)) &&
+		 !ipv6_chk_addr(net, addr, dev, 0))
+		err = -EADDRNOTAVAIL;
+	rcu_read_unlock();
+	return err;
+}
+
+static int check_bind_v6(struct sock *sk, const struct sockaddr_in6 *in6,
+			 int len, struct binding *to)
+{
+	const struct in6_addr *addr = &in6->sin6_addr;
+	int type;
+
+	if (len < SIN6_LEN_RFC2133)
+		return -EINVAL;
+	if (in6->sin6_family != AF_INET6)
+		return -EAFNOSUPPORT;
+	to->port = ntohs(in6->sin6_port);
+	type = ipv6_addr_type(addr);
+	if (type == IPV6_ADDR_MAPPED) {
+		if (ipv6_only_sock(sk))
+			return -EINVAL;
+		return check_v4(sk, addr->s6_addr32[3], to);
+	}
+	to->v6 = *addr;
+	if (type == IPV6_ADDR_ANY)
+		return 0;
+	if (type & IPV6_ADDR_MULTICAST)
+		return -EADDRNOTAVAIL;
+	if (__ipv6_addr_needs_scope_id(type)) {
+		if (len >= (int)sizeof(*in6) && in6->sin6_scope_id)
+			to->bound = in6->sin6_scope_id;
+		if (!to->bound)
+			return -EINVAL;
+	}
+	to->v4 = LOOPBACK4_IPV6;
+	to->v6_only = true;
+	return is_local_v6(sk, addr, to->bound);
+}
+
+static void set_addresses(struct sock *sk, const struct binding *to)
+{
+	struct inet_sock *inet = inet_sk(sk);
+
+	inet->inet_rcv_saddr = to->v4;
+	inet->inet_saddr = to->v4;
+	sk->sk_bound_dev_if = to->bound;
+	if (sk->sk_family != AF_INET6)
+		return;
+	sk->sk_v6_rcv_saddr = to->v6;
+	inet6_sk(sk)->saddr = to->v6;
+	sk->sk_ipv6only = to->v6_only;
+}
+
+static void get_addresses(const struct sock *sk, struct binding *at)
+{
+	memset(at, 0, sizeof(*at));
+	at->v4 = inet_sk(sk)->inet_rcv_saddr;
+	at->bound = sk->sk_bound_dev_if;
+	if (sk->sk_family != AF_INET6)
+		return;
+	at->v6 = sk->sk_v6_rcv_saddr;
+	at->v6_only = sk->sk_ipv6only;
+}
+
+static int check_port(struct sock *sk, u16 port, u32 flags)
+{
+	struct net *net = sock_net(sk);
+
+	if (sdp_address_port_rule(port) < 0)
+		return sdp_error(sdp_sk(sk), -EINVAL,
+				 "bind: ports from 0x8000 up are assigned");
+	if (port && !(flags & BIND_NO_CAP_NET_BIND_SERVICE) &&
+	    inet_port_requires_bind_service(net, port) &&
+	    !ns_capable(net->user_ns, CAP_NET_BIND_SERVICE))
+		return sdp_error(sdp_sk(sk), -EACCES, NULL);
+	return 0;
+}
+
+static int take_port(struct sdp_sock *s, u16 port)
+{
+	struct sock *sk = sdp_sock_sk(s);
+	int err;
+
+	if (s->sessions && port != s->ep.port)
+		return sdp_error(s, -EINVAL,
+				 "bind: sessions are tied to the present port");
+	err = sdp_endpoint_bind(&s->ep, port);
+	if (err)
+		return sdp_error(s, err, NULL);
+	WRITE_ONCE(s->ep.server, true);
+	inet_sk(sk)->inet_num = port;
+	inet_sk(sk)->inet_sport = htons(port);
+	sk->sk_userlocks |= SOCK_BINDPORT_LOCK;
+	return 0;
+}
+
+static int bind_locked(struct sdp_sock *s, const struct sockaddr *name, int len,
+		       u32 flags)
+{
+	struct sock *sk = sdp_sock_sk(s);
+	struct binding old, to = { .bound = sk->sk_bound_dev_if };
+	int err;
+
+	if (s->ep.shutdown)
+		return -ESHUTDOWN;
+	get_addresses(sk, &old);
+	to.v6_only = old.v6_only;
+	if (sk->sk_family == AF_INET)
+		err = check_bind_v4(sk, (const void *)name, len, &to);
+	else
+		err = check_bind_v6(sk, (const void *)name, len, &to);
+	if (err)
+		return sdp_error(s, err, NULL);
+	err = check_port(sk, to.port, flags);
+	if (err)
+		return err;
+
+	/* Before a packet can come to the port. */
+	set_addresses(sk, &to);
+	if (to.port)
+		err = take_port(s, to.port);
+	if (err)
+		set_addresses(sk, &old);
+	else if (to.v4 || !ipv6_addr_any(&to.v6))
+		sk->sk_userlocks |= SOCK_BINDADDR_LOCK;
+	return err;
+}
+
+int sdp_address_bind(struct socket *sock, struct sockaddr *name, int len)
+{
+	struct sock *sk = sock->sk;
+	u32 flags = 0;
+	int err;
+
+	if (len < (int)(sk->sk_family == AF_INET ? sizeof(struct sockaddr_in) :
+						   SIN6_LEN_RFC2133))
+		return -EINVAL;
+	if (sk->sk_family == AF_INET)
+		err = BPF_CGROUP_RUN_PROG_INET_BIND_LOCK(sk, name, &len,
+							 CGROUP_INET4_BIND,
+							 &flags);
+	else
+		err = BPF_CGROUP_RUN_PROG_INET_BIND_LOCK(sk, name, &len,
+							 CGROUP_INET6_BIND,
+							 &flags);
+	if (err)
+		return err;
+	lock_sock(sk);
+	err = bind_locked(sdp_sk(sk), name, len, flags);
+	release_sock(sk);
+	return err;
+}

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /proc/net/sdp/sockets, rpcs, sessions: a line each, of this namespace, and
+ * of other users only with CAP_NET_ADMIN over it. No addresses of the kernel.
+ */
+#include <linux/cred.h>
+#include <linux/proc_fs.h>
+#include <linux/seq_file.h>
+#include <linux/user_namespace.h>
+#include <linux/xarray.h>
+#include <net/ipv6.h>
+
+#include "../observe/observe.h"
+#include "pool.h"
+#include "socket.h"
+
+static const char *policy_name(u8 policy)
+{
+	switch (policy) {
+	case SDP_POLICY_CLEAR:
+		return "clear";
+	case SDP_POLICY_SECURE:
+		return "secure";
+	case SDP_POLICY_MIXED:
+		return "mixed";
+	default:
+		return "?";
+	}
+}
+
+/* Who opened the file may look at what belongs to @uid. */
+static bool may_see(struct seq_file *seq, kuid_t uid)
+{
+	const struct net *net = seq_file_net(seq);
+
+	return uid_eq(uid, seq->file->f_cred->fsuid) ||
+	       file_ns_capable(seq->file, net->user_ns, CAP_NET_ADMIN);
+}
+
+static void put_address(struct seq_file *seq, const struct in6_addr *addr,
+			u16 port)
+{
+	if (ipv6_addr_v4mapped(addr))
+		seq_printf(seq, "%pI4:%u", &addr->s6_addr32[3], port);
+	else
+		seq_printf(seq, "[%pI6c]:%u", addr, port);
+}
+
+/* The next socket from @serial on, held, or NULL. */
+static struct sock *get_sock(const struct net *net, unsigned long *serial)
+{
+	struct xarray *socks = &sdp_socket_net(net)->socks;
+	struct sdp_sock *s;
+	struct sock *sk = NULL;
+
+	xa_lock(socks);
+	s = xa_find(socks, serial, ULONG_MAX, XA_PRESENT);
+	if (s) {
+		sk = sdp_sock_sk(s);
+		sock_hold(sk);
+	}
+	xa_unlock(socks);
+	return sk;
+}
+
+/* Positions are serials, 0 the line with the columns' names. */
+static void *start(struct seq_file *seq, loff_t *pos)
+{
+	unsigned long serial = *pos;
+	struct sock *sk;
+
+	if (!*pos)
+		return SEQ_START_TOKEN;
+	sk = get_sock(seq_file_net(seq), &serial);
+	*pos = serial;
+	return sk;
+}
+
+static void *next(struct seq_file *seq, void *v, loff_t *pos)
+{
+	if (v != SEQ_START_TOKEN)
+		sock_put(v);
+	++*pos;
+	return start(seq, pos);
+}
+
+static void stop(struct seq_file *seq, void *v)
+{
+	if (v && v != SEQ_START_TOKEN)
+		sock_put(v);
+}
+
+static void local_address(struct sock *sk, struct in6_addr *addr)
+{
+	if (sk->sk_family == AF_INET)
+		ipv6_addr_set_v4mapped(inet_sk(sk)->inet_rcv_saddr, addr);
+	else
+		*addr = sk->sk_v6_rcv_saddr;
+}
+
+static void put_socket(struct seq_file *seq, struct sock *sk)
+{
+	struct sdp_sock *s = sdp_sk(sk);
+	struct sdp_pool *pool = sdp_sock_pool(s);
+	struct in6_addr addr;
+
+	local_address(sk, &addr);
+	seq_printf(seq, "%u %lu ",
+		   from_kuid_munged(seq_user_ns(seq), sock_i_uid(sk)),
+		   sock_i_ino(sk));
+	put_address(seq, &addr, s->ep.port);
+	seq_printf(seq, " %s %s rpcs=%u ready=%u rmem=%d/%d wmem=%d/%d",
+		   policy_name(READ_ONCE(s->ep.policy)),
+		   READ_ONCE(s->ep.server) ? "server" : "client",
+		   READ_ONCE(s->ep.rpc_count), READ_ONCE(s->ep.ready_count),
+		   atomic_read(&s->ep.rmem), READ_ONCE(sk->sk_rcvbuf),
+		   atomic_read(&s->ep.wmem), READ_ONCE(sk->sk_sndbuf));
+	if (pool)
+		seq_printf(seq, " region=%llu/%llu", sdp_pool_available(pool),
+			   (u64)pool->pages << HOMA_BPAGE_SHIFT);
+	seq_putc(seq, '\n');
+}
+
+static int show_socket(struct seq_file *seq, void *v)
+{
+	if (v == SEQ_START_TOKEN)
+		seq_puts(seq, "uid inode local policy role ...\n");
+	else if (may_see(seq, sock_i_uid(v)))
+		put_socket(seq, v);
+	return 0;
+}
+
+static int put_rpc(const struct sdp_rpc_state *state, void *arg)
+{
+	const struct prog_info *info = &state->info;
+	struct seq_file *seq = arg;
+
+	seq_printf(seq, "%llu %s %u ", state->id,
+		   state->server ? "server" : "client", state->port);
+	put_address(seq, &state->peer.addr, state->peer.port);
+	seq_printf(seq, " tx=%u/%u/%d prio=%u rx=%u/%u/%d gaps=%u/%u",
+		   info->tx_sent, info->tx_granted, info->tx_length,
+		   info->tx_prio, info->rx_length < 0 ? 0 :
+		   info->rx_length - info->rx_remaining, info->rx_granted,
+		   info->rx_length, info->rx_gaps, info->rx_gap_bytes);
+	if (state->secure)
+		seq_printf(seq, " session=%08x", state->session);
+	seq_printf(seq, "%s%s\n", state->private ? " private" : "",
+		   state->ready ? " ready" : "");
+	return 0;
+}
+
+static int show_rpcs(struct seq_file *seq, void *v)
+{
+	struct sock *sk = v;
+
+	if (v == SEQ_START_TOKEN)
+		seq_puts(seq, "id role port peer tx=sent/granted/length prio rx=received/granted/length gaps=number/bytes ...\n");
+	else if (may_see(seq, sock_i_uid(sk)))
+		sdp_message_dump(&sdp_sk(sk)->ep, put_rpc, seq);
+	return 0;
+}
+
+/* A session belongs to who has the socket at its port. */
+static bool may_see_session(struct seq_file *seq, u16 port)
+{
+	struct sdp_endpoint *ep;
+	kuid_t uid = GLOBAL_ROOT_UID;
+
+	rcu_read_lock();
+	ep = sdp_endpoint_find(seq_file_single_net(seq), port);
+	if (ep)
+		uid = sock_i_uid(ep->sk);
+	rcu_read_unlock();
+	return uid_eq(uid, seq->file->f_cred->fsuid) ||
+	       file_ns_capable(seq->file, seq_file_single_net(seq)->user_ns,
+			       CAP_NET_ADMIN);
+}
+
+static int put_session(const struct sdp_session_info *info,
+		       const struct sdp_session_key *key, void *arg)
+{
+	struct seq_file *seq = arg;
+
+	if (!may_see_session(seq, key->local_port))
+		return 0;
+	seq_printf(seq, "%08x ", info->id);
+	put_address(seq, &info->local.sin6_addr, key->local_port);
+	seq_putc(seq, ' ');
+	put_address(seq, &key->peer, key->peer_port);
+	seq_printf(seq, " %s 0x%04x record=%u tx_epoch=%llu rx_epoch=%llu tx=%llu rx=%llu failed=%llu silent_ms=%llu %s %.*s\n",
+		   info->role == SDP_ROLE_CLIENT ? "client" : "server",
+		   info->cipher, info->record_size, info->tx_epoch,
+		   info->rx_epoch, info->tx_messages, info->rx_messages,
+		   info->rx_failed, div_u64(info->silent_ns, NSEC_PER_MSEC),
+		   info->offload == SDP_OFFLOAD_NIC ? "nic" : "cpu",
+		   (int)sizeof(info->driver), info->driver);
+	return 0;
+}
+
+static int show_sessions(struct seq_file *seq, void *unused)
+{
+	seq_puts(seq, "id local peer role cipher ... sealed-by driver\n");
+	return sdp_session_dump(seq_file_single_net(seq), put_session, seq);
+}
+
+static const struct seq_operations socket_ops = {
+	.start = start,
+	.next = next,
+	.stop = stop,
+	.show = show_socket,
+};
+
+static const struct seq_operations rpc_ops = {
+	.start = start,
+	.next = next,
+	.stop = stop,
+	.show = show_rpcs,
+};
+
+int sdp_dump_net_init(struct net *net)
+{
+	struct proc_dir_entry *dir = sdp_observe_net(net)->dir;
+	const size_t size = sizeof(struct seq_net_private);
+
+	xa_init_flags(&sdp_socket_net(net)->socks, XA_FLAGS_ALLOC1);
+	if (proc_create_net("sockets", 0444, dir, &socket_ops, size) &&
+	    proc_create_net("rpcs", 0444, dir, &rpc_ops, size) &&
+	    proc_create_net_single("sessions", 0444, dir, show_sessions, NULL))
+		return 0;
+	sdp_dump_net_exit(net);
+	return -ENOMEM;
+}
+
+void sdp_dump_net_exit(struct net *net)
+{
+	struct proc_dir_entry *dir = sdp_observe_net(net)->dir;
+
+	remove_proc_subtree("sockets", dir);
+	remove_proc_subtree("rpcs", dir);
+	remove_proc_subtree("sessions", dir);
+	xa_destroy(&sdp_socket_net(net)->socks);
+}
+
+int sdp_dump_add(struct sdp_sock *s)
+{
+	struct xarray *socks = &sdp_socket_net(sock_net(sdp_sock_sk(s)))->socks;
+
+	return xa_alloc(socks, &s->serial, s, XA_LIMIT(1, INT_MAX),
+			GFP_KERNEL_ACCOUNT);
+}
+
+void sdp_dump_remove(struct sdp_sock *s)
+{
+	struct xarray *socks = &sdp_socket_net(sock_net(sdp_sock_sk(s)))->socks;
+
+	if (s->serial)
+		xa_erase(socks, s->serial);
+	s->serial = 0;
+}

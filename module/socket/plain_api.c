@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The plain API: messages through ordinary buffers, control messages that go
+ * one way only. What language runtimes and io_uring, also its multishot
+ * receive, can use.
+ */
+#include <linux/uio.h>
+
+#include "socket.h"
+
+/* Bytes of struct sdp_rpc_cmsg as first published. */
+#define RPC_CMSG_LEAST 32
+static_assert(sizeof(struct sdp_rpc_cmsg) == RPC_CMSG_LEAST);
+
+static int plain_destination(struct sdp_sock *s, const struct msghdr *msg,
+			     struct sdp_address *to)
+{
+	if (msg->msg_name)
+		return sdp_address_parse(sdp_sock_sk(s), msg->msg_name,
+					 msg->msg_namelen, to);
+	return sdp_address_peer(s, to) ? 0 : -EDESTADDRREQ;
+}
+
+/*
+ * A private response can only be asked for by id, which recvmsg() with a
+ * receive region can and the plain one cannot.
+ */
+static int check_control(struct sdp_sock *s, const struct sdp_rpc_cmsg *rpc)
+{
+	u32 known = SDP_MSG_CLEAR;
+
+	if (s->pool)
+		known |= SDP_RPC_PRIVATE;
+	if (rpc->flags & ~known || rpc->error || rpc->session)
+		return -EINVAL;
+	return rpc->id && rpc->cookie ? -EINVAL : 0;
+}
+
+/* Only SDP_CMSG_RPC is understood, once: others would be lost silently. */
+static int parse_control(struct sdp_sock *s, struct msghdr *msg,
+			 struct sdp_rpc_cmsg *rpc)
+{
+	struct cmsghdr *cmsg;
+	bool seen = false;
+	int err;
+
+	for_each_cmsghdr(cmsg, msg) {
+		if (!CMSG_OK(msg, cmsg))
+			return -EINVAL;
+		if (cmsg->cmsg_level != IPPROTO_HOMA ||
+		    cmsg->cmsg_type != SDP_CMSG_RPC || seen)
+			return -EINVAL;
+		seen = true;
+		err = sdp_options_copy(rpc, sizeof(*rpc), RPC_CMSG_LEAST,
+				       KERNEL_SOCKPTR(CMSG_DATA(cmsg)),
+				       cmsg->cmsg_len - sizeof(*cmsg));
+		if (!err)
+			err = check_control(s, rpc);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/**
+ * sdp_plain_send() - sendto(), and sendmsg() with control messages or none.
+ * @s:   the socket.
+ * @msg: the message; nothing is written back through it.
+ * @len: its length, bytes.
+ *
+ * Return: @len, or a negative errno as in sdp(7).
+ */
+int sdp_plain_send(struct sdp_sock *s, struct msghdr *msg, size_t len)
+{
+	struct sdp_rpc_cmsg rpc = {};
+	struct sdp_send send;
+	int err;
+
+	if (len > INT_MAX)
+		return sdp_error(s, -EMSGSIZE, NULL);
+	if (msg->msg_controllen) {
+		err = parse_control(s, msg, &rpc);
+		if (err)
+			return sdp_error(s, err, "send: bad control message");
+	}
+	err = plain_destination(s, msg, &send.to);
+	if (err)
+		return sdp_error(s, err, NULL);
+
+	send.id = rpc.id;
+	send.cookie = rpc.cookie;
+	send.private = rpc.flags & SDP_RPC_PRIVATE;
+	send.clear = rpc.flags & SDP_MSG_CLEAR;
+	send.nonblock = msg->msg_flags & MSG_DONTWAIT;
+	send.from = &msg->msg_iter;
+	err = sdp_message_send(&s->ep, &send);
+	return err ? sdp_error(s, err, NULL) : (int)len;
+}
+
+static bool has_room_for_control(const struct msghdr *msg)
+{
+	size_t need = msg->msg_flags & MSG_CMSG_COMPAT ?
+		      sizeof(struct sdp_rpc_cmsg) + 12 :
+		      CMSG_LEN(sizeof(struct sdp_rpc_cmsg));
+
+	return msg->msg_control && msg->msg_controllen >= need;
+}
+
+static void put_control(struct msghdr *msg, const struct sdp_received *got)
+{
+	struct sdp_rpc_cmsg rpc = {
+		.size = sizeof(rpc),
+		.id = got->id,
+		.cookie = got->cookie,
+		.error = got->error,
+		.session = got->session,
+	};
+
+	if (got->id & 1)
+		rpc.flags |= SDP_RPC_REQUEST;
+	if (got->secure)
+		rpc.flags |= SDP_RPC_SECURE;
+	if (got->error)
+		rpc.flags |= SDP_RPC_FAILED;
+	if (msg->msg_controllen)
+		put_cmsg(msg, IPPROTO_HOMA, SDP_CMSG_RPC, sizeof(rpc), &rpc);
+}
+
+/* The claim ends, unless it was just a look. */
+static void end_claim(struct sdp_received *got, int flags)
+{
+	if (flags & MSG_PEEK)
+		sdp_message_return(got);
+	else
+		sdp_message_done(got);
+}
+
+static void describe(struct sdp_sock *s, struct msghdr *msg,
+		     const struct sdp_received *got)
+{
+	if (msg->msg_name)
+		msg->msg_namelen = sdp_address_fill(sdp_sock_sk(s), &got->from,
+						    msg->msg_name);
+	put_control(msg, got);
+}
+
+/*
+ * A failed RPC is a message of no bytes whose control message says why. A
+ * caller that asked for none could not tell it from an empty message: it gets
+ * the error.
+ */
+static int deliver_failure(struct sdp_sock *s, struct msghdr *msg,
+			   struct sdp_received *got, int flags)
+{
+	int err = has_room_for_control(msg) ? 0 : -got->error;
+
+	if (!err)
+		describe(s, msg, got);
+	end_claim(got, flags);
+	return err;
+}
+
+static int deliver_message(struct sdp_sock *s, struct msghdr *msg,
+			   struct sdp_received *got, int copied, int flags)
+{
+	describe(s, msg, got);
+	if (copied < got->length) {
+		msg->msg_flags |= MSG_TRUNC;
+		if (flags & MSG_TRUNC)
+			copied = got->length;
+	}
+	end_claim(got, flags);
+	return copied;
+}
+
+/* Claim a message and copy it; again if it turns out not to verify. */
+static int receive(struct sdp_sock *s, struct msghdr *msg, long timeo,
+		   struct sdp_received *got, ssize_t *copied)
+{
+	unsigned long start = jiffies;
+	struct iov_iter_state state;
+	int err;
+
+	iov_iter_save_state(&msg->msg_iter, &state);
+	for (;;) {
+		err = sdp_message_claim(&s->ep, 0, sdp_time_left(timeo, start),
+					got);
+		if (err || got->error)
+			return err;
+		*copied = sdp_message_copy(got, &msg->msg_iter);
+		if (*copied >= 0)
+			return 0;
+		if (*copied != -EBADMSG) {
+			sdp_message_return(got);
+			return *copied;
+		}
+		iov_iter_restore(&msg->msg_iter, &state);
+	}
+}
+
+/**
+ * sdp_plain_recv() - recv(), recvfrom(), and recvmsg() without a region.
+ * @s:     the socket.
+ * @msg:   where to.
+ * @flags: MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC.
+ *
+ * Return: bytes copied; with MSG_TRUNC in @flags the length of the message; 0
+ * for a failed RPC; or a negative errno as in sdp(7).
+ */
+int sdp_plain_recv(struct sdp_sock *s, struct msghdr *msg, int flags)
+{
+	long timeo = sock_rcvtimeo(sdp_sock_sk(s), flags & MSG_DONTWAIT);
+	struct sdp_received got;
+	ssize_t copied;
+	int err;
+
+	err = receive(s, msg, timeo, &got, &copied);
+	if (err)
+		return sdp_error(s, err, NULL);
+	if (got.error)
+		return sdp_error(s, deliver_failure(s, msg, &got, flags), NULL);
+	return deliver_message(s, msg, &got, copied, flags);
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The receive region of Homa's API: memory of the process, handed out in
+ * buffer pages of 64 KB. Only numbers are kept here; the region itself is
+ * touched by copies in the context of the receiving process, and not pinned.
+ */
+#ifndef SDP_SOCKET_POOL_H
+#define SDP_SOCKET_POOL_H
+
+#include <linux/homa.h>
+#include <linux/spinlock.h>
+#include <linux/uio.h>
+
+/**
+ * struct sdp_pool - which pages of a region are in use.
+ * @start:   address of the region in the process.
+ * @length:  its bytes, as given.
+ * @pages:   whole buffer pages in it.
+ * @lock:    spinlock, process context; protects the rest.
+ * @free:    number of entries of @stack.
+ * @share:   page that short ends of messages are put into, -1: none.
+ * @filled:  bytes of @share in use, from its start.
+ * @wanted:  a message has found no room since a page was given back.
+ * @seen:    messages that were ready when @wanted was set.
+ * @given:   changes whenever pages are given back.
+ * @refs:    per page: messages in it that the application has.
+ * @stack:   free pages, the next to use on top.
+ */
+struct sdp_pool {
+	u64 start;
+	u64 length;
+	u32 pages;
+	spinlock_t lock;
+	u32 free;
+	s32 share;
+	u32 filled;
+	bool wanted;
+	u32 seen;
+	u32 given;
+	u32 *refs;
+	u32 *stack;
+};
+
+/**
+ * struct sdp_pages - the pages of one message.
+ * @count:  entries of @offset.
+ * @length: bytes of the message.
+ * @offset: in the region; all but the last page are full.
+ */
+struct sdp_pages {
+	u32 count;
+	u32 length;
+	u32 offset[HOMA_MAX_BPAGES];
+};
+
+/**
+ * sdp_pool_new() - a pool for a region.
+ * @start:  page-aligned address of the calling process.
+ * @length: bytes.
+ *
+ * Context: process. Return: ERR_PTR of -EINVAL (not aligned, less than a page,
+ * more than 4 GB), -EFAULT (not in the address space), -ENOMEM.
+ */
+struct sdp_pool *sdp_pool_new(u64 start, u64 length);
+void sdp_pool_free(struct sdp_pool *pool);
+
+/**
+ * sdp_pool_take() - find room for a message.
+ * @pool:   the pool.
+ * @length: bytes of the message.
+ * @ready:  messages that are ready now, for sdp_pool_stalled(); 0: unknown.
+ * @pages:  filled in.
+ *
+ * Return: 0, -ENOBUFS (not before pages are given back), -EMSGSIZE (never).
+ */
+int sdp_pool_take(struct sdp_pool *pool, u32 length, u32 ready,
+		  struct sdp_pages *pages);
+
+/**
+ * sdp_pool_give() - take pages back from the application, or undo a take.
+ * @pool:   the pool.
+ * @offset: as they were handed out; anything else is refused.
+ * @count:  how many.
+ * @wake:   written: somebody waits for room.
+ *
+ * Return: 0 or -EINVAL: an offset outside of the region, or of a page that the
+ * application does not have. The others have been taken back even so.
+ */
+int sdp_pool_give(struct sdp_pool *pool, const u32 *offset, u32 count,
+		  bool *wake);
+
+/**
+ * sdp_pool_map() - the place of a message in the caller's memory.
+ * @pool:  the pool.
+ * @pages: from sdp_pool_take().
+ * @iov:   HOMA_MAX_BPAGES entries, used by @iter.
+ * @iter:  set up.
+ */
+void sdp_pool_map(const struct sdp_pool *pool, const struct sdp_pages *pages,
+		  struct iovec *iov, struct iov_iter *iter);
+
+/**
+ * sdp_pool_stalled() - is it in vain to look at messages again?
+ * @pool:  the pool.
+ * @ready: messages that are ready now.
+ *
+ * True if the last look found no room for any, and neither a page has been
+ * given back nor a message been added since.
+ */
+static inline bool sdp_pool_stalled(const struct sdp_pool *pool, u32 ready)
+{
+	return READ_ONCE(pool->wanted) && ready <= READ_ONCE(pool->seen);
+}
+
+/**
+ * sdp_pool_fits() - is there room for a message now? A hint.
+ */
+bool sdp_pool_fits(struct sdp_pool *pool, u32 length);
+
+/**
+ * sdp_pool_available() - bytes of free pages.
+ */
+u64 sdp_pool_available(struct sdp_pool *pool);
+
+#endif /* SDP_SOCKET_POOL_H */

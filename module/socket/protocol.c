@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the kernel calls: a socket's life, and where its calls go. Two struct
+ * proto and proto_ops, for AF_INET and AF_INET6, of the same functions.
+ */
+#include <linux/compat.h>
+#include <linux/module.h>
+#include <linux/poll.h>
+#include <linux/swap.h>
+#include <asm/ioctls.h>
+#include <net/inet_common.h>
+#include <net/ipv6.h>
+#include <net/protocol.h>
+#include <net/transp_v6.h>
+
+#include "pool.h"
+#include "socket.h"
+
+unsigned int sdp_socket_net_id;
+
+/* Memory of all sockets: pages in use, and limits as for other protocols. */
+static atomic_long_t memory_allocated ____cacheline_aligned_in_smp;
+static DEFINE_PER_CPU(int, memory_per_cpu_fw_alloc);
+static long sysctl_mem[3] __read_mostly;
+static int sysctl_min[1] = { 4096 };
+
+static void set_memory_limits(void)
+{
+	unsigned long limit = max(nr_free_buffer_pages() / 4, 128UL);
+
+	sysctl_mem[0] = limit / 2;
+	sysctl_mem[1] = limit / 4 * 3;
+	sysctl_mem[2] = limit;
+}
+
+static void destruct(struct sock *sk)
+{
+	sdp_pool_free(sdp_sk(sk)->pool);
+	if (sk->sk_family == AF_INET6)
+		inet6_sock_destruct(sk);
+	else
+		inet_sock_destruct(sk);
+}
+
+static int open_endpoint(struct sdp_sock *s)
+{
+	struct sock *sk = sdp_sock_sk(s);
+	int err;
+
+	err = sdp_endpoint_init(&s->ep, sk);
+	if (err)
+		return err;
+	s->opened = true;
+	/* Homa's programs ask for their port without bind(). */
+	err = sdp_endpoint_bind(&s->ep, 0);
+	if (err)
+		return err;
+	return sdp_dump_add(s);
+}
+
+/* On failure the caller destroys the socket, which calls destroy_sock(). */
+static int init_sock(struct sock *sk)
+{
+	const struct sdp_settings *set = &sdp_net(sock_net(sk))->set;
+	struct sdp_sock *s = sdp_sk(sk);
+
+	sk->sk_destruct = destruct;
+	sk->sk_rcvbuf = READ_ONCE(set->rcvbuf);
+	sk->sk_sndbuf = READ_ONCE(set->sndbuf);
+	spin_lock_init(&s->peer_lock);
+	sdp_nonces_init(&s->nonces);
+	sock_prot_inuse_add(sock_net(sk), sk->sk_prot, 1);
+	return open_endpoint(s);
+}
+
+static void destroy_sock(struct sock *sk)
+{
+	struct sdp_sock *s = sdp_sk(sk);
+
+	sdp_dump_remove(s);
+	if (s->opened)
+		sdp_endpoint_release(&s->ep);
+	sdp_session_del_owner(s);
+	sdp_nonces_destroy(&s->nonces);
+	sock_prot_inuse_add(sock_net(sk), sk->sk_prot, -1);
+}
+
+static void close_sock(struct sock *sk, long timeout)
+{
+	sk_common_release(sk);
+}
+
+/* Ports are in the target's table: there is nothing to take out here. */
+static void unhash_sock(struct sock *sk)
+{
+}
+
+static int queue_length(struct sock *sk, int cmd, int *karg)
+{
+	struct sdp_endpoint *ep = &sdp_sk(sk)->ep;
+
+	switch (cmd) {
+	case SIOCOUTQ:
+		*karg = atomic_read(&ep->wmem);
+		return 0;
+	case SIOCINQ:
+		*karg = atomic_read(&ep->rmem);
+		return 0;
+	default:
+		return -ENOIOCTLCMD;
+	}
+}
+
+/*
+ * shutdown() of either direction ends both, and the RPCs: a request without
+ * its response is of no use, and Homa's programs rely on it. The socket need
+ * not be connected.
+ */
+static int shut_down(struct socket *sock, int how)
+{
+	struct sock *sk = sock->sk;
+
+	if (how < SHUT_RD || how > SHUT_RDWR)
+		return -EINVAL;
+	lock_sock(sk);
+	WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
+	sdp_endpoint_shutdown(&sdp_sk(sk)->ep);
+	sk->sk_state_change(sk);
+	release_sock(sk);
+	return 0;
+}
+
+/* A message that no page of the receive region is free for is not readable. */
+static bool readable(struct sdp_sock *s)
+{
+	struct sdp_pool *pool = sdp_sock_pool(s);
+
+	if (!sdp_endpoint_readable(&s->ep))
+		return false;
+	return !pool || !sdp_pool_stalled(pool, READ_ONCE(s->ep.ready_count));
+}
+
+static __poll_t write_mask(struct sock *sk)
+{
+	const __poll_t mask = EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND;
+	struct sdp_endpoint *ep = &sdp_sk(sk)->ep;
+
+	if (sdp_endpoint_writable(ep))
+		return mask;
+	sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
+	set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
+	/* Memory may have come free before the bits were set. */
+	smp_mb__after_atomic();
+	return sdp_endpoint_writable(ep) ? mask : 0;
+}
+
+static __poll_t poll_sock(struct file *file, struct socket *sock,
+			  poll_table *wait)
+{
+	struct sock *sk = sock->sk;
+	__poll_t mask = 0;
+
+	sock_poll_wait(file, sock, wait);
+	if (READ_ONCE(sk->sk_err) ||
+	    !skb_queue_empty_lockless(&sk->sk_error_queue))
+		mask |= EPOLLERR;
+	if (READ_ONCE(sk->sk_shutdown))
+		return mask | EPOLLHUP | EPOLLRDHUP | EPOLLIN | EPOLLRDNORM |
+		       EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND;
+	if (readable(sdp_sk(sk)))
+		mask |= EPOLLIN | EPOLLRDNORM;
+	return mask | write_mask(sk);
+}
+
+/*
+ * Homa's API is known by its msg_control without a length: other programs have
+ * no use for such.
+ */
+static int send_message(struct socket *sock, struct msghdr *msg, size_t len)
+{
+	struct sdp_sock *s = sdp_sk(sock->sk);
+
+	if (msg->msg_flags & MSG_OOB)
+		return -EOPNOTSUPP;
+	if (msg->msg_control && !msg->msg_controllen &&
+	    msg->msg_control_is_user)
+		return sdp_homa_send(s, msg);
+	return sdp_plain_send(s, msg, len);
+}
+
+static int recv_message(struct socket *sock, struct msghdr *msg, size_t len,
+			int flags)
+{
+	struct sdp_sock *s = sdp_sk(sock->sk);
+
+	if (flags & MSG_OOB)
+		return -EOPNOTSUPP;
+	if (flags & MSG_ERRQUEUE)
+		return inet_recv_error(sock->sk, msg, len, &msg->msg_namelen);
+	if (sdp_sock_pool(s))
+		return sdp_homa_recv(s, msg, flags);
+	return sdp_plain_recv(s, msg, flags);
+}
+
+static int ioctl_v4(struct socket *sock, unsigned int cmd, unsigned long arg)
+{
+	int err = sdp_ioctl(sdp_sk(sock->sk), cmd, (void __user *)arg);
+
+	return err == -ENOIOCTLCMD ? inet_ioctl(sock, cmd, arg) : err;
+}
+
+static int ioctl_v6(struct socket *sock, unsigned int cmd, unsigned long arg)
+{
+	int err = sdp_ioctl(sdp_sk(sock->sk), cmd, (void __user *)arg);
+
+	return err == -ENOIOCTLCMD ? inet6_ioctl(sock, cmd, arg) : err;
+}
+
+#ifdef CONFIG_COMPAT
+static int compat_ioctl_v4(struct socket *sock, unsigned int cmd,
+			   unsigned long arg)
+{
+	return sdp_ioctl(sdp_sk(sock->sk), cmd, compat_ptr(arg));
+}
+
+static int compat_ioctl_v6(struct socket *sock, unsigned int cmd,
+			   unsigned long arg)
+{
+	int err = sdp_ioctl(sdp_sk(sock->sk), cmd, compat_ptr(arg));
+
+	return err == -ENOIOCTLCMD ? inet6_compat_ioctl(sock, cmd, arg) : err;
+}
+#endif
+
+struct proto sdp_prot = {
+	.name = "SDP",
+	.owner = THIS_MODULE,
+	.close = close_sock,
+	.ioctl = queue_length,
+	.init = init_sock,
+	.destroy = destroy_sock,
+	.setsockopt = sdp_options_set,
+	.getsockopt = sdp_options_get,
+	.unhash = unhash_sock,
+	.memory_allocated = &memory_allocated,
+	.per_cpu_fw_alloc = &memory_per_cpu_fw_alloc,
+	.sysctl_mem = sysctl_mem,
+	.sysctl_wmem = sysctl_min,
+	.sysctl_rmem = sysctl_min,
+	.no_autobind = true,
+	.obj_size = sizeof(struct sdp_sock),
+};
+
+struct proto sdp6_prot = {
+	.name = "SDPv6",
+	.owner = THIS_MODULE,
+	.close = close_sock,
+	.ioctl = queue_length,
+	.init = init_sock,
+	.destroy = destroy_sock,
+	.setsockopt = sdp_options_set,
+	.getsockopt = sdp_options_get,
+	.unhash = unhash_sock,
+	.memory_allocated = &memory_allocated,
+	.per_cpu_fw_alloc = &memory_per_cpu_fw_alloc,
+	.sysctl_mem = sysctl_mem,
+	.sysctl_wmem = sysctl_min,
+	.sysctl_rmem = sysctl_min,
+	.no_autobind = true,
+	.obj_size = sizeof(struct sdp6_sock),
+	.ipv6_pinfo_offset = offsetof(struct sdp6_sock, inet6),
+};
+
+static const struct proto_ops ops_v4 = {
+	.family = PF_INET,
+	.owner = THIS_MODULE,
+	.release = inet_release,
+	.bind = sdp_address_bind,
+	.connect = sdp_address_connect,
+	.socketpair = sock_no_socketpair,
+	.accept = sock_no_accept,
+	.getname = sdp_address_getname,
+	.poll = poll_sock,
+	.ioctl = ioctl_v4,
+#ifdef CONFIG_COMPAT
+	.compat_ioctl = compat_ioctl_v4,
+#endif
+	.gettstamp = sock_gettstamp,
+	.listen = sock_no_listen,
+	.shutdown = shut_down,
+	.setsockopt = sock_common_setsockopt,
+	.getsockopt = sock_common_getsockopt,
+	.sendmsg = send_message,
+	.recvmsg = recv_message,
+	.mmap = sock_no_mmap,
+};
+
+static const struct proto_ops ops_v6 = {
+	.family = PF_INET6,
+	.owner = THIS_MODULE,
+	.release = inet6_release,
+	.bind = sdp_address_bind,
+	.connect = sdp_address_connect,
+	.socketpair = sock_no_socketpair,
+	.accept = sock_no_accept,
+	.getname = sdp_address_getname,
+	.poll = poll_sock,
+	.ioctl = ioctl_v6,
+#ifdef CONFIG_COMPAT
+	.compat_ioctl = compat_ioctl_v6,
+#endif
+	.gettstamp = sock_gettstamp,
+	.listen = sock_no_listen,
+	.shutdown = shut_down,
+	.setsockopt = sock_common_setsockopt,
+	.getsockopt = sock_common_getsockopt,
+	.sendmsg = send_message,
+	.recvmsg = recv_message,
+	.mmap = sock_no_mmap,
+};
+
+static struct inet_protosw switch_v4 = {
+	.type = SOCK_DGRAM,
+	.protocol = IPPROTO_HOMA,
+	.prot = &sdp_prot,
+	.ops = &ops_v4,
+};
+
+static struct inet_protosw switch_v6 = {
+	.type = SOCK_DGRAM,
+	.protocol = IPPROTO_HOMA,
+	.prot = &sdp6_prot,
+	.ops = &ops_v6,
+};
+
+static int __net_init socket_net_init(struct net *net)
+{
+	int err;
+
+	err = sdp_sysctl_net_init(net);
+	if (err)
+		return err;
+	err = sdp_dump_net_init(net);
+	if (err)
+		sdp_sysctl_net_exit(net);
+	return err;
+}
+
+static void __net_exit socket_net_exit(struct net *net)
+{
+	sdp_dump_net_exit(net);
+	sdp_sysctl_net_exit(net);
+}
+
+static struct pernet_operations socket_net_ops = {
+	.init = socket_net_init,
+	.exit = socket_net_exit,
+	.id = &sdp_socket_net_id,
+	.size = sizeof(struct sdp_socket_net),
+};
+
+/**
+ * sdp_socket_init() - let applications in; the last step of loading.
+ *
+ * Return: 0 or a negative errno.
+ */
+int sdp_socket_init(void)
+{
+	int err;
+
+	set_memory_limits();
+	err = register_pernet_subsys(&socket_net_ops);
+	if (err)
+		return err;
+	err = proto_register(&sdp_prot, 1);
+	if (err)
+		goto no_proto;
+	err = proto_register(&sdp6_prot, 1);
+	if (err)
+		goto no_proto6;
+	inet_register_protosw(&switch_v4);
+	err = ipv6_mod_enabled() ? inet6_register_protosw(&switch_v6) : 0;
+	if (err)
+		goto no_switch;
+	return 0;
+
+no_switch:
+	inet_unregister_protosw(&switch_v4);
+	proto_unregister(&sdp6_prot);
+no_proto6:
+	proto_unregister(&sdp_prot);
+no_proto:
+	unregister_pernet_subsys(&socket_net_ops);
+	return err;
+}
+
+/** sdp_socket_exit() - the first step of unloading; no socket is left. */
+void sdp_socket_exit(void)
+{
+	if (ipv6_mod_enabled())
+		inet6_unregister_protosw(&switch_v6);
+	inet_unregister_protosw(&switch_v4);
+	proto_unregister(&sdp6_prot);
+	proto_unregister(&sdp_prot);
+	unregister_pernet_subsys(&socket_net_ops);
+}
+
+MODULE_ALIAS_NET_PF_PROTO_TYPE(PF_INET, 146, 2);
+MODULE_ALIAS_NET_PF_PROTO_TYPE(PF_INET6, 146, 2);
+static_assert(IPPROTO_HOMA == 146 && SOCK_DGRAM == 2);

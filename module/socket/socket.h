@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The socket room: struct sock of ours, and what its files call of each other.
+ * sdp(7) describes the two APIs; both end in module/target/message.h.
+ */
+#ifndef SDP_SOCKET_SOCKET_H
+#define SDP_SOCKET_SOCKET_H
+
+#include <linux/ipv6.h>
+#include <linux/sdp.h>
+#include <linux/sockptr.h>
+#include <net/inet_sock.h>
+
+#include "../record/session.h"
+#include "../target/message.h"
+
+struct sdp_pool;
+
+/**
+ * struct sdp_sock - a socket.
+ * @inet:       first, as the kernel's INET code wants it. inet_daddr stays zero
+ *              also when connected, and sk_dst_cache empty: each message has
+ *              its own route.
+ * @ep:         the transport's end.
+ * @pool:       receive region, NULL while there is none; set once, published
+ *              with release semantics.
+ * @peer_lock:  spinlock, process context; protects @peer and @connected.
+ * @peer:       default destination.
+ * @connected:  @peer is set.
+ * @opened:     @ep has been set up, and is in the dump.
+ * @sessions:   a session was installed once: the port stays.
+ * @serial:     index in the dump of the namespace, 0: none.
+ * @error_text: says more about the last error, for HOMAIOCINFO; a constant.
+ * @nonces:     for SDP_SESSION_ADD.
+ */
+struct sdp_sock {
+	struct inet_sock inet;
+	struct sdp_endpoint ep;
+	struct sdp_pool *pool;
+	spinlock_t peer_lock;
+	struct sdp_address peer;
+	bool connected;
+	bool opened;
+	bool sessions;
+	u32 serial;
+	const char *error_text;
+	struct sdp_nonces nonces;
+};
+
+/** struct sdp6_sock - an AF_INET6 socket. */
+struct sdp6_sock {
+	struct sdp_sock sdp;
+	struct ipv6_pinfo inet6;
+};
+
+static inline struct sdp_sock *sdp_sk(const struct sock *sk)
+{
+	return (struct sdp_sock *)sk;
+}
+
+static inline struct sock *sdp_sock_sk(struct sdp_sock *s)
+{
+	return &s->inet.sk;
+}
+
+static inline struct sdp_pool *sdp_sock_pool(const struct sdp_sock *s)
+{
+	/* Pairs with the release in set_region(): the pool is set up. */
+	return smp_load_acquire(&s->pool);
+}
+
+/**
+ * sdp_time_left() - rest of a time that a call may wait.
+ * @timeo: from sock_rcvtimeo(), jiffies.
+ * @start: jiffies when the call began.
+ */
+static inline long sdp_time_left(long timeo, unsigned long start)
+{
+	long gone = jiffies - start;
+
+	if (timeo == MAX_SCHEDULE_TIMEOUT)
+		return timeo;
+	return gone < timeo ? timeo - gone : 0;
+}
+
+/* protocol.c */
+
+extern struct proto sdp_prot;
+extern struct proto sdp6_prot;
+
+int sdp_socket_init(void);
+void sdp_socket_exit(void);
+
+/* address.c: what addresses a socket takes, and calls that name some. */
+
+/**
+ * sdp_address_parse() - the destination that a call names.
+ * @sk:   the socket.
+ * @name: sockaddr in kernel memory, of the socket's family.
+ * @len:  its length.
+ * @to:   filled in.
+ *
+ * Return: 0, -EINVAL (length, port 0, a link-local address without interface),
+ * -EAFNOSUPPORT, -ENETUNREACH (a v4 address on a v6-only socket, multicast,
+ * broadcast).
+ */
+int sdp_address_parse(const struct sock *sk, const void *name, int len,
+		      struct sdp_address *to);
+
+/**
+ * sdp_address_fill() - write an address for the application.
+ * @sk:   the socket, whose family decides the form.
+ * @from: the address.
+ * @name: a struct sockaddr_storage; no byte of the result stays unwritten.
+ *
+ * Return: length of the sockaddr.
+ */
+int sdp_address_fill(const struct sock *sk, const struct sdp_address *from,
+		     void *name);
+
+/**
+ * sdp_address_peer() - where connect() pointed the socket.
+ * @s:  the socket.
+ * @to: written if there is one.
+ */
+bool sdp_address_peer(struct sdp_sock *s, struct sdp_address *to);
+
+/**
+ * sdp_address_port_rule() - what bind() says to a port.
+ * @port: host byte order.
+ *
+ * Return: 1: a server's port; 0: assign one; -EINVAL: a port of those that are
+ * assigned.
+ */
+int sdp_address_port_rule(u16 port);
+
+int sdp_address_bind(struct socket *sock, struct sockaddr *name, int len);
+int sdp_address_connect(struct socket *sock, struct sockaddr *name, int len,
+			int flags);
+int sdp_address_getname(struct socket *sock, struct sockaddr *name, int peer);
+
+/* homa_api.c, plain_api.c: process context, may sleep. */
+
+int sdp_homa_send(struct sdp_sock *s, struct msghdr *msg);
+int sdp_homa_recv(struct sdp_sock *s, struct msghdr *msg, int flags);
+int sdp_plain_send(struct sdp_sock *s, struct msghdr *msg, size_t len);
+int sdp_plain_recv(struct sdp_sock *s, struct msghdr *msg, int flags);
+
+/* ioctl.c */
+
+/**
+ * sdp_ioctl() - requests of ours; their arguments are the same for 32 bit.
+ * Return: -ENOIOCTLCMD for others.
+ */
+int sdp_ioctl(struct sdp_sock *s, unsigned int cmd, void __user *arg);
+
+/* options.c */
+
+int sdp_options_set(struct sock *sk, int level, int name, sockptr_t val,
+		    unsigned int len);
+int sdp_options_get(struct sock *sk, int level, int name, char __user *val,
+		    int __user *len);
+
+/**
+ * sdp_options_copy() - take a structure of ours that begins with its size.
+ * @to:    the structure.
+ * @known: its size here.
+ * @least: its size when it was first published.
+ * @from:  the argument.
+ * @len:   bytes there.
+ *
+ * Return: 0, -EINVAL (@len or size too short), -E2BIG (bytes that are not known
+ * here are not zero), -EFAULT.
+ */
+int sdp_options_copy(void *to, size_t known, size_t least, sockptr_t from,
+		     size_t len);
+
+/* errors.c */
+
+/**
+ * sdp_error() - remember the text for an error.
+ * @s:    the socket.
+ * @err:  negative errno, or a result that is none.
+ * @text: a constant; NULL: the usual one of @err.
+ *
+ * Return: @err.
+ */
+int sdp_error(struct sdp_sock *s, int err, const char *text);
+
+/**
+ * sdp_error_text() - the usual text for an error; never NULL.
+ * @err: positive or negative errno.
+ */
+const char *sdp_error_text(int err);
+
+/* sysctl.c, dump.c: parts of a namespace. */
+
+int sdp_sysctl_net_init(struct net *net);
+void sdp_sysctl_net_exit(struct net *net);
+int sdp_dump_net_init(struct net *net);
+void sdp_dump_net_exit(struct net *net);
+
+/**
+ * sdp_dump_add() - show a socket in /proc/net/sdp; process context.
+ * @s: the socket; @s->serial gets set.
+ */
+int sdp_dump_add(struct sdp_sock *s);
+void sdp_dump_remove(struct sdp_sock *s);
+
+extern unsigned int sdp_socket_net_id;
+
+/**
+ * struct sdp_socket_net - per network namespace.
+ * @socks: all sockets, by @serial; those found under its lock can be held.
+ */
+struct sdp_socket_net {
+	struct xarray socks;
+};
+
+static inline struct sdp_socket_net *sdp_socket_net(const struct net *net)
+{
+	return net_generic(net, sdp_socket_net_id);
+}
+
+#endif /* SDP_SOCKET_SOCKET_H */
