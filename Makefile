@@ -51,13 +51,14 @@ version := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 dkms_source := $(DESTDIR)/usr/src/sdp-$(version)
 
 # The module goes to DKMS where there is one, which rebuilds it for every kernel.
-install: userspace
+install:
 	$(lib)/userspace install "$(DESTDIR)" "$(PREFIX)"
 	install -d "$(dkms_source)"
 	cp -r Kbuild dkms.conf module include "$(dkms_source)/"
 	install -d "$(DESTDIR)$(PREFIX)/include/linux"
 	install -m 644 include/uapi/linux/*.h "$(DESTDIR)$(PREFIX)/include/linux/"
-	$(if $(DESTDIR),,if command -v dkms >/dev/null; then \
+	ln -sf linux/homa.h "$(DESTDIR)$(PREFIX)/include/homa.h"
+	$(if $(DESTDIR),,ldconfig; if command -v dkms >/dev/null; then \
 		dkms add sdp/$(version) || :; dkms install --force sdp/$(version); \
 	else echo 'dkms is not installed: apt-get install dkms, then make install'; exit 1; fi)
 
@@ -65,7 +66,8 @@ uninstall:
 	-dkms remove sdp/$(version) --all
 	rm -rf "$(dkms_source)"
 	$(lib)/userspace uninstall "$(DESTDIR)" "$(PREFIX)"
-	rm -f $(addprefix "$(DESTDIR)$(PREFIX)/include/linux/",$(notdir $(wildcard include/uapi/linux/*.h)))
+	cd "$(DESTDIR)$(PREFIX)/include" && rm -f homa.h \
+		$(patsubst include/uapi/%,%,$(wildcard include/uapi/linux/*.h))
 
 clean:
 	rm -rf "$${SDP_BUILD:-build}"
