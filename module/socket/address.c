@@ -34,26 +34,21 @@ static int parse_v4(__be32 addr, struct in6_addr *to)
 }
 
 /* The interface of a link-local address; 0 for others. */
-static int parse_scope(const struct sock *sk, const struct sockaddr_in6 *in6,
-		       int len)
+static int parse_scope(const struct sock *sk, const struct sockaddr_in6 *in6)
 {
 	int type = ipv6_addr_type(&in6->sin6_addr);
 	int bound = READ_ONCE(sk->sk_bound_dev_if);
-	int scope = 0;
+	int scope = in6->sin6_scope_id ?: bound;
 
 	if (!__ipv6_addr_needs_scope_id(type))
 		return 0;
-	if (len >= (int)sizeof(*in6))
-		scope = in6->sin6_scope_id;
-	if (!scope)
-		scope = bound;
-	if (!scope || (bound && bound != scope))
+	if (scope <= 0 || (bound && bound != scope))
 		return -EINVAL;
 	return scope;
 }
 
 static int parse_v6(const struct sock *sk, const struct sockaddr_in6 *in6,
-		    int len, struct sdp_address *to)
+		    struct sdp_address *to)
 {
 	const struct in6_addr *addr = &in6->sin6_addr;
 
@@ -64,7 +59,7 @@ static int parse_v6(const struct sock *sk, const struct sockaddr_in6 *in6,
 	}
 	if (ipv6_addr_is_multicast(addr))
 		return -ENETUNREACH;
-	to->ifindex = parse_scope(sk, in6, len);
+	to->ifindex = parse_scope(sk, in6);
 	if (to->ifindex < 0)
 		return to->ifindex;
 	to->addr = *addr;
@@ -93,10 +88,10 @@ int sdp_address_parse(const struct sock *sk, const void *name, int len,
 		to->port = ntohs(in4->sin_port);
 		return parse_v4(in4->sin_addr.s_addr, &to->addr);
 	}
-	if (len < SIN6_LEN_RFC2133 || !in6->sin6_port)
+	if (len < (int)sizeof(*in6) || !in6->sin6_port)
 		return -EINVAL;
 	to->port = ntohs(in6->sin6_port);
-	return parse_v6(sk, in6, len, to);
+	return parse_v6(sk, in6, to);
 }
 
 int sdp_address_fill(const struct sock *sk, const struct sdp_address *from,
@@ -232,14 +227,8 @@ static int check_v4(struct sock *sk, __be32 addr, struct binding *to)
 }
 
 static int check_bind_v4(struct sock *sk, const struct sockaddr_in *in4,
-			 int len, struct binding *to)
+			 struct binding *to)
 {
-	if (len < (int)sizeof(*in4))
-		return -EINVAL;
-	/* As other v4 sockets: an unspecified family with the any-address. */
-	if (in4->sin_family != AF_INET &&
-	    (in4->sin_family != AF_UNSPEC || in4->sin_addr.s_addr))
-		return -EAFNOSUPPORT;
 	to->port = ntohs(in4->sin_port);
 	return check_v4(sk, in4->sin_addr.s_addr, to);
 }
@@ -264,15 +253,11 @@ static int is_local_v6(struct sock *sk, const struct in6_addr *addr,
 }
 
 static int check_bind_v6(struct sock *sk, const struct sockaddr_in6 *in6,
-			 int len, struct binding *to)
+			 struct binding *to)
 {
 	const struct in6_addr *addr = &in6->sin6_addr;
 	int type;
 
-	if (len < SIN6_LEN_RFC2133)
-		return -EINVAL;
-	if (in6->sin6_family != AF_INET6)
-		return -EAFNOSUPPORT;
 	to->port = ntohs(in6->sin6_port);
 	type = ipv6_addr_type(addr);
 	if (type == IPV6_ADDR_MAPPED) {
@@ -286,7 +271,7 @@ static int check_bind_v6(struct sock *sk, const struct sockaddr_in6 *in6,
 	if (type & IPV6_ADDR_MULTICAST)
 		return -EADDRNOTAVAIL;
 	if (__ipv6_addr_needs_scope_id(type)) {
-		if (len >= (int)sizeof(*in6) && in6->sin6_scope_id)
+		if (in6->sin6_scope_id)
 			to->bound = in6->sin6_scope_id;
 		if (!to->bound)
 			return -EINVAL;
@@ -353,7 +338,7 @@ static int take_port(struct sdp_sock *s, u16 port)
 	return 0;
 }
 
-static int bind_locked(struct sdp_sock *s, const struct sockaddr *name, int len,
+static int bind_locked(struct sdp_sock *s, const struct sockaddr *name,
 		       u32 flags)
 {
 	struct sock *sk = sdp_sock_sk(s);
@@ -365,9 +350,9 @@ static int bind_locked(struct sdp_sock *s, const struct sockaddr *name, int len,
 	get_addresses(sk, &old);
 	to.v6_only = old.v6_only;
 	if (sk->sk_family == AF_INET)
-		err = check_bind_v4(sk, (const void *)name, len, &to);
+		err = check_bind_v4(sk, (const void *)name, &to);
 	else
-		err = check_bind_v6(sk, (const void *)name, len, &to);
+		err = check_bind_v6(sk, (const void *)name, &to);
 	if (err)
 		return sdp_error(s, err, NULL);
 	err = check_port(sk, to.port, flags);
@@ -385,15 +370,33 @@ static int bind_locked(struct sdp_sock *s, const struct sockaddr *name, int len,
 	return err;
 }
 
+static int check_name(const struct sock *sk, const struct sockaddr *name,
+		      int len)
+{
+	const struct sockaddr_in *in4 = (const void *)name;
+	int need = sk->sk_family == AF_INET ? sizeof(struct sockaddr_in) :
+					      sizeof(struct sockaddr_in6);
+
+	if (len < (int)sizeof(name->sa_family))
+		return -EINVAL;
+	if (name->sa_family == sk->sk_family)
+		return len < need ? -EINVAL : 0;
+	/* As other v4 sockets: an unspecified family with the any-address. */
+	if (sk->sk_family == AF_INET && name->sa_family == AF_UNSPEC &&
+	    len >= need && !in4->sin_addr.s_addr)
+		return 0;
+	return -EAFNOSUPPORT;
+}
+
 int sdp_address_bind(struct socket *sock, struct sockaddr *name, int len)
 {
 	struct sock *sk = sock->sk;
 	u32 flags = 0;
 	int err;
 
-	if (len < (int)(sk->sk_family == AF_INET ? sizeof(struct sockaddr_in) :
-						   SIN6_LEN_RFC2133))
-		return -EINVAL;
+	err = check_name(sk, name, len);
+	if (err)
+		return sdp_error(sdp_sk(sk), err, NULL);
 	if (sk->sk_family == AF_INET)
 		err = BPF_CGROUP_RUN_PROG_INET_BIND_LOCK(sk, name, &len,
 							 CGROUP_INET4_BIND,
@@ -405,7 +408,7 @@ int sdp_address_bind(struct socket *sock, struct sockaddr *name, int len)
 	if (err)
 		return err;
 	lock_sock(sk);
-	err = bind_locked(sdp_sk(sk), name, len, flags);
+	err = bind_locked(sdp_sk(sk), name, flags);
 	release_sock(sk);
 	return err;
 }

@@ -35,7 +35,11 @@ static void set_memory_limits(void)
 
 static void destruct(struct sock *sk)
 {
-	sdp_pool_free(sdp_sk(sk)->pool);
+	struct sdp_sock *s = sdp_sk(sk);
+
+	if (s->opened)
+		sdp_endpoint_destruct(&s->ep);
+	sdp_pool_free(s->pool);
 	if (sk->sk_family == AF_INET6)
 		inet6_sock_destruct(sk);
 	else
@@ -61,12 +65,9 @@ static int open_endpoint(struct sdp_sock *s)
 /* On failure the caller destroys the socket, which calls destroy_sock(). */
 static int init_sock(struct sock *sk)
 {
-	const struct sdp_settings *set = &sdp_net(sock_net(sk))->set;
 	struct sdp_sock *s = sdp_sk(sk);
 
 	sk->sk_destruct = destruct;
-	sk->sk_rcvbuf = READ_ONCE(set->rcvbuf);
-	sk->sk_sndbuf = READ_ONCE(set->sndbuf);
 	spin_lock_init(&s->peer_lock);
 	sdp_nonces_init(&s->nonces);
 	sock_prot_inuse_add(sock_net(sk), sk->sk_prot, 1);
