@@ -26,6 +26,7 @@ struct entry {
 static struct entry *entries;
 static DEFINE_SPINLOCK(entries_lock);
 static unsigned int failures;
+static bool quiet;
 
 int sdp_audit_init(void)
 {
@@ -89,18 +90,19 @@ void sdp_audit_seal(u64 key, u64 record, const struct sdp_aead_op *op)
 	entry->bytes = bytes;
 	failures += reused;
 	spin_unlock_bh(&entries_lock);
-	if (reused)
+	if (reused && !quiet)
 		pr_warn("sdp: WARNING: record number %llx used for two plaintexts\n",
 			record);
 }
 
-unsigned int sdp_audit_take_failures(void)
+unsigned int sdp_audit_take_failures(bool expected)
 {
 	unsigned int count;
 
 	spin_lock_bh(&entries_lock);
 	count = failures;
 	failures = 0;
+	quiet = expected;
 	spin_unlock_bh(&entries_lock);
 	return count;
 }

@@ -114,8 +114,8 @@ static int set_epochs(struct sdp_session *session, struct sdp_epoch *tx,
 	return 0;
 }
 
-static int derive_epochs(struct sdp_session *session,
-			 const struct sdp_session_add *add)
+int sdp_install_derive(struct sdp_session *session,
+		       const struct sdp_session_add *add)
 {
 	bool client = add->role == SDP_ROLE_CLIENT;
 	struct sdp_kdf_context ctx = {
@@ -149,7 +149,7 @@ static int install(const struct sdp_session_owner *owner,
 	session = prepare(owner, add);
 	if (IS_ERR(session))
 		return PTR_ERR(session);
-	err = derive_epochs(session, add);
+	err = sdp_install_derive(session, add);
 	if (id)
 		*id = session->id;
 	if (!err)

@@ -28,6 +28,16 @@ int sdp_session_publish(struct sdp_session *session);
 /** sdp_session_discard() - drop a session that is not in the table. */
 void sdp_session_discard(struct sdp_session *session);
 
+/**
+ * sdp_install_derive() - id and first epochs of a session, by the key schedule.
+ * @session: with role, cipher and record size.
+ * @add:     secret and nonces.
+ *
+ * Context: process. Return: 0, -ENOMEM, ... On failure, discard the session.
+ */
+int sdp_install_derive(struct sdp_session *session,
+		       const struct sdp_session_add *add);
+
 int sdp_session_table_init(void);
 void sdp_session_table_exit(void);
 
