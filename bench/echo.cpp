@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+// echo: measures echo RPCs between two network namespaces, client and server in
+// turn on one CPU. Run where a nanosecond is an instruction (vm -m icount).
+//
+//   echo CLIENT_NETNS SERVER_NETNS SERVER_ADDRESS [-t TRANSPORT]... [-s SIZE]...
+//        [-o OUTSTANDING]... [-n CONNECTIONS] [-d MILLISECONDS]
+//
+// Prints "transport outstanding size nanoseconds_per_rpc connection", a line for
+// each connection (default: 3 of each kind, for 100 ms each). "-" as a namespace
+// means the one it was started in.
+#include "transport.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fcntl.h>
+#include <iostream>
+#include <sched.h>
+#include <string>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <vector>
+
+namespace bench {
+
+void channel::put(std::span<const std::byte> bytes) const
+{
+	if (::write(out_, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) {
+		throw std::runtime_error("the other end is gone");
+	}
+}
+
+void channel::get(std::span<std::byte> bytes) const
+{
+	while (!bytes.empty()) {
+		const ssize_t got = ::read(in_, bytes.data(), bytes.size());
+		if (got <= 0) {
+			throw std::runtime_error("the other end is gone");
+		}
+		bytes = bytes.subspan(static_cast<std::size_t>(got));
+	}
+}
+
+void channel::put_sign() const
+{
+	const std::byte one{1};
+	put({&one, 1});
+}
+
+void channel::wait_sign() const
+{
+	std::byte one{};
+	get({&one, 1});
+}
+
+namespace {
+
+struct options {
+	std::string client_netns;
+	std::string server_netns;
+	sdp::address server;
+	std::vector<std::string> transports;
+	std::vector<std::size_t> sizes;
+	std::vector<std::size_t> outstanding;
+	unsigned connections = 3;
+	std::chrono::nanoseconds duration = std::chrono::milliseconds(100);
+};
+
+void enter(const std::string &netns)
+{
+	if (netns == "-") {
+		return;
+	}
+	const int fd =
+		check(::open(("/run/netns/" + netns).c_str(), O_RDONLY | O_CLOEXEC), "netns");
+	check(::setns(fd, CLONE_NEWNET), "setns");
+	::close(fd);
+}
+
+/** A server in a process of its own, which ends with this object. */
+class server_process {
+public:
+	server_process(const transport &kind, const plan &what, const std::string &netns)
+	{
+		std::array<int, 2> up{};
+		std::array<int, 2> down{};
+		check(::pipe2(up.data(), O_CLOEXEC), "pipe");
+		check(::pipe2(down.data(), O_CLOEXEC), "pipe");
+		child_ = check(::fork(), "fork");
+		if (child_ == 0) {
+			serve(kind, what, netns, channel(down[0], up[1]));
+		}
+		::close(down[0]);
+		::close(up[1]);
+		in_ = up[0];
+		out_ = down[1];
+	}
+	~server_process()
+	{
+		::kill(child_, SIGKILL);
+		::waitpid(child_, nullptr, 0);
+		::close(in_);
+		::close(out_);
+	}
+	server_process(const server_process &) = delete;
+	server_process &operator=(const server_process &) = delete;
+
+	[[nodiscard]] channel setup() const { return {in_, out_}; }
+
+private:
+	[[noreturn]] static void serve(const transport &kind, const plan &what,
+				       const std::string &netns, const channel &setup)
+	{
+		try {
+			enter(netns);
+			kind.serve(what, setup);
+		} catch (const std::exception &error) {
+			// The client closes first; that is no news.
+			if (std::string_view(error.what()).find("connection closed") ==
+			    std::string_view::npos) {
+				std::cerr << "echo: server: " << error.what() << std::endl;
+			}
+		}
+		::_exit(0);
+	}
+
+	pid_t child_ = -1;
+	int in_ = -1;
+	int out_ = -1;
+};
+
+template <typename F>
+std::chrono::nanoseconds time_of(F work)
+{
+	const auto start = std::chrono::steady_clock::now();
+	work();
+	return std::chrono::steady_clock::now() - start;
+}
+
+/** Nanoseconds per RPC over a fresh connection. */
+double measure(const transport &kind, const plan &what, const options &all)
+{
+	const server_process server(kind, what, all.server_netns);
+	const auto connected = kind.connect(what, server.setup());
+	const std::size_t some = std::max<std::size_t>(50, 4 * what.outstanding);
+	connected->run(some);
+	const std::chrono::duration<double> guess = time_of([&] { connected->run(some); });
+	const double each = guess.count() / static_cast<double>(some);
+	const std::chrono::duration<double> wanted_time = all.duration;
+	const auto count = static_cast<std::size_t>(
+		std::max(static_cast<double>(some), wanted_time.count() / each));
+	const auto total = time_of([&] { connected->run(count); });
+	return static_cast<double>(total.count()) / static_cast<double>(count);
+}
+
+bool wanted(const options &all, std::string_view name)
+{
+	return all.transports.empty() || std::find(all.transports.begin(), all.transports.end(),
+						   name) != all.transports.end();
+}
+
+/** All points of one transport; false where one of them failed. */
+bool measure_all(const transport &kind, const options &all)
+{
+	for (const std::size_t outstanding : all.outstanding) {
+		for (const std::size_t size : all.sizes) {
+			for (unsigned i = 0; i < all.connections; ++i) {
+				try {
+					const double each =
+						measure(kind, {all.server, size, outstanding}, all);
+					std::printf("%s %zu %zu %.0f %u\n", kind.name.data(),
+						    outstanding, size, each, i);
+					std::fflush(stdout);
+				} catch (const std::exception &error) {
+					std::cerr << "echo: " << kind.name << ' ' << outstanding
+						  << ' ' << size << ": " << error.what() << '\n';
+					return false;
+				}
+			}
+		}
+	}
+	return true;
+}
+
+[[noreturn]] void usage()
+{
+	std::cerr << "usage: echo CLIENT_NETNS SERVER_NETNS SERVER_ADDRESS:PORT [-t TRANSPORT]..."
+		     " [-s SIZE]... [-o OUTSTANDING]... [-n CONNECTIONS] [-d MILLISECONDS]\n";
+	std::exit(2);
+}
+
+options read_options(int argc, char **argv)
+{
+	options all;
+	for (int letter; (letter = ::getopt(argc, argv, "t:s:o:n:d:")) != -1;) {
+		switch (letter) {
+		case 't':
+			all.transports.emplace_back(optarg);
+			break;
+		case 's':
+			all.sizes.push_back(std::stoul(optarg));
+			break;
+		case 'o':
+			all.outstanding.push_back(std::stoul(optarg));
+			break;
+		case 'n':
+			all.connections = static_cast<unsigned>(std::stoul(optarg));
+			break;
+		case 'd':
+			all.duration = std::chrono::milliseconds(std::stoul(optarg));
+			break;
+		default:
+			usage();
+		}
+	}
+	if (argc - optind != 3) {
+		usage();
+	}
+	all.client_netns = argv[optind];
+	all.server_netns = argv[optind + 1];
+	all.server = sdp::address::parse(argv[optind + 2]);
+	if (all.sizes.empty()) {
+		all.sizes = {64, 1024, 8192, 65536};
+	}
+	if (all.outstanding.empty()) {
+		all.outstanding = {1, 16};
+	}
+	return all;
+}
+
+int run(const options &all)
+{
+	enter(all.client_netns);
+	bool fine = true;
+	for (const auto family : {tcp_transports(), sdp_transports()}) {
+		for (const transport &kind : family) {
+			if (wanted(all, kind.name)) {
+				fine = measure_all(kind, all) && fine;
+			}
+		}
+	}
+	return fine ? 0 : 1;
+}
+
+} // namespace
+} // namespace bench
+
+int main(int argc, char **argv)
+{
+	std::signal(SIGPIPE, SIG_IGN);
+	try {
+		return bench::run(bench::read_options(argc, argv));
+	} catch (const std::exception &error) {
+		std::cerr << "echo: " << error.what() << '\n';
+		return 1;
+	}
+}
