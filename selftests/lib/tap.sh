@@ -23,7 +23,7 @@ check() {
 	fi
 	tap_failed=$((tap_failed + 1))
 	tap_result "not ok" "$name"
-	tail -n 60 <<<"$output" | sed 's/^/# /'
+	tail -n 200 <<<"$output" | sed 's/^/# /'
 	return 1
 }
 

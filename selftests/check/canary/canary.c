@@ -17,7 +17,7 @@ static DEFINE_SPINLOCK(canary_second);
 
 static void canary_oops(void)
 {
-	*(volatile int *)8UL = 1;
+	WRITE_ONCE(*(int *)8UL, 1);
 }
 
 static void canary_hang(void)
@@ -29,20 +29,20 @@ static void canary_hang(void)
 
 static void canary_overflow(void)
 {
-	volatile char *bytes = kmalloc(24, GFP_KERNEL);
+	char *bytes = kmalloc(24, GFP_KERNEL);
 
+	OPTIMIZER_HIDE_VAR(bytes);
 	if (bytes)
 		bytes[24] = 1;
-	kfree((void *)bytes);
+	kfree(bytes);
 }
 
 /* Kept from the compiler, which would drop an allocation that nobody uses. */
 static void canary_leak(void)
 {
-	volatile char *bytes = kmalloc(24, GFP_KERNEL);
+	char *bytes = kmalloc(24, GFP_KERNEL);
 
-	if (bytes)
-		bytes[0] = 1;
+	OPTIMIZER_HIDE_VAR(bytes);
 }
 
 static void canary_sleep(void)
