@@ -78,7 +78,7 @@ Charged charged(const net::Netns &ns)
 		long sockets = 0;
 		long pages = 0;
 		fields >> name >> size >> sockets >> pages;
-		if (name.find("HOMA") == std::string::npos && name.find("SDP") == std::string::npos)
+		if (name != "SDP" && name != "SDPv6")
 			continue;
 		sum.sockets += sockets;
 		sum.pages += std::max(0L, pages);
