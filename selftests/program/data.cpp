@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: Apache-2.0
+// Receiving: DATA, REQUEST_NEW_*, and the memory of clients (REQUEST_DONE).
+#include "chain.hpp"
+
+class Data : public Chain
+{
+protected:
+	// A client that waits for its response.
+	void wait()
+	{
+		send_request(100);
+		ASSERT_EQ(rpc.state, HOMA_OUT);
+	}
+
+	// Sixteen gaps of 10 bytes with 10 bytes between, in a message of 10,000.
+	void sixteen_gaps()
+	{
+		for (u32 i = 0; i < HOMA_GAPS; i++)
+			data(20 * i + 10, 10, 10000);
+		ASSERT_EQ(rpc.gaps, HOMA_GAPS);
+	}
+};
+
+TEST_F(Data, request_of_one_packet)
+{
+	EXPECT_EQ(request_new(0, 100, 100), (Words{"KEEP", "RX_NEW 100", "RX_ADD 0-100", "READY"}));
+	EXPECT_EQ(rpc.state, HOMA_READY);
+	EXPECT_EQ(rpc.server, 1);
+}
+
+TEST_F(Data, secure_request_of_one_packet)
+{
+	ev.secure = 1;
+	EXPECT_EQ(request_new(0, 100, 100), (Words{"KEEP", "RX_NEW 100", "RX_ADD 0-100", "READY"}));
+}
+
+TEST_F(Data, response_of_one_packet)
+{
+	wait();
+	EXPECT_EQ(data(0, 100, 100), (Words{"RX_NEW 100", "RX_ADD 0-100", "READY"}));
+}
+
+TEST_F(Data, response_of_several_packets)
+{
+	wait();
+	EXPECT_EQ(data(0, 100, 300), (Words{"RX_NEW 300", "TX_FLUSH", "RX_ADD 0-100"}));
+	EXPECT_EQ(data(100, 100, 300), (Words{"RX_ADD 100-200"}));
+	EXPECT_EQ(data(200, 100, 300), (Words{"RX_ADD 200-300", "READY"}));
+	EXPECT_EQ(data(200, 100, 300), (Words{"drop DUPLICATE"}));
+}
+
+TEST_F(Data, response_while_the_request_waits_for_its_turn)
+{
+	ev.paced = 1;
+	send_request(5000);
+	EXPECT_EQ(data(0, 100, 300),
+		  (Words{"RX_NEW 300", "RANK_CLEAR SEND", "TX_FLUSH", "RX_ADD 0-100"}));
+	EXPECT_EQ(rpc.queued, 0);
+}
+
+TEST_F(Data, request_of_several_packets)
+{
+	EXPECT_EQ(request_new(0, 100, 300),
+		  (Words{"KEEP", "RX_NEW 300", "TIMER +5000us", "RX_ADD 0-100"}));
+	EXPECT_EQ(data(100, 200, 300), (Words{"RX_ADD 100-300", "RAISE REQUEST_DONE", "READY"}));
+}
+
+TEST_F(Data, secure_request_is_not_remembered_here)
+{
+	ev.secure = 1;
+	request_new(0, 100, 300);
+	EXPECT_EQ(data(100, 200, 300), (Words{"RX_ADD 100-300", "READY"}));
+}
+
+TEST_F(Data, announcement)
+{
+	params.max_unsched = 0;
+	EXPECT_EQ(request_new(0, 0, 300),
+		  (Words{"KEEP", "RX_NEW 300", "TIMER +5000us", "RAISE GRANT_SETTLE"}));
+}
+
+TEST_F(Data, any_packet_may_be_the_first)
+{
+	EXPECT_EQ(request_new(200, 100, 300),
+		  (Words{"KEEP", "RX_NEW 300", "TIMER +5000us", "RX_ADD 200-300"}));
+	EXPECT_EQ(rpc.gaps, 1);
+	EXPECT_EQ(data(0, 100, 300), (Words{"RX_ADD 0-100"}));
+	EXPECT_EQ(data(0, 200, 300), (Words{"RX_ADD 100-200", "RAISE REQUEST_DONE", "READY"}));
+}
+
+TEST_F(Data, message_that_wants_grants)
+{
+	EXPECT_EQ(request_new(0, 1000, 50000), (Words{"KEEP", "RX_NEW 50000", "TIMER +5000us",
+						      "RX_ADD 0-1000", "RAISE GRANT_SETTLE"}));
+	EXPECT_EQ(rpc.rx_granted, 10000U);
+}
+
+TEST_F(Data, bad_length)
+{
+	EXPECT_EQ(request_new(0, 0, 0), (Words{"drop LENGTH"}));
+	rpc = {};
+	EXPECT_EQ(request_new(0, 100, 1000001), (Words{"drop LENGTH"}));
+	rpc = {};
+	EXPECT_EQ(request_new(0, 100, 0xffffffff), (Words{"drop LENGTH"}));
+	rpc = {};
+	ev.secure = 1;
+	EXPECT_EQ(request_new(0, 100, 1000001).size(), 5U);
+}
+
+TEST_F(Data, bytes_outside_of_the_message)
+{
+	EXPECT_EQ(request_new(301, 0, 300), (Words{"drop RANGE"}));
+	rpc = {};
+	EXPECT_EQ(request_new(0, 301, 300), (Words{"drop RANGE"}));
+	rpc = {};
+	EXPECT_EQ(request_new(300, 0xffffffff, 300), (Words{"drop RANGE"}));
+	rpc = {};
+	EXPECT_EQ(request_new(0xffffffff, 2, 300), (Words{"drop RANGE"}));
+}
+
+TEST_F(Data, bytes_beyond_the_grant)
+{
+	EXPECT_EQ(request_new(9000, 1001, 50000), (Words{"drop UNGRANTED"}));
+	rpc = {};
+	request_new(0, 1000, 50000);
+	EXPECT_EQ(data(9000, 1001, 50000), (Words{"drop UNGRANTED"}));
+	EXPECT_EQ(data(9000, 1000, 50000)[0], "RX_ADD 9000-10000");
+}
+
+TEST_F(Data, unscheduled_bytes_are_those_it_says)
+{
+	wait();
+	ev.offset = 0;
+	ev.length = 501;
+	ev.message_length = 5000;
+	ev.incoming = 500;
+	EXPECT_EQ(run(PROG_EV_DATA), (Words{"drop UNGRANTED"}));
+	EXPECT_EQ(rpc.state, HOMA_OUT) << "a refused packet changes nothing";
+	EXPECT_EQ(rpc.rx_length, 0U);
+}
+
+TEST_F(Data, another_length)
+{
+	wait();
+	data(0, 100, 300);
+	EXPECT_EQ(data(100, 100, 301), (Words{"drop DISAGREES"}));
+	EXPECT_EQ(data(100, 100, 300), (Words{"RX_ADD 100-200"}));
+}
+
+TEST_F(Data, overlaps_are_trimmed)
+{
+	wait();
+	data(0, 100, 1000);
+	EXPECT_EQ(data(50, 100, 1000), (Words{"RX_ADD 100-150"}));
+	EXPECT_EQ(data(0, 100, 1000), (Words{"drop DUPLICATE"}));
+	EXPECT_EQ(data(200, 100, 1000), (Words{"RX_ADD 200-300"}));
+	EXPECT_EQ(data(400, 100, 1000), (Words{"RX_ADD 400-500"}));
+	EXPECT_EQ(data(220, 50, 1000), (Words{"drop DUPLICATE"}));
+	EXPECT_EQ(data(100, 450, 1000),
+		  (Words{"RX_ADD 150-200", "RX_ADD 300-400", "RX_ADD 500-550"}));
+	EXPECT_EQ(rpc.gaps, 0);
+	EXPECT_EQ(rpc.rx_received, 550U);
+}
+
+TEST_F(Data, a_packet_in_the_middle_of_a_gap)
+{
+	wait();
+	data(900, 100, 1000);
+	EXPECT_EQ(data(400, 100, 1000), (Words{"RX_ADD 400-500"}));
+	EXPECT_EQ(rpc.gaps, 2);
+	EXPECT_EQ(rpc.gap[0].start, 0U);
+	EXPECT_EQ(rpc.gap[0].end, 400U);
+	EXPECT_EQ(rpc.gap[1].start, 500U);
+	EXPECT_EQ(rpc.gap[1].end, 900U);
+	EXPECT_EQ(data(0, 400, 1000), (Words{"RX_ADD 0-400"}));
+	EXPECT_EQ(data(600, 300, 1000), (Words{"RX_ADD 600-900"}));
+	EXPECT_EQ(data(500, 100, 1000), (Words{"RX_ADD 500-600", "READY"}));
+}
+
+TEST_F(Data, too_many_gaps)
+{
+	wait();
+	sixteen_gaps();
+	EXPECT_EQ(data(400, 10, 10000), (Words{"drop GAPS"}));
+	EXPECT_EQ(data(3, 3, 10000), (Words{"drop GAPS"})) << "would split the first";
+	EXPECT_EQ(data(303, 3, 10000), (Words{"drop GAPS"})) << "would split the last";
+	EXPECT_EQ(data(0, 3, 10000), (Words{"RX_ADD 0-3"}));
+	EXPECT_EQ(data(7, 3, 10000), (Words{"RX_ADD 7-10"}));
+	EXPECT_EQ(data(320, 10, 10000), (Words{"RX_ADD 320-330"})) << "at the end";
+	EXPECT_EQ(data(20, 10, 10000), (Words{"RX_ADD 20-30"}));
+	EXPECT_EQ(data(400, 10, 10000), (Words{"RX_ADD 400-410"})) << "one is free";
+}
+
+TEST_F(Data, all_gaps_at_once)
+{
+	ev.secure = 0;
+	request_new(10, 10, 10000);
+	sixteen_gaps();
+	rpc.asking = 1;
+	rpc.held = 1;
+	ev.cutoff_version = 0;
+	rpc.offered = 0;
+	EXPECT_EQ(data(0, 10000, 10000).size(), 22U);
+	EXPECT_EQ(rpc.state, HOMA_READY);
+}
+
+TEST_F(Data, old_cutoffs_are_answered_once)
+{
+	ev.cutoff_version = 0;
+	EXPECT_EQ(request_new(0, 100, 300), (Words{"KEEP", "RX_NEW 300", "TIMER +5000us", "CUTOFFS",
+						   "RX_ADD 0-100"}));
+	EXPECT_EQ(data(100, 100, 300), (Words{"RX_ADD 100-200"}));
+}
+
+TEST_F(Data, hearing_ends_a_question)
+{
+	wait();
+	data(0, 100, 300);
+	rpc.asking = 1;
+	rpc.tries = 2;
+	now += msec;
+	EXPECT_EQ(data(0, 100, 300), (Words{"RAISE PEER_ALIVE"})) << "though it is a duplicate";
+	EXPECT_EQ(rpc.active, now);
+	EXPECT_EQ(rpc.tries, 0);
+}
+
+TEST_F(Data, grants_hear_of_progress)
+{
+	wait();
+	data(0, 1000, 50000);
+	run(PROG_EV_GRANT_SETTLE);
+	EXPECT_EQ(data(1000, 900, 50000), (Words{"RX_ADD 1000-1900"}));
+	EXPECT_EQ(data(1900, 1100, 50000), (Words{"RX_ADD 1900-3000", "RAISE GRANT_SETTLE"}))
+		<< "a quarter of the window";
+	run(PROG_EV_GRANT_SETTLE);
+	data(3000, 6000, 50000);
+	run(PROG_EV_GRANT_SETTLE);
+	EXPECT_EQ(data(9000, 1000, 50000), (Words{"RX_ADD 9000-10000", "RAISE GRANT_SETTLE"}))
+		<< "all that was granted";
+}
+
+TEST_F(Data, complete_gives_back_what_it_held)
+{
+	wait();
+	data(0, 10000, 10100);
+	run(PROG_EV_GRANT_SETTLE);
+	turn(0, 1);
+	EXPECT_EQ(rpc.held, 100U);
+	EXPECT_EQ(data(10000, 100, 10100),
+		  (Words{"RX_ADD 10000-10100", "RAISE GRANT_SETTLE", "READY"}));
+	run(PROG_EV_GRANT_SETTLE);
+	EXPECT_EQ(host.held[0], 0U);
+}
+
+class Client : public Chain
+{
+protected:
+	Words fresh(u64 number)
+	{
+		rpc = {};
+		ev.id = number * 2;
+		return request_new(0, 100, 100);
+	}
+};
+
+TEST_F(Client, a_request_is_received_once)
+{
+	EXPECT_EQ(fresh(5).size(), 4U);
+	EXPECT_EQ(fresh(5), (Words{"drop EXECUTED"}));
+	EXPECT_EQ(fresh(6).size(), 4U);
+	EXPECT_EQ(fresh(4).size(), 4U) << "an earlier one that comes later";
+	EXPECT_EQ(fresh(4), (Words{"drop EXECUTED"}));
+	EXPECT_EQ(fresh(6), (Words{"drop EXECUTED"}));
+}
+
+TEST_F(Client, the_first_id_of_all)
+{
+	EXPECT_EQ(fresh(0).size(), 4U);
+	EXPECT_EQ(fresh(0), (Words{"drop EXECUTED"}));
+}
+
+TEST_F(Client, part_of_a_request_may_come_again)
+{
+	ev.id = 10;
+	request_new(0, 100, 300);
+	rpc = {};
+	EXPECT_EQ(request_new(0, 100, 300).size(), 4U);
+	data(100, 200, 300);
+	EXPECT_EQ(run(PROG_EV_REQUEST_DONE), Words{});
+	rpc = {};
+	EXPECT_EQ(request_new(0, 100, 300), (Words{"drop EXECUTED"}));
+}
+
+TEST_F(Client, older_than_the_memory)
+{
+	fresh(64 * 100);
+	EXPECT_EQ(fresh(64 * 37).size(), 4U) << "the oldest block that is remembered";
+	EXPECT_EQ(fresh(64 * 37 - 1), (Words{"drop OLD"}));
+}
+
+TEST_F(Client, a_new_block_begins_clean)
+{
+	fresh(64 * 5 + 1);
+	EXPECT_EQ(fresh(64 * (5 + 64) + 1).size(), 4U) << "same place, other block";
+	EXPECT_EQ(fresh(64 * (5 + 64) + 1), (Words{"drop EXECUTED"}));
+	EXPECT_EQ(fresh(64 * 5 + 1), (Words{"drop OLD"}));
+}
+
+TEST_F(Client, far_jumps)
+{
+	fresh(1);
+	EXPECT_EQ(fresh(1ULL << 62).size(), 4U);
+	EXPECT_EQ(fresh(1ULL << 62), (Words{"drop EXECUTED"}));
+	EXPECT_EQ(fresh(2), (Words{"drop OLD"}));
+}
+
+TEST_F(Client, a_restarted_client_is_heard_after_a_while)
+{
+	fresh(64 * 1000);
+	EXPECT_EQ(fresh(1), (Words{"drop OLD"}));
+	now += 99 * msec;
+	EXPECT_EQ(fresh(1), (Words{"drop OLD"}));
+	now += msec;
+	EXPECT_EQ(fresh(1).size(), 4U) << "packets refused did not refresh it";
+	EXPECT_EQ(fresh(1), (Words{"drop EXECUTED"}));
+	EXPECT_EQ(fresh(64 * 1000).size(), 4U) << "what went before is forgotten";
+}
+
+TEST_F(Client, a_late_copy_of_a_long_request)
+{
+	ev.prio = 0;
+	fresh(7);
+	run(PROG_EV_DELIVERED);
+	now += 1000 * msec;
+	respond(50);
+	EXPECT_EQ(run(PROG_EV_ACK), (Words{"RAISE REQUEST_DONE", "END"}));
+	run(PROG_EV_REQUEST_DONE);
+	now += 50 * msec;
+	EXPECT_EQ(fresh(7), (Words{"drop EXECUTED"}));
+}
+
+TEST_F(Client, the_end_of_one_older_than_the_memory)
+{
+	fresh(64 * 1000);
+	const auto before = client.done[0];
+	ev.id = 1;
+	run(PROG_EV_REQUEST_DONE);
+	EXPECT_EQ(client.done[0], before);
+	EXPECT_EQ(fresh(64 * 1000), (Words{"drop EXECUTED"}));
+}

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: Apache-2.0
+// The simulator's executor: chains and their instructions.
+#include <algorithm>
+#include <cstring>
+
+#include "sim.hpp"
+
+namespace sim {
+
+namespace {
+
+constexpr size_t max_turns = 20000;
+
+bool creates(u32 kind)
+{
+	return kind == PROG_EV_SEND_REQUEST || kind == PROG_EV_REQUEST_NEW_CLEAR ||
+	       kind == PROG_EV_REQUEST_NEW_SECURE;
+}
+
+} // namespace
+
+// Contexts that the event does not name are not there; scratch memory is dirty.
+mtp_out World::dispatch(Host &h, Rpc *rpc, prog_peer *peer, prog_ev &ev, u32 kind)
+{
+	const u32 contexts = prog_event_contexts(kind);
+	prog_scratch scratch;
+	mtp_out out;
+
+	std::memset(static_cast<void *>(&scratch), 0xa5, sizeof(scratch));
+	std::memset(static_cast<void *>(&out), 0xa5, sizeof(out));
+	ev.kind = static_cast<u8>(kind);
+	ev.now = now_;
+	prog_client *client = nullptr;
+	if ((contexts & MTP_CTX_CLIENT) != 0)
+		client = &h.clients[std::get<0>(rpc->key)];
+	homa_run(&ev, &h.params, (contexts & MTP_CTX_RPC) != 0 ? &rpc->ctx : nullptr, client,
+		 (contexts & MTP_CTX_PEER) != 0 ? peer : nullptr,
+		 (contexts & MTP_CTX_HOST) != 0 ? &h.ctx : nullptr, &scratch, &out);
+	count[prog_event_name(kind)]++;
+	if (out.verdict > 0)
+		count[std::string("drop ") + prog_drop_name(static_cast<u32>(out.verdict))]++;
+	check_out(rpc, out, ev);
+	return out;
+}
+
+void World::keep(Rpc &rpc, const mtp_insn &insn, const prog_ev &ev, const Packet *packet)
+{
+	check(packet != nullptr, "RX_ADD without a packet");
+	check(insn.a >= ev.offset && insn.b <= ev.offset + ev.length && insn.a < insn.b,
+	      "RX_ADD outside of the packet");
+	check(insn.b <= rpc.in.length, "RX_ADD outside of the message");
+	if (!broken.empty())
+		return;
+	for (u32 i = insn.a; i < insn.b; i++) {
+		check(rpc.in.here[i] == 0, "RX_ADD overlaps");
+		rpc.in.here[i] = 1;
+		rpc.in.corrupt[i] = packet->corrupt ? 1 : 0;
+	}
+	rpc.in.got += insn.b - insn.a;
+	rpc.forged |= packet->forged;
+}
+
+void World::apply(Host &h, const std::shared_ptr<Rpc> &rpc, const mtp_out &out, const prog_ev &ev,
+		  const Packet *packet, std::vector<mtp_insn> &later, std::vector<u32> &raised)
+{
+	for (u32 i = 0; i < out.count; i++) {
+		const mtp_insn &insn = out.insn[i];
+		check_insn(h, *rpc, insn, ev);
+		switch (insn.op) {
+		case MTP_RX_NEW:
+			check(rpc->in.length == 0, "RX_NEW twice");
+			rpc->in.length = insn.a;
+			rpc->in.here.assign(insn.a, 0);
+			rpc->in.corrupt.assign(insn.a, 0);
+			break;
+		case MTP_RX_ADD:
+			keep(*rpc, insn, ev, packet);
+			break;
+		case MTP_RX_FLUSH:
+			for (u32 at = insn.a; at < insn.b; at++) {
+				check(rpc->in.here[at] == 1, "RX_FLUSH of what is missing");
+				rpc->in.here[at] = 0;
+				rpc->in.got--;
+			}
+			break;
+		case MTP_TIMER_SET:
+			set_timer(h, rpc, insn.key);
+			break;
+		case MTP_TIMER_CANCEL:
+			rpc->deadline = 0;
+			break;
+		case MTP_RANK_SET:
+			rpc->in_rank[insn.what] = true;
+			rpc->rank_key[insn.what] = insn.key;
+			elect(h, insn.what, rpc.get(), false);
+			break;
+		case MTP_RANK_CLEAR:
+			rpc->in_rank[insn.what] = false;
+			elect(h, insn.what, nullptr, false);
+			break;
+		case MTP_RANK_KICK:
+			elect(h, insn.what, nullptr, true);
+			break;
+		case MTP_RAISE:
+			raised.push_back(insn.what);
+			break;
+		case MTP_CTX_END:
+			rpc->ended = true;
+			break;
+		case MTP_NOTIFY:
+		case MTP_TX_DATA:
+		case MTP_PACKET:
+		case MTP_ACK:
+			later.push_back(insn);
+			break;
+		default:
+			check(insn.op == MTP_TX_FLUSH || insn.op == MTP_CTX_KEEP,
+			      "unknown instruction");
+		}
+	}
+}
+
+int World::exec(Host &h, const std::shared_ptr<Rpc> &rpc, prog_ev ev, u32 kind,
+		const Packet *packet)
+{
+	std::vector<mtp_insn> later;
+	std::vector<u32> raised;
+	const u32 before = rpc->ctx.state;
+	const int peer = std::get<0>(rpc->key);
+
+	ev.id = std::get<2>(rpc->key);
+	ev.secure = std::get<1>(rpc->key) ? 1 : 0;
+	ev.port = static_cast<u16>(1000 + ((ev.id & 1) != 0 ? h.number : peer));
+	ev.paced = settings.paced ? 1 : 0;
+	prog_peer &peer_ctx = h.peers[{peer, std::get<1>(rpc->key)}];
+	mtp_out out = dispatch(h, rpc.get(), &peer_ctx, ev, kind);
+	if (out.verdict != 0) {
+		if (creates(kind))
+			h.rpcs.erase(rpc->key);
+		rpc->ended = rpc->ended || creates(kind);
+		check_host(h);
+		return out.verdict;
+	}
+	if (packet != nullptr)
+		rpc->heard = now_;
+	apply(h, rpc, out, ev, packet, later, raised);
+	for (size_t i = 0; i < raised.size(); i++) {
+		ev.length = 0;
+		const mtp_out more = dispatch(h, rpc.get(), &peer_ctx, ev, raised[i]);
+		check(more.verdict == 0, "a raised event is refused");
+		apply(h, rpc, more, ev, nullptr, later, raised);
+	}
+	check_rpc(*rpc, kind);
+	if (rpc->ended) {
+		check_end(h, *rpc, before, kind);
+		rpc->deadline = 0;
+		h.rpcs.erase(rpc->key);
+		for (u32 rank = 0; rank < PROG_RANKS; rank++) {
+			rpc->in_rank[rank] = false;
+			elect(h, rank, nullptr, false);
+		}
+	}
+	check_host(h);
+	carry_out(h, rpc, later);
+	give_turns(h);
+	return 0;
+}
+
+void World::carry_out(Host &h, const std::shared_ptr<Rpc> &rpc, const std::vector<mtp_insn> &later)
+{
+	for (size_t i = 0; i < later.size(); i++) {
+		const mtp_insn &insn = later[i];
+		if (insn.op == MTP_TX_DATA) {
+			transmit(h, *rpc, insn);
+		} else if (insn.op == MTP_PACKET) {
+			Packet packet = control(h, rpc->key, insn);
+			while (i + 1 < later.size() && later[i + 1].op == MTP_ACK) {
+				i++;
+				packet.acks.emplace_back(later[i].key, later[i].a);
+			}
+			send(packet);
+		} else if (insn.op == MTP_NOTIFY) {
+			notify(h, rpc, insn);
+		}
+	}
+}
+
+void World::transmit(Host &h, Rpc &rpc, const mtp_insn &insn)
+{
+	const auto [peer, secure, id] = rpc.key;
+	prog_peer &peer_ctx = h.peers[{peer, secure}];
+	u32 start = insn.a;
+
+	if ((insn.flags & MTP_TX_RETRANSMIT) != 0)
+		retransmitted += insn.b - insn.a;
+	do {
+		Packet packet;
+		packet.from = h.number;
+		packet.to = peer;
+		packet.secure = secure;
+		packet.type = type_data;
+		packet.id = id ^ 1;
+		packet.ev.offset = start;
+		packet.ev.length = std::min(insn.b - start, settings.mtu);
+		packet.ev.message_length = rpc.ctx.tx_length;
+		packet.ev.incoming = insn.c;
+		packet.ev.cutoff_version = static_cast<u16>(prog_peer_cutoff_version(&peer_ctx));
+		packet.ev.auth = (insn.flags & MTP_TX_AUTH) != 0 ? 1 : 0;
+		start += packet.ev.length;
+		if (prog_peer_acks(&peer_ctx) != 0) {
+			prog_ev take{};
+			take.length = secure ? 5 : 1;
+			const mtp_out out = dispatch(h, nullptr, &peer_ctx, take, PROG_EV_TAKE_ACKS);
+			check(out.count <= take.length, "too many acknowledgements taken");
+			for (u32 i = 0; i < out.count; i++)
+				packet.acks.emplace_back(out.insn[i].key, out.insn[i].a);
+		}
+		send(packet);
+	} while (start < insn.b);
+}
+
+Packet World::control(const Host &h, const Key &key, const mtp_insn &insn)
+{
+	Packet packet;
+	packet.from = h.number;
+	packet.to = std::get<0>(key);
+	packet.secure = std::get<1>(key);
+	packet.type = insn.what;
+	packet.id = std::get<2>(key) ^ 1;
+	packet.number = ++numbers_;
+	packet.ev.offset = insn.a;
+	packet.ev.length = insn.b;
+	packet.ev.prio = insn.prio;
+	packet.ev.auth = (insn.flags & MTP_TX_AUTH) != 0 ? 1 : 0;
+	packet.ev.before = (insn.flags & MTP_TX_BEFORE) != 0 ? 1 : 0;
+	packet.ev.error = static_cast<s32>(insn.a);
+	for (size_t i = 0; i < PROG_PRIOS; i++)
+		packet.ev.cutoffs[i] = h.params.cutoffs[i];
+	packet.ev.cutoff_version = h.params.cutoff_version;
+	return packet;
+}
+
+void World::set_timer(Host &h, const std::shared_ptr<Rpc> &rpc, u64 deadline)
+{
+	check(deadline > now_, "a timer in the past");
+	if (rpc->deadline == deadline)
+		return;
+	rpc->deadline = deadline;
+	at(deadline, [this, &h, rpc, deadline] {
+		if (rpc->ended || rpc->deadline != deadline)
+			return;
+		rpc->deadline = 0;
+		exec(h, rpc, prog_ev{}, PROG_EV_TIMEOUT);
+	});
+}
+
+// The best member of each group, groups in order; clear ones win at most half
+// of the places while secure ones wait.
+std::vector<std::shared_ptr<Rpc>> World::winners(Host &h, u32 rank)
+{
+	std::map<std::pair<int, bool>, std::shared_ptr<Rpc>> best;
+	int singles = 0;
+	bool secure_waits = false;
+
+	for (auto &[key, rpc] : h.rpcs) {
+		if (!rpc->in_rank[rank])
+			continue;
+		std::pair<int, bool> group{std::get<0>(key), std::get<1>(key)};
+		if (prog_rank_grouped(rank) == 0)
+			group = {singles++, false};
+		secure_waits |= std::get<1>(key);
+		auto &first = best[group];
+		if (!first || rpc->rank_key[rank] < first->rank_key[rank])
+			first = rpc;
+	}
+	std::vector<std::shared_ptr<Rpc>> order;
+	for (auto &[group, rpc] : best)
+		order.push_back(rpc);
+	std::stable_sort(order.begin(), order.end(), [rank](const auto &a, const auto &b) {
+		return a->rank_key[rank] < b->rank_key[rank];
+	});
+	const size_t limit = prog_rank_winners(rank, &h.params);
+	std::vector<std::shared_ptr<Rpc>> won;
+	size_t clear = 0;
+	for (auto &rpc : order) {
+		const bool secure = std::get<1>(rpc->key);
+		if (won.size() == limit)
+			break;
+		if (limit > 1 && !secure && secure_waits && clear >= limit / 2)
+			continue;
+		clear += secure ? 0 : 1;
+		won.push_back(rpc);
+	}
+	return won;
+}
+
+void World::elect(Host &h, u32 rank, const Rpc *set, bool kick)
+{
+	if (rank == PROG_RANK_SEND) {
+		pace(h);
+		return;
+	}
+	const auto won = winners(h, rank);
+	for (auto &[key, rpc] : h.rpcs) {
+		const auto place = std::find(won.begin(), won.end(), rpc);
+		const int position = place == won.end() ? -1 : static_cast<int>(place - won.begin());
+		if (position >= 0 && (kick || rpc.get() == set || rpc->position[rank] != position))
+			turns_.push_back({&h, {rpc, rank}});
+		rpc->position[rank] = position;
+	}
+}
+
+void World::give_turns(Host &h)
+{
+	if (giving_)
+		return;
+	giving_ = true;
+	for (size_t i = 0; i < turns_.size(); i++) {
+		const auto [host, turn] = turns_[i];
+		const auto &[rpc, rank] = turn;
+		if (rpc->ended || rpc->position[rank] < 0)
+			continue;
+		prog_ev ev{};
+		ev.position = static_cast<u16>(rpc->position[rank]);
+		ev.winners = static_cast<u16>(winners(*host, rank).size());
+		exec(*host, rpc, ev, prog_rank_event(rank));
+		if (i > max_turns) {
+			breaks("turns without end");
+			break;
+		}
+	}
+	turns_.clear();
+	giving_ = false;
+	check_host(h);
+}
+
+// The device takes some 3,000 bytes at a time.
+void World::pace(Host &h)
+{
+	if (h.pacing || winners(h, PROG_RANK_SEND).empty())
+		return;
+	h.pacing = true;
+	at(now_ + 2 * us, [this, &h] {
+		h.pacing = false;
+		const auto won = winners(h, PROG_RANK_SEND);
+		if (won.empty())
+			return;
+		prog_ev ev{};
+		ev.length = chance(0.1) ? 0 : 3000;
+		exec(h, won[0], ev, PROG_EV_SEND_TURN);
+		pace(h);
+	});
+}
+
+} // namespace sim

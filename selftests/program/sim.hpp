@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+// A simulator: the program's second target. Hosts exchange packets over a
+// network that loses, repeats, delays, reorders and forges them; time is a
+// number. After each event the simulator checks what has to hold of any run
+// (check.cpp); whoever breaks it is named in World::broken.
+//
+// A World is fixed by its settings and seed: runs repeat to the bit.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <queue>
+#include <random>
+#include <set>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "homa.h"
+
+namespace sim {
+
+constexpr u64 us = 1000;
+constexpr u64 ms = 1000 * us;
+
+// One packet, fields as its type has them; id as the receiver sees it.
+struct Packet {
+	int from = 0;
+	int to = 0;
+	bool secure = false;
+	bool forged = false;
+	bool corrupt = false;
+	u32 type = 0;
+	u64 id = 0;
+	u64 number = 0; // of control packets in secure mode: used once
+	u64 generation = 0;
+	prog_ev ev{};
+	std::vector<std::pair<u64, u16>> acks;
+};
+
+constexpr u32 type_data = 0x10;
+
+// One message on its way into a host.
+struct Incoming {
+	u32 length = 0;
+	std::vector<u8> here;	 // 1: byte is here
+	std::vector<u8> corrupt; // 1: but not what was sent
+	u32 got = 0;
+	std::vector<u32> bad;	 // records that failed once
+};
+
+using Key = std::tuple<int, bool, u64>; // peer, secure, id
+
+struct Rpc {
+	prog_rpc ctx{};
+	Key key;
+	u64 deadline = 0; // 0: no timer
+	Incoming in;
+	bool ready = false;	 // NOTIFY READY not yet taken
+	bool ended = false;
+	bool forged = false;	 // a forged packet was let in
+	u64 heard = 0;
+	u64 resent_since = 0;	 // our own account of retransmissions
+	u64 resent = 0;
+	u32 sealed = 0;		 // bytes ready
+	u32 granted_before = 0;
+	u32 sent_before = 0;
+	u64 rank_key[PROG_RANKS]{};
+	bool in_rank[PROG_RANKS]{};
+	int position[PROG_RANKS] = {-1, -1, -1};
+};
+
+struct Host {
+	int number = 0;
+	prog_params params{};
+	prog_host ctx{};
+	std::map<Key, std::shared_ptr<Rpc>> rpcs;
+	std::map<std::pair<int, bool>, prog_peer> peers;
+	std::map<int, prog_client> clients;
+	std::set<Key> delivered;       // secure: the record layer's replay window
+	std::set<u64> control_numbers; // likewise of control packets
+	u64 next_id = 2;
+	bool pacing = false; // a turn of PROG_RANK_SEND is due
+	u64 generation = 0;
+};
+
+struct Settings {
+	int hosts = 2;
+	u64 seed = 1;
+	double loss = 0;
+	double repeat = 0;
+	double late = 0;    // packets that take up to late_ns longer
+	u64 late_ns = 1 * ms;
+	u64 delay_ns = 10 * us;
+	double corrupt = 0; // secure DATA whose record will not open
+	double forge = 0;   // forged packets per packet, clear mode
+	bool paced = false;
+	u32 mtu = 1400;
+	u32 record = 4000;
+	u64 service_ns = 20 * us;
+	u64 slow = 0;	    // every n-th request takes 300 ms of service
+};
+
+// What became of a request at its client.
+struct Outcome {
+	int client = 0;
+	int server = 0;
+	bool secure = false;
+	u64 sent = 0;
+	u64 done = 0;
+	int error = 0;
+	bool forgotten = false;
+};
+
+class World
+{
+public:
+	explicit World(const Settings &settings);
+
+	Host &host(int number) { return hosts_[static_cast<size_t>(number)]; }
+	u64 now() const { return now_; }
+
+	void at(u64 when, std::function<void()> what);
+	// A request; its response has response_length bytes. Returns its id.
+	u64 request(int from, int to, bool secure, u32 length, u32 response_length);
+	void abort(int host, int peer, bool secure, u64 id, int error);
+	// The host loses all its state, and its clients' ids begin again.
+	void restart(int number);
+	// No packet reaches or leaves it from now on.
+	void unplug(int number) { unplugged_.insert(number); }
+	void run_until(u64 when);
+	// Until nothing is left to happen; gives up at `limit`.
+	void run(u64 limit);
+
+	bool live() const;
+	const std::map<Key, Outcome> &outcomes() const { return outcomes_; }
+	size_t failed() const;
+
+	Settings settings;
+	std::string broken;		  // first property that did not hold
+	std::map<std::string, u64> count; // events, packets, drops by name
+	// Times a request was executed, by server, client, mode and id; and those
+	// that may be executed again, because an end has given the other up.
+	std::map<std::tuple<int, int, bool, u64>, u32> executed;
+	std::set<std::tuple<int, int, bool, u64>> excused;
+	u64 retransmitted = 0;
+
+private:
+	struct Due {
+		u64 when;
+		u64 order;
+		std::function<void()> what;
+		bool operator<(const Due &o) const
+		{
+			return std::tie(o.when, o.order) < std::tie(when, order);
+		}
+	};
+	using Turn = std::pair<std::shared_ptr<Rpc>, u32>;
+
+	// world.cpp: the network and the applications
+	bool chance(double p);
+	void send(Packet packet);
+	void arrive(const Packet &packet);
+	void arrive_data(Host &h, const Packet &packet, std::shared_ptr<Rpc> rpc);
+	void arrive_control(Host &h, const Packet &packet, const std::shared_ptr<Rpc> &rpc);
+	void stray(Host &h, const Packet &packet);
+	void forge(const Packet &like);
+	void seal_more(int number, const std::shared_ptr<Rpc> &rpc);
+	void take(int number, const std::shared_ptr<Rpc> &rpc);
+	bool open(Host &h, const std::shared_ptr<Rpc> &rpc);
+	void notify(Host &h, const std::shared_ptr<Rpc> &rpc, const mtp_insn &insn);
+	void respond(int number, const std::shared_ptr<Rpc> &rpc);
+
+	// exec.cpp: the executor
+	int exec(Host &h, const std::shared_ptr<Rpc> &rpc, prog_ev ev, u32 kind,
+		 const Packet *packet = nullptr);
+	mtp_out dispatch(Host &h, Rpc *rpc, prog_peer *peer, prog_ev &ev, u32 kind);
+	void apply(Host &h, const std::shared_ptr<Rpc> &rpc, const mtp_out &out, const prog_ev &ev,
+		   const Packet *packet, std::vector<mtp_insn> &later, std::vector<u32> &raised);
+	void keep(Rpc &rpc, const mtp_insn &insn, const prog_ev &ev, const Packet *packet);
+	void carry_out(Host &h, const std::shared_ptr<Rpc> &rpc,
+		       const std::vector<mtp_insn> &later);
+	void transmit(Host &h, Rpc &rpc, const mtp_insn &insn);
+	Packet control(const Host &h, const Key &key, const mtp_insn &insn);
+	void set_timer(Host &h, const std::shared_ptr<Rpc> &rpc, u64 deadline);
+	std::vector<std::shared_ptr<Rpc>> winners(Host &h, u32 rank);
+	void elect(Host &h, u32 rank, const Rpc *set, bool kick);
+	void give_turns(Host &h);
+	void pace(Host &h);
+
+	// check.cpp: what holds at all times
+	void breaks(const std::string &what);
+	void check(bool holds, const char *what);
+	void check_out(const Rpc *rpc, const mtp_out &out, const prog_ev &ev);
+	void check_insn(Host &h, Rpc &rpc, const mtp_insn &insn, const prog_ev &ev);
+	void check_rpc(Rpc &rpc, u32 kind);
+	void check_host(Host &h);
+	void check_end(Host &h, Rpc &rpc, u32 before, u32 kind);
+
+	std::vector<Host> hosts_;
+	std::set<int> unplugged_;
+	std::priority_queue<Due> queue_;
+	std::mt19937_64 random_;
+	std::map<std::tuple<int, int, bool, u64>, u32> response_length_;
+	std::map<Key, Outcome> outcomes_; // key: client host, secure, id
+	std::vector<std::pair<Host *, Turn>> turns_;
+	u64 now_ = 1000 * ms;
+	u64 order_ = 0;
+	u64 numbers_ = 0;
+	bool giving_ = false;
+};
+
+} // namespace sim

@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: Apache-2.0
+// The simulator's network and applications.
+#include <algorithm>
+
+#include "sim.hpp"
+
+namespace sim {
+
+namespace {
+
+constexpr u32 seal_step = 16000;
+constexpr u64 take_ns = 3 * us;
+
+u64 generation_key(const Host &h, u64 id) { return id | h.generation << 40; }
+
+// Control packets whose RPC exists, and those whose does not.
+u32 event_of(u32 type, bool exists)
+{
+	switch (type) {
+	case PROG_PACKET_GRANT:
+		return exists ? PROG_EV_GRANT : PROG_EV_STRAY_GRANT;
+	case PROG_PACKET_RESEND:
+		return exists ? PROG_EV_RESEND : PROG_EV_STRAY_RESEND;
+	case PROG_PACKET_RPC_UNKNOWN:
+		return exists ? PROG_EV_RPC_UNKNOWN : PROG_EV_STRAY_UNKNOWN;
+	case PROG_PACKET_BUSY:
+		return exists ? PROG_EV_BUSY : PROG_EV_STRAY_BUSY;
+	case PROG_PACKET_NEED_ACK:
+		return exists ? PROG_EV_NEED_ACK : PROG_EV_STRAY_NEED_ACK;
+	case PROG_PACKET_ABORT:
+		return exists ? PROG_EV_ABORT_PACKET : PROG_EV_STRAY_UNKNOWN;
+	default:
+		return exists ? PROG_EV_ACK : PROG_EV_STRAY_ACK;
+	}
+}
+
+} // namespace
+
+World::World(const Settings &s) : settings(s), random_(s.seed)
+{
+	hosts_.resize(static_cast<size_t>(s.hosts));
+	for (int i = 0; i < s.hosts; i++) {
+		host(i).number = i;
+		prog_params_init(&host(i).params);
+	}
+}
+
+bool World::chance(double p)
+{
+	return p > 0 && std::uniform_real_distribution<double>(0, 1)(random_) < p;
+}
+
+void World::at(u64 when, std::function<void()> what)
+{
+	queue_.push({when, order_++, std::move(what)});
+}
+
+void World::run_until(u64 when)
+{
+	while (!queue_.empty() && queue_.top().when <= when && broken.empty()) {
+		const Due due = queue_.top();
+		queue_.pop();
+		now_ = due.when;
+		due.what();
+	}
+	now_ = std::max(now_, when);
+}
+
+void World::run(u64 limit)
+{
+	const u64 end = now_ + limit;
+	while (!queue_.empty() && broken.empty() && queue_.top().when <= end)
+		run_until(queue_.top().when);
+	if (live())
+		breaks("RPCs without end");
+}
+
+// The network
+
+void World::send(Packet packet)
+{
+	packet.generation = host(packet.from).generation + host(packet.to).generation;
+	count[std::string(packet.secure ? "secure " : "clear ") + std::to_string(packet.type)]++;
+	if (!packet.secure && !packet.forged && chance(settings.forge))
+		forge(packet);
+	if (packet.secure && packet.type == type_data && packet.ev.auth == 0)
+		packet.corrupt = chance(settings.corrupt);
+	int copies = chance(settings.loss) ? 0 : 1;
+	copies += chance(settings.repeat) ? 1 : 0;
+	for (; copies > 0; copies--) {
+		u64 delay = settings.delay_ns + random_() % us;
+		if (chance(settings.late))
+			delay += random_() % settings.late_ns;
+		at(now_ + delay, [this, packet] { arrive(packet); });
+	}
+}
+
+// Any packet of clear mode, in the name of a host that talks to this one.
+void World::forge(const Packet &like)
+{
+	static const u32 types[] = {type_data, 0x11, 0x12, 0x13, 0x14, 0x15, 0x17, 0x18};
+	auto word = [this, &like]() -> u32 {
+		switch (random_() % 8) {
+		case 0:
+			return 0;
+		case 1:
+			return 0xffffffff;
+		case 2:
+			return 0x80000000;
+		case 3:
+			return like.ev.message_length;
+		case 4:
+			return like.ev.offset + static_cast<u32>(random_() % 3) - 1;
+		case 5:
+			return like.ev.length;
+		default:
+			return static_cast<u32>(random_() % 300000);
+		}
+	};
+	Packet packet = like;
+	packet.forged = true;
+	packet.type = types[random_() % std::size(types)];
+	if (chance(0.2))
+		packet.id = random_() % 64;
+	packet.ev.offset = word();
+	packet.ev.length = packet.type == type_data ? word() % 60000 : word();
+	packet.ev.message_length = chance(0.5) ? like.ev.message_length : word();
+	packet.ev.incoming = word();
+	packet.ev.prio = static_cast<u8>(random_());
+	packet.ev.resend_all = static_cast<u8>(random_() % 2);
+	packet.ev.cutoff_version = static_cast<u16>(random_() % 3);
+	for (u32 &cutoff : packet.ev.cutoffs)
+		cutoff = word();
+	packet.acks.clear();
+	if (chance(0.2))
+		packet.acks.emplace_back(random_() % 64, 0);
+	send(packet);
+}
+
+void World::arrive(const Packet &packet)
+{
+	Host &h = host(packet.to);
+
+	if (unplugged_.contains(packet.to) || unplugged_.contains(packet.from))
+		return;
+	if (packet.secure) {
+		// A restarted host has other sessions.
+		if (packet.generation != h.generation + host(packet.from).generation)
+			return;
+		if (packet.number != 0 && !h.control_numbers.insert(packet.number).second)
+			return;
+	}
+	for (const auto &[id, port] : packet.acks) {
+		const auto found = h.rpcs.find(Key{packet.from, packet.secure, id | 1});
+		if (found == h.rpcs.end())
+			continue;
+		const std::shared_ptr<Rpc> rpc = found->second;
+		exec(h, rpc, prog_ev{}, PROG_EV_ACK, &packet);
+	}
+	const auto found = h.rpcs.find(Key{packet.from, packet.secure, packet.id});
+	std::shared_ptr<Rpc> rpc;
+	if (found != h.rpcs.end())
+		rpc = found->second;
+	if (packet.type == type_data)
+		arrive_data(h, packet, rpc);
+	else
+		arrive_control(h, packet, rpc);
+}
+
+void World::arrive_data(Host &h, const Packet &packet, std::shared_ptr<Rpc> rpc)
+{
+	const Key key{packet.from, packet.secure, packet.id};
+
+	if (rpc) {
+		exec(h, rpc, packet.ev, PROG_EV_DATA, &packet);
+		return;
+	}
+	if ((packet.id & 1) == 0) {
+		stray(h, packet);
+		return;
+	}
+	if (packet.secure && h.delivered.contains(key))
+		return;
+	rpc = std::make_shared<Rpc>();
+	rpc->key = key;
+	h.rpcs[key] = rpc;
+	exec(h, rpc, packet.ev,
+	     packet.secure ? PROG_EV_REQUEST_NEW_SECURE : PROG_EV_REQUEST_NEW_CLEAR, &packet);
+}
+
+void World::arrive_control(Host &h, const Packet &packet, const std::shared_ptr<Rpc> &rpc)
+{
+	if (packet.type == PROG_PACKET_CUTOFFS || !rpc)
+		stray(h, packet);
+	else
+		exec(h, rpc, packet.ev, event_of(packet.type, true), &packet);
+}
+
+void World::stray(Host &h, const Packet &packet)
+{
+	const Key key{packet.from, packet.secure, packet.id};
+	prog_ev ev = packet.ev;
+	u32 kind = event_of(packet.type, false);
+
+	if (packet.type == type_data)
+		kind = PROG_EV_STRAY_DATA;
+	if (packet.type == PROG_PACKET_CUTOFFS)
+		kind = PROG_EV_CUTOFFS;
+	ev.id = packet.id;
+	ev.before = packet.secure && h.delivered.contains(key) ? 1 : 0;
+	const mtp_out out = dispatch(h, nullptr, &h.peers[{packet.from, packet.secure}], ev, kind);
+	for (u32 i = 0; out.verdict == 0 && i < out.count; i++) {
+		if (out.insn[i].op != MTP_PACKET) {
+			breaks("a stray event did more than answer");
+			return;
+		}
+		Packet answer = control(h, key, out.insn[i]);
+		while (i + 1 < out.count && out.insn[i + 1].op == MTP_ACK) {
+			i++;
+			answer.acks.emplace_back(out.insn[i].key, out.insn[i].a);
+		}
+		send(answer);
+	}
+}
+
+// The applications
+
+u64 World::request(int from, int to, bool secure, u32 length, u32 response_length)
+{
+	Host &h = host(from);
+	const u64 id = h.next_id;
+	auto rpc = std::make_shared<Rpc>();
+
+	h.next_id += 2;
+	rpc->key = Key{to, secure, id};
+	rpc->heard = now_;
+	h.rpcs[rpc->key] = rpc;
+	response_length_[{to, from, secure, id | 1}] = response_length;
+	outcomes_[Key{from, secure, generation_key(h, id)}] = {from, to, secure, now_};
+	prog_ev ev{};
+	ev.message_length = length;
+	ev.length = secure ? std::min(length, seal_step) : length;
+	ev.prio = static_cast<u8>(prog_peer_prio(&h.peers[{to, secure}], &h.params, length));
+	rpc->sealed = ev.length;
+	exec(h, rpc, ev, PROG_EV_SEND_REQUEST);
+	seal_more(from, rpc);
+	return id;
+}
+
+void World::seal_more(int number, const std::shared_ptr<Rpc> &rpc)
+{
+	if (rpc->ended || rpc->sealed >= rpc->ctx.tx_length)
+		return;
+	at(now_ + 2 * us, [this, number, rpc] {
+		if (rpc->ended)
+			return;
+		rpc->sealed = std::min(rpc->sealed + seal_step, rpc->ctx.tx_length);
+		prog_ev ev{};
+		ev.length = rpc->sealed;
+		exec(host(number), rpc, ev, PROG_EV_READY_MORE);
+		seal_more(number, rpc);
+	});
+}
+
+void World::notify(Host &h, const std::shared_ptr<Rpc> &rpc, const mtp_insn &insn)
+{
+	const int number = h.number;
+
+	if (insn.what == MTP_NOTIFY_FAILED) {
+		auto &outcome = outcomes_.at(
+			Key{number, std::get<1>(rpc->key), generation_key(h, std::get<2>(rpc->key))});
+		outcome.error = static_cast<int>(insn.a);
+	}
+	rpc->ready = true;
+	at(now_ + take_ns, [this, number, rpc] { take(number, rpc); });
+}
+
+// Open a secure message, record by record. One that fails a second time, in
+// authenticated form, is final.
+bool World::open(Host &h, const std::shared_ptr<Rpc> &rpc)
+{
+	bool good = true;
+	const u32 length = rpc->in.length;
+
+	for (u32 start = 0; start < length && !rpc->ended; start += settings.record) {
+		const u32 end = std::min(length, start + settings.record);
+		const auto from = rpc->in.corrupt.begin();
+		if (std::find(from + start, from + end, 1) == from + end)
+			continue;
+		prog_ev ev{};
+		ev.offset = start;
+		ev.length = end - start;
+		good = false;
+		// An earlier bad record may have taken this one's bytes along.
+		const auto here = rpc->in.here.begin();
+		if (std::find(here + start, here + end, 0) == here + end)
+			exec(h, rpc, ev, PROG_EV_RECORD_BAD);
+		std::fill(rpc->in.corrupt.begin() + start, rpc->in.corrupt.begin() + end, 0);
+	}
+	return good;
+}
+
+void World::take(int number, const std::shared_ptr<Rpc> &rpc)
+{
+	Host &h = host(number);
+	const auto [peer, secure, id] = rpc->key;
+
+	if (rpc->ended || !rpc->ready)
+		return;
+	rpc->ready = false;
+	const bool failed = rpc->ctx.state == HOMA_FAILED;
+	if (!failed && secure) {
+		if (!open(h, rpc))
+			return;
+		exec(h, rpc, prog_ev{}, PROG_EV_VERIFIED);
+		h.delivered.insert(rpc->key);
+	}
+	if (!failed && !rpc->forged)
+		check(std::count(rpc->in.here.begin(), rpc->in.here.end(), 1) == rpc->in.length &&
+			      std::count(rpc->in.corrupt.begin(), rpc->in.corrupt.end(), 1) == 0,
+		      "delivered in part");
+	exec(h, rpc, prog_ev{}, PROG_EV_DELIVERED);
+	if ((id & 1) != 0) {
+		const u32 times = ++executed[{number, peer, secure, id}];
+		check(times == 1 || excused.contains({number, peer, secure, id}) || settings.forge > 0,
+		      "a request was executed twice");
+		u64 wait = settings.service_ns;
+		if (settings.slow != 0 && (id >> 1) % settings.slow == 0)
+			wait = 300 * ms;
+		at(now_ + wait, [this, number, rpc] { respond(number, rpc); });
+		return;
+	}
+	Outcome &outcome = outcomes_.at(Key{number, secure, generation_key(h, id)});
+	check(outcome.done == 0, "delivered twice");
+	outcome.done = now_;
+}
+
+void World::respond(int number, const std::shared_ptr<Rpc> &rpc)
+{
+	Host &h = host(number);
+	const auto [peer, secure, id] = rpc->key;
+
+	if (rpc->ended)
+		return;
+	prog_ev ev{};
+	const auto length = response_length_.find({number, peer, secure, id});
+	ev.message_length = length == response_length_.end() ? 100 : length->second;
+	ev.length = secure ? std::min(ev.message_length, seal_step) : ev.message_length;
+	ev.prio = static_cast<u8>(
+		prog_peer_prio(&h.peers[{peer, secure}], &h.params, ev.message_length));
+	rpc->sealed = ev.length;
+	exec(h, rpc, ev, PROG_EV_SEND_RESPONSE);
+	seal_more(number, rpc);
+}
+
+void World::abort(int number, int peer, bool secure, u64 id, int error)
+{
+	Host &h = host(number);
+	const auto found = h.rpcs.find(Key{peer, secure, id});
+
+	if (found == h.rpcs.end())
+		return;
+	const std::shared_ptr<Rpc> rpc = found->second;
+	if (error == 0)
+		outcomes_.at(Key{number, secure, generation_key(h, id)}).forgotten = true;
+	prog_ev ev{};
+	ev.error = error;
+	exec(h, rpc, ev, PROG_EV_ABORT);
+}
+
+void World::restart(int number)
+{
+	Host &h = host(number);
+
+	for (auto &[key, rpc] : h.rpcs)
+		rpc->ended = true;
+	h.rpcs.clear();
+	h.peers.clear();
+	h.clients.clear();
+	h.delivered.clear();
+	h.control_numbers.clear();
+	h.ctx = prog_host{};
+	h.next_id = 2;
+	h.generation++;
+	for (auto &[key, times] : executed)
+		if (std::get<0>(key) == number || std::get<1>(key) == number)
+			times = 0;
+	// Sessions with it are new: RPCs of the old ones end.
+	for (Host &other : hosts_) {
+		std::vector<std::shared_ptr<Rpc>> over;
+		for (auto &[key, rpc] : other.rpcs)
+			if (std::get<0>(key) == number && std::get<1>(key))
+				over.push_back(rpc);
+		std::erase_if(other.delivered,
+			      [number](const Key &key) { return std::get<0>(key) == number; });
+		prog_ev ev{};
+		ev.error = PROG_ECONNRESET;
+		for (auto &rpc : over)
+			exec(other, rpc, ev, PROG_EV_ABORT);
+	}
+}
+
+} // namespace sim
