@@ -26,22 +26,17 @@ static inline __u32 sdp_layout_wire_size(__u32 record_size)
  * @record_size: of the session.
  * @content:     bytes of message header, application data and padding.
  *
- * Return: bytes, or 0 if the message needs too many records or more than
- * 2^32 - 1 bytes.
+ * Return: bytes, below 2^31; or 0 if the message needs too many records.
  */
 static inline __u32 sdp_layout_sealed(__u32 record_size, __u64 content)
 {
 	__u32 room = record_size - 1;
-	__u64 records, sealed;
+	__u32 records;
 
-	if (content > 0xffffffffu)
+	if (!content || content > (SDP_RECORD_INDEX_MAX + 1ULL) * room)
 		return 0;
-	records = ((__u32)content + room - 1) / room;
-	sealed = content + records * SDP_LAYOUT_EXTRA;
-	if (!content || records > SDP_RECORD_INDEX_MAX + 1 ||
-	    sealed > 0xffffffffu)
-		return 0;
-	return sealed;
+	records = ((__u32)content - 1) / room + 1;
+	return (__u32)content + records * SDP_LAYOUT_EXTRA;
 }
 
 /**

@@ -321,3 +321,15 @@ struct sdp_session *sdp_epoch_session(const struct sdp_epoch *epoch)
 {
 	return epoch->session;
 }
+
+bool sdp_rx_delivered(struct sdp_session *session, u8 epoch, u64 msgno)
+{
+	struct sdp_epoch *rx = sdp_epoch_receive(session, epoch);
+	int err;
+
+	/* Of an epoch that is gone nothing is known: it may have been. */
+	if (!rx)
+		return true;
+	err = sdp_rx_check(rx, msgno);
+	return err == -EALREADY || err == -ERANGE;
+}

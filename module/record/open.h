@@ -189,6 +189,16 @@ bool sdp_rx_commit(struct sdp_rx *rx);
  */
 void sdp_rx_end(struct sdp_rx *rx);
 
+/**
+ * sdp_rx_delivered() - may a message have been delivered, or refused, before?
+ * @session: it came under.
+ * @epoch:   low 8 bits of its epoch.
+ * @msgno:   its message number.
+ *
+ * Context: RCU read lock. Return: true also where that is not known any more.
+ */
+bool sdp_rx_delivered(struct sdp_session *session, u8 epoch, u64 msgno);
+
 /** sdp_rx_session() - session of a begun message. */
 struct sdp_session *sdp_rx_session(const struct sdp_rx *rx);
 

@@ -178,10 +178,8 @@ static int receive(struct sdp_sock *s, struct msghdr *msg, long timeo,
 		   struct sdp_received *got, ssize_t *copied)
 {
 	unsigned long start = jiffies;
-	struct iov_iter_state state;
 	int err;
 
-	iov_iter_save_state(&msg->msg_iter, &state);
 	for (;;) {
 		err = sdp_message_claim(&s->ep, 0, sdp_time_left(timeo, start),
 					got);
@@ -194,7 +192,6 @@ static int receive(struct sdp_sock *s, struct msghdr *msg, long timeo,
 			sdp_message_return(got);
 			return *copied;
 		}
-		iov_iter_restore(&msg->msg_iter, &state);
 	}
 }
 

@@ -71,12 +71,19 @@ int sdp_endpoint_init(struct sdp_endpoint *ep, struct sock *sk);
 void sdp_endpoint_shutdown(struct sdp_endpoint *ep);
 
 /**
- * sdp_endpoint_release() - shut down, give the port back, uncharge.
+ * sdp_endpoint_release() - shut down, give the port back; for close().
  * @ep: the endpoint; nothing may use it afterwards but RCU readers.
  *
  * Context: process, may sleep.
  */
 void sdp_endpoint_release(struct sdp_endpoint *ep);
+
+/**
+ * sdp_endpoint_destruct() - uncharge what is left; for sk->sk_destruct, which
+ *	runs when no packet can hold on to the socket any more.
+ * @ep: the endpoint.
+ */
+void sdp_endpoint_destruct(struct sdp_endpoint *ep);
 
 /**
  * sdp_endpoint_bind() - take a port.

@@ -69,6 +69,9 @@ int sdp_message_send(struct sdp_endpoint *ep, struct sdp_send *send);
  * @length:  bytes of the message.
  * @secure:  came over a session.
  * @session: its id.
+ * @first:   the first record, opened; private to the target.
+ * @first_start: where its application data begins.
+ * @first_length: bytes of that.
  */
 struct sdp_received {
 	struct sdp_rpc *rpc;
@@ -79,6 +82,9 @@ struct sdp_received {
 	u32 length;
 	bool secure;
 	u32 session;
+	u8 *first;
+	u32 first_start;
+	u32 first_length;
 };
 
 /**
@@ -106,9 +112,9 @@ int sdp_message_claim(struct sdp_endpoint *ep, u64 id, long timeo,
  *       verified even so.
  *
  * Context: process, may sleep. Return: bytes copied; -EBADMSG if a record
- * failed: what was written is cleared, the claim is over, the RPC waits for
- * the bytes again (or fails), and the caller claims again; -EFAULT: the claim
- * stands.
+ * failed: what was written is cleared, @to stands where it stood, the claim is
+ * over, the RPC waits for the bytes again (or fails), and the caller claims
+ * again; -EFAULT, -ENOMEM: the claim stands.
  */
 ssize_t sdp_message_copy(struct sdp_received *got, struct iov_iter *to);
 

@@ -7,10 +7,10 @@
 #define SDP_TARGET_PEER_H
 
 #include <linux/in6.h>
-#include <linux/rhashtable-types.h>
 #include <net/dst.h>
 
 #include "net.h"
+#include "table.h"
 
 /**
  * struct sdp_pctx - the program's peer context and its lock: one per peer in
@@ -49,30 +49,24 @@ struct sdp_peer_key {
 
 /**
  * struct sdp_peer - a peer; an RPC holds a reference.
- * @node:   in the table of peers.
+ * @entry:  in the table of peers.
  * @key:    what it is found by.
- * @refs:   0: being freed.
  * @v4:     the address is IPv4.
  * @lock:   spinlock (bh) around a change of @dst.
  * @dst:    route, RCU; checked with @cookie before use.
  * @cookie: of an IPv6 route.
  * @local:  our address as the route has it; IPv4 as v4-mapped.
- * @used:   jiffies of the last use.
  * @pctx:   clear mode's context.
- * @rcu:    frees it.
  */
 struct sdp_peer {
-	struct rhash_head node;
+	struct sdp_table_entry entry;
 	struct sdp_peer_key key;
-	refcount_t refs;
 	bool v4;
 	spinlock_t lock;
 	struct dst_entry __rcu *dst;
 	u32 cookie;
 	struct in6_addr local;
-	unsigned long used;
 	struct sdp_pctx pctx;
-	struct rcu_head rcu;
 };
 
 /**
@@ -85,7 +79,10 @@ struct sdp_peer {
  */
 struct sdp_peer *sdp_peer_get(const struct sdp_peer_key *key, gfp_t gfp);
 
-void sdp_peer_put(struct sdp_peer *peer);
+static inline void sdp_peer_put(struct sdp_peer *peer)
+{
+	sdp_table_put(&peer->entry);
+}
 
 /**
  * sdp_peer_route() - a route to the peer that is valid now.
@@ -97,18 +94,12 @@ void sdp_peer_put(struct sdp_peer *peer);
 struct dst_entry *sdp_peer_route(struct sdp_peer *peer, const struct sock *sk);
 
 /**
- * struct sdp_client - a client (address and port) at one of our ports, clear
- *	mode.
- * @node: in the table of clients.
- * @sn:   namespace.
- * @addr: the client.
- * @sport, @dport: its port and ours, host byte order.
- * @refs: 0: being freed.
- * @lock: spinlock (bh), inside an RPC's lock.
- * @prog: the program's.
- * @open: requests of it that we hold.
- * @used: jiffies of the last use.
- * @rcu:  frees it.
+ * struct sdp_client_key - a client at one of our ports. Compared as bytes.
+ * @sn:    namespace.
+ * @addr:  the client; IPv4 as v4-mapped.
+ * @sport: its port, host byte order.
+ * @dport: ours.
+ * @zero:  zero.
  */
 struct sdp_client_key {
 	struct sdp_net *sn;
@@ -118,15 +109,20 @@ struct sdp_client_key {
 	u32 zero;
 };
 
+/**
+ * struct sdp_client - what at-most-once needs to know of a client, clear mode.
+ * @entry: in the table of clients.
+ * @key:   what it is found by.
+ * @lock:  spinlock (bh), inside an RPC's lock.
+ * @prog:  the program's.
+ * @open:  requests of it that we hold.
+ */
 struct sdp_client {
-	struct rhash_head node;
+	struct sdp_table_entry entry;
 	struct sdp_client_key key;
-	refcount_t refs;
 	spinlock_t lock;
 	struct prog_client prog;
 	atomic_t open;
-	unsigned long used;
-	struct rcu_head rcu;
 };
 
 /**
@@ -137,7 +133,10 @@ struct sdp_client {
  */
 struct sdp_client *sdp_client_get(const struct sdp_client_key *key);
 
-void sdp_client_put(struct sdp_client *client);
+static inline void sdp_client_put(struct sdp_client *client)
+{
+	sdp_table_put(&client->entry);
+}
 
 /** sdp_peer_forget_net() - free what a namespace that goes still has. */
 void sdp_peer_forget_net(struct sdp_net *sn);

@@ -26,16 +26,18 @@ void sdp_rank_init(struct sdp_rank *rank, u32 limit)
 {
 	memset(rank, 0, sizeof(*rank));
 	spin_lock_init(&rank->lock);
-	rank->groups = RB_ROOT_CACHED;
 	rank->limit = limit;
-	sdp_rank_group_init(&rank->common);
+	for (int i = 0; i < 2; i++) {
+		rank->groups[i] = RB_ROOT_CACHED;
+		sdp_rank_group_init(&rank->common[i]);
+	}
 }
 
 /* A group's place depends on its best member: take it out around changes. */
 static void take_out(struct sdp_rank *rank, struct sdp_rank_entry *entry)
 {
 	struct sdp_rank_group *group = entry->group;
-	struct rb_root_cached *groups = &rank->groups;
+	struct rb_root_cached *groups = &rank->groups[entry->secure];
 	bool first = best(group) == entry;
 
 	if (first)
@@ -49,7 +51,7 @@ static void take_out(struct sdp_rank *rank, struct sdp_rank_entry *entry)
 static void put_in(struct sdp_rank *rank, struct sdp_rank_entry *entry,
 		   struct sdp_rank_group *group)
 {
-	struct rb_root_cached *groups = &rank->groups;
+	struct rb_root_cached *groups = &rank->groups[entry->secure];
 	struct sdp_rank_entry *was = best(group);
 	bool first = !was || entry->key < was->key;
 
@@ -69,14 +71,30 @@ static void tell(struct sdp_rank_entry *entry,
 	news->entry[news->count++] = entry;
 }
 
+/* Merge the two kinds by key, clear ones up to their share. */
 static u32 pick(const struct sdp_rank *rank, struct sdp_rank_entry **winners)
 {
-	struct rb_node *node = rb_first_cached(&rank->groups);
+	struct sdp_rank_group *clear = group_of(rb_first_cached(&rank->groups[0]));
+	struct sdp_rank_group *secure = group_of(rb_first_cached(&rank->groups[1]));
+	u32 clear_left = secure && rank->limit > 1 ? rank->limit / 2 :
+						     rank->limit;
 	u32 count = 0;
 
-	while (node && count < rank->limit) {
-		winners[count++] = best(group_of(node));
-		node = rb_next(node);
+	while (count < rank->limit) {
+		bool take_clear = clear && clear_left;
+
+		if (take_clear && secure)
+			take_clear = best(clear)->key < best(secure)->key;
+		if (take_clear) {
+			winners[count++] = best(clear);
+			clear = group_of(rb_next(&clear->node));
+			clear_left--;
+		} else if (secure) {
+			winners[count++] = best(secure);
+			secure = group_of(rb_next(&secure->node));
+		} else {
+			break;
+		}
 	}
 	return count;
 }
@@ -126,7 +144,7 @@ void sdp_rank_set(struct sdp_rank *rank, struct sdp_rank_entry *entry,
 	else
 		entry->position = SDP_RANK_NOWHERE;
 	entry->key = key;
-	put_in(rank, entry, group ?: &rank->common);
+	put_in(rank, entry, group ?: &rank->common[entry->secure]);
 	elect(rank, entry, hold, news);
 	spin_unlock(&rank->lock);
 }

@@ -3,6 +3,9 @@
  * "Who is next?": RPCs ordered by a key that the transport program chooses,
  * grouped (by peer, where a rank allows one winner per peer), least first. The
  * first few groups' best members are the rank's winners.
+ *
+ * Clear and secure members are kept apart: while secure ones wait, clear ones
+ * win at most half of the places (docs/architecture.md).
  */
 #ifndef SDP_TARGET_RANK_H
 #define SDP_TARGET_RANK_H
@@ -29,27 +32,29 @@ struct sdp_rank_group {
  * @group:    its group, NULL while it is not in the rank.
  * @key:      least first.
  * @position: among the winners, or SDP_RANK_NOWHERE.
+ * @secure:   which of the two kinds; set once.
  */
 struct sdp_rank_entry {
 	struct rb_node node;
 	struct sdp_rank_group *group;
 	u64 key;
 	u8 position;
+	bool secure;
 };
 
 /**
  * struct sdp_rank - a rank of a namespace.
  * @lock:    spinlock (bh), innermost.
- * @groups:  groups with members.
- * @common:  the group of ranks that do not group by peer.
+ * @groups:  groups with members: clear, secure.
+ * @common:  the group of ranks that do not group by peer, likewise.
  * @winners: present winners.
  * @count:   how many.
  * @limit:   places for winners.
  */
 struct sdp_rank {
 	spinlock_t lock;
-	struct rb_root_cached groups;
-	struct sdp_rank_group common;
+	struct rb_root_cached groups[2];
+	struct sdp_rank_group common[2];
 	struct sdp_rank_entry *winners[SDP_RANK_WINNERS];
 	u32 count;
 	u32 limit;

@@ -49,7 +49,7 @@ struct sdp_rpc *sdp_rpc_alloc(struct sdp_endpoint *ep,
 
 	if (!rpc)
 		return NULL;
-	memset(&rpc->secure, 0, sizeof(*rpc) - offsetof(struct sdp_rpc, secure));
+	memset_startat(rpc, 0, secure);
 	rpc->hashed = false;
 	rpc->who = *who;
 	rpc->hash = hash_of(who);
@@ -59,8 +59,10 @@ struct sdp_rpc *sdp_rpc_alloc(struct sdp_endpoint *ep,
 	rpc->secure = session;
 	rpc->pctx = session ? sdp_session_transport(session) : &peer->pctx;
 	rpc->rx_root = RB_ROOT;
-	for (i = 0; i < PROG_RANKS; i++)
+	for (i = 0; i < PROG_RANKS; i++) {
 		rpc->rank[i].position = SDP_RANK_NOWHERE;
+		rpc->rank[i].secure = rpc->secure;
+	}
 	INIT_LIST_HEAD(&rpc->ep_link);
 	INIT_LIST_HEAD(&rpc->ready_link);
 	refcount_set(&rpc->refs, 1);

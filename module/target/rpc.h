@@ -5,8 +5,10 @@
 #ifndef SDP_TARGET_RPC_H
 #define SDP_TARGET_RPC_H
 
+#include <linux/compiler.h>
 #include <linux/rculist_nulls.h>
 #include <linux/refcount.h>
+#include <net/ipv6.h>
 
 #include "../offload/txbuf.h"
 #include "../record/open.h"
@@ -64,6 +66,7 @@ struct sdp_rpc_id {
  * @rx_root: received packets by the place of their first byte. Under @lock,
  *           or the claim.
  * @rx_last: the one that comes last.
+ * @rx_kept: the packet kept last; used only while it is being kept.
  * @rx_truesize: memory they take.
  * @open:    the received message in secure mode.
  * @app_length: bytes of application data, once the first record is open.
@@ -110,6 +113,7 @@ struct sdp_rpc {
 	u32 rx_truesize;
 	struct rb_root rx_root;
 	struct sk_buff *rx_last;
+	struct sk_buff *rx_kept;
 	struct sdp_rx open;
 	u32 app_length;
 	u32 bad_index;

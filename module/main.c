@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * SDP, a secure datacenter transport. To read this is to read the map: each
+ * step needs those before it (docs/architecture.md).
+ */
+#include <linux/module.h>
+#include <linux/sdp.h>
+
+#include "observe/observe.h"
+#include "socket/socket.h"
+#include "target/target.h"
+
+static int __init sdp_init(void)
+{
+	int err;
+
+	err = sdp_observe_init();
+	if (err)
+		return err;
+	err = sdp_target_init();
+	if (err)
+		goto exit_observe;
+	err = sdp_socket_init();
+	if (err)
+		goto exit_target;
+	err = sdp_target_listen(IPPROTO_HOMA);
+	if (err)
+		goto exit_socket;
+	return 0;
+
+exit_socket:
+	sdp_socket_exit();
+exit_target:
+	sdp_target_exit();
+exit_observe:
+	sdp_observe_exit();
+	return err;
+}
+
+static void __exit sdp_exit(void)
+{
+	sdp_target_unlisten(IPPROTO_HOMA);
+	sdp_socket_exit();
+	sdp_target_exit();
+	sdp_observe_exit();
+}
+
+module_init(sdp_init);
+module_exit(sdp_exit);
+
+MODULE_DESCRIPTION("SDP, a secure datacenter transport");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,545 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Messages on their way to the application: claimed by one receiver, opened
+ * and copied in its task, announced only when all of it has verified.
+ */
+#include <linux/scatterlist.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/sdp.h>
+
+#include "../observe/observe.h"
+#include "../record/open.h"
+#include "exec.h"
+#include "memory.h"
+#include "transmit.h"
+
+/* A record's bytes, as packets hold them, take at most so many pieces. */
+#define RECORD_PIECES 64
+
+/* A record that fails so often in a row, in authenticated form, is final. */
+#define BAD_TRIES 3
+
+static void wake_next(struct sdp_endpoint *ep)
+{
+	if (sdp_endpoint_readable(ep))
+		ep->sk->sk_data_ready(ep->sk);
+}
+
+/* Under ep->lock: the receiver gets a reference. */
+static struct sdp_rpc *claim(struct sdp_endpoint *ep, struct sdp_rpc *rpc)
+{
+	if (!list_empty(&rpc->ready_link)) {
+		list_del_init(&rpc->ready_link);
+		ep->ready_count--;
+	}
+	rpc->claimed = true;
+	sdp_rpc_hold(rpc);
+	return rpc;
+}
+
+/* Return: a claimed RPC, NULL: none is ready, or ERR_PTR. */
+static struct sdp_rpc *claim_any(struct sdp_endpoint *ep)
+{
+	struct sdp_rpc *rpc = NULL;
+
+	if (!sdp_endpoint_readable(ep))
+		return READ_ONCE(ep->shutdown) ? ERR_PTR(-ESHUTDOWN) : NULL;
+	spin_lock_bh(&ep->lock);
+	if (!list_empty(&ep->ready))
+		rpc = claim(ep, list_first_entry(&ep->ready, struct sdp_rpc,
+						 ready_link));
+	spin_unlock_bh(&ep->lock);
+	return rpc;
+}
+
+static struct sdp_rpc *claim_one(struct sdp_endpoint *ep, u64 id)
+{
+	struct sdp_rpc *found = NULL, *rpc;
+
+	if (READ_ONCE(ep->shutdown))
+		return ERR_PTR(-ESHUTDOWN);
+	if (id & 1)
+		return ERR_PTR(-EINVAL);
+	local_bh_disable();
+	rcu_read_lock();
+	rpc = sdp_rpc_find_client_lock(ep, id);
+	if (!rpc) {
+		found = ERR_PTR(-EINVAL);
+	} else {
+		spin_lock(&ep->lock);
+		if (rpc->ready && !rpc->claimed)
+			found = claim(ep, rpc);
+		spin_unlock(&ep->lock);
+		spin_unlock(&rpc->lock);
+	}
+	rcu_read_unlock();
+	local_bh_enable();
+	return found;
+}
+
+static struct sdp_rpc *try_claim(struct sdp_endpoint *ep, u64 id)
+{
+	return id ? claim_one(ep, id) : claim_any(ep);
+}
+
+static struct sdp_rpc *wait_and_claim(struct sdp_endpoint *ep, u64 id,
+				      long *timeo)
+{
+	struct sock *sk = ep->sk;
+	struct sdp_rpc *rpc;
+	DEFINE_WAIT(wait);
+
+	rpc = try_claim(ep, id);
+	if (rpc)
+		return rpc;
+	for (;;) {
+		/* One receiver a message, but those who name one all look. */
+		if (id)
+			prepare_to_wait(sk_sleep(sk), &wait,
+					TASK_INTERRUPTIBLE);
+		else
+			prepare_to_wait_exclusive(sk_sleep(sk), &wait,
+						  TASK_INTERRUPTIBLE);
+		rpc = try_claim(ep, id);
+		if (rpc)
+			break;
+		if (!*timeo) {
+			rpc = ERR_PTR(-EAGAIN);
+			break;
+		}
+		if (signal_pending(current)) {
+			rpc = ERR_PTR(sock_intr_errno(*timeo));
+			break;
+		}
+		*timeo = schedule_timeout(*timeo);
+	}
+	finish_wait(sk_sleep(sk), &wait);
+	/* An exclusive wake-up that came with a signal belongs to another. */
+	if (IS_ERR(rpc))
+		wake_next(ep);
+	return rpc;
+}
+
+/* The claim ends, and what came meanwhile is looked at. */
+static void unclaim(struct sdp_rpc *rpc, bool ready)
+{
+	struct sdp_endpoint *ep = rpc->ep;
+	bool free = false;
+
+	spin_lock_bh(&rpc->lock);
+	spin_lock(&ep->lock);
+	rpc->claimed = false;
+	rpc->ready = ready || rpc->error;
+	if (rpc->hashed && rpc->ready && !rpc->private) {
+		list_add(&rpc->ready_link, &ep->ready);
+		ep->ready_count++;
+	}
+	free = !rpc->hashed;
+	spin_unlock(&ep->lock);
+	if (free)
+		sdp_rpc_rx_free(rpc);
+	spin_unlock_bh(&rpc->lock);
+	if (ready)
+		wake_next(ep);
+}
+
+static void release(struct sdp_received *got)
+{
+	kfree(got->first);
+	got->first = NULL;
+	sdp_rpc_put(got->rpc);
+	got->rpc = NULL;
+}
+
+static void run_event(struct sdp_rpc *rpc, u32 kind, u32 offset, u32 length,
+		      bool final)
+{
+	struct sdp_run *run = sdp_run_begin(rpc->who.sn);
+
+	spin_lock(&rpc->lock);
+	if (rpc->hashed) {
+		run->ev.offset = offset;
+		run->ev.length = length;
+		run->ev.final = final;
+		sdp_exec(run, rpc, kind);
+	} else {
+		spin_unlock(&rpc->lock);
+	}
+	sdp_run_finish(run);
+}
+
+static struct sk_buff *packet_at(struct sdp_rpc *rpc, u32 offset)
+{
+	struct rb_node *node = rpc->rx_root.rb_node;
+
+	while (node) {
+		struct sk_buff *skb = rb_to_skb(node);
+
+		if (offset < sdp_rx_cb(skb)->offset)
+			node = node->rb_left;
+		else if (offset >= sdp_rx_cb(skb)->end)
+			node = node->rb_right;
+		else
+			return skb;
+	}
+	return NULL;
+}
+
+/*
+ * Describe bytes of the received message as packets hold them. Return: 0;
+ * -EMSGSIZE: too many pieces.
+ */
+static int map_received(struct sdp_rpc *rpc, u32 offset, u32 length,
+			struct scatterlist *sg)
+{
+	struct sk_buff *skb = packet_at(rpc, offset);
+	u32 used = 0;
+
+	sg_init_table(sg, RECORD_PIECES);
+	while (length && skb) {
+		const struct sdp_rx_cb *cb = sdp_rx_cb(skb);
+		u32 part = min(length, cb->end - offset);
+		int nents;
+
+		if (used + skb_shinfo(skb)->nr_frags + 1 > RECORD_PIECES ||
+		    skb_has_frag_list(skb))
+			return -EMSGSIZE;
+		nents = skb_to_sgvec_nomark(skb, sg + used,
+					    cb->start + offset - cb->offset,
+					    part);
+		if (nents < 0)
+			return nents;
+		used += nents;
+		offset += part;
+		length -= part;
+		skb = skb_rb_next(skb);
+	}
+	if (length)
+		return -ENODATA;
+	sg_mark_end(&sg[used - 1]);
+	return 0;
+}
+
+/* The same, in one piece of memory of its own. */
+static int gather_received(struct sdp_rpc *rpc, u32 offset, u32 length,
+			   struct scatterlist *sg, u8 **memory)
+{
+	struct sk_buff *skb = packet_at(rpc, offset);
+	u32 done = 0;
+
+	*memory = kmalloc(length, GFP_KERNEL);
+	if (!*memory)
+		return -ENOMEM;
+	for (; done < length && skb; skb = skb_rb_next(skb)) {
+		const struct sdp_rx_cb *cb = sdp_rx_cb(skb);
+		u32 part = min(length - done, cb->end - offset);
+
+		skb_copy_bits(skb, cb->start + offset - cb->offset,
+			      *memory + done, part);
+		offset += part;
+		done += part;
+	}
+	if (done < length)
+		return -ENODATA;
+	sg_init_one(sg, *memory, length);
+	return 0;
+}
+
+/**
+ * struct opener - memory that opening a message's records takes.
+ * @sg:     a record's bytes.
+ * @memory: where they had to be gathered.
+ */
+struct opener {
+	struct scatterlist sg[RECORD_PIECES];
+	u8 *memory;
+};
+
+static int source_of(struct opener *opener, struct sdp_rpc *rpc, u32 index)
+{
+	u32 size = sdp_session_record_size(rpc->session);
+	u32 offset = sdp_layout_offset(size, index);
+	u32 length = sdp_layout_wire_length(size, rpc->open.sealed, index);
+	int err = map_received(rpc, offset, length, opener->sg);
+
+	kfree(opener->memory);
+	opener->memory = NULL;
+	if (err == -EMSGSIZE)
+		err = gather_received(rpc, offset, length, opener->sg,
+				      &opener->memory);
+	return err;
+}
+
+/*
+ * A record did not open. Its bytes are asked for again; or, if they came in
+ * authenticated form and fail even so, or are authentic and wrong, the message
+ * fails. The claim is over.
+ */
+static void record_failed(struct sdp_received *got, u32 index, int err)
+{
+	struct sdp_rpc *rpc = got->rpc;
+	u32 size = sdp_session_record_size(rpc->session);
+	u32 offset = sdp_layout_offset(size, index);
+	bool final = err == -EPROTO;
+
+	if (rpc->bad_tries && rpc->bad_index == index)
+		final |= ++rpc->bad_tries >= BAD_TRIES;
+	else
+		rpc->bad_tries = 1;
+	rpc->bad_index = index;
+	if (final)
+		sdp_rx_commit(&rpc->open);
+	/* Not ready before the event: its chain may say so anew. */
+	unclaim(rpc, false);
+	run_event(rpc, PROG_EV_RECORD_BAD, offset,
+		  sdp_layout_wire_length(size, rpc->open.sealed, index), final);
+	release(got);
+}
+
+/* Errors of opening that are no verdict on the record. */
+static bool transient(int err)
+{
+	return err == -ENOMEM || err == -EAGAIN;
+}
+
+static void receive_acks(struct sdp_rpc *rpc, const struct sdp_message_head *head)
+{
+	struct sdp_rpc_id who = rpc->who;
+	struct sdp_run *run;
+	u32 i;
+
+	if (!head->num_acks)
+		return;
+	run = sdp_run_begin(who.sn);
+	rcu_read_lock();
+	for (i = 0; i < head->num_acks; i++) {
+		struct sdp_rpc *acked;
+
+		who.id = head->acks[i] | 1;
+		acked = sdp_rpc_find_lock(&who);
+		if (!acked)
+			continue;
+		if (acked->session == rpc->session)
+			sdp_exec(run, acked, PROG_EV_ACK);
+		else
+			spin_unlock(&acked->lock);
+	}
+	rcu_read_unlock();
+	sdp_run_finish(run);
+}
+
+/* Open the first record: only then the length is known. */
+static int open_head(struct sdp_received *got)
+{
+	struct sdp_rpc *rpc = got->rpc;
+	bool again = rpc->open.head_len;
+	struct sdp_message_head head;
+	struct opener *opener;
+	int err;
+
+	opener = kmalloc(sizeof(*opener), GFP_KERNEL);
+	got->first = kmalloc(sdp_open_buffer(&rpc->open, 0), GFP_KERNEL);
+	if (!opener || !got->first) {
+		kfree(opener);
+		return -ENOMEM;
+	}
+	opener->memory = NULL;
+	err = source_of(opener, rpc, 0);
+	if (!err)
+		err = sdp_open_first(&rpc->open, opener->sg, got->first,
+				     sdp_rpc_is_server(rpc) ? NULL : &rpc->seal,
+				     &head, 0);
+	kfree(opener->memory);
+	kfree(opener);
+	if (err < 0)
+		return err;
+	got->first_length = err;
+	got->first_start = SDP_RECORD_HEADER + head.len;
+	got->length = head.app_len;
+	if (!again)
+		receive_acks(rpc, &head);
+	return 0;
+}
+
+static void fill_in(struct sdp_received *got, struct sdp_rpc *rpc)
+{
+	memset(got, 0, sizeof(*got));
+	got->rpc = rpc;
+	got->from.addr = rpc->who.addr;
+	got->from.port = rpc->who.pport;
+	if (ipv6_addr_type(&rpc->who.addr) & IPV6_ADDR_LINKLOCAL)
+		got->from.ifindex = rpc->peer->key.oif;
+	got->id = rpc->who.id;
+	got->cookie = rpc->cookie;
+	got->error = READ_ONCE(rpc->error);
+	got->length = rpc->rx_length;
+	got->secure = rpc->secure;
+	if (rpc->secure)
+		got->session = sdp_session_id(rpc->session);
+}
+
+int sdp_message_claim(struct sdp_endpoint *ep, u64 id, long timeo,
+		      struct sdp_received *got)
+{
+	for (;;) {
+		struct sdp_rpc *rpc = wait_and_claim(ep, id, &timeo);
+		int err;
+
+		if (IS_ERR(rpc))
+			return PTR_ERR(rpc);
+		fill_in(got, rpc);
+		if (got->error || !got->secure)
+			return 0;
+		err = open_head(got);
+		if (!err)
+			return 0;
+		if (transient(err)) {
+			sdp_message_return(got);
+			return err;
+		}
+		record_failed(got, 0, err);
+	}
+}
+
+static ssize_t copy_clear(struct sdp_received *got, struct iov_iter *to)
+{
+	size_t left = min_t(size_t, got->length, iov_iter_count(to));
+	struct sk_buff *skb = skb_rb_first(&got->rpc->rx_root);
+	ssize_t copied = 0;
+
+	for (; left && skb; skb = skb_rb_next(skb)) {
+		const struct sdp_rx_cb *cb = sdp_rx_cb(skb);
+		size_t part = min_t(size_t, left, cb->end - cb->offset);
+
+		if (skb_copy_datagram_iter(skb, cb->start, to, part))
+			return -EFAULT;
+		left -= part;
+		copied += part;
+	}
+	return copied;
+}
+
+/* All of the message has verified: it is delivered here, or nowhere. */
+static int verified(struct sdp_rpc *rpc)
+{
+	struct sdp_run *run;
+	int err = 0;
+
+	if (rpc->open.committed)
+		return 0;
+	run = sdp_run_begin(rpc->who.sn);
+	spin_lock(&rpc->lock);
+	if (!rpc->hashed || !sdp_rx_commit(&rpc->open)) {
+		spin_unlock(&rpc->lock);
+		err = -ECONNRESET;
+	} else {
+		sdp_exec(run, rpc, PROG_EV_VERIFIED);
+	}
+	sdp_run_finish(run);
+	return err;
+}
+
+static int copy_record(struct sdp_received *got, struct opener *opener,
+		       u32 index, u8 *plain, struct iov_iter *to, ssize_t *copied)
+{
+	struct sdp_rpc *rpc = got->rpc;
+	int length = got->first_length;
+	u8 *from = got->first + got->first_start;
+	size_t part;
+
+	if (index) {
+		length = source_of(opener, rpc, index);
+		if (!length)
+			length = sdp_open_record(&rpc->open, index, opener->sg,
+						 plain, 0);
+		if (length < 0)
+			return length;
+		from = plain + SDP_RECORD_HEADER;
+	}
+	part = min_t(size_t, length, iov_iter_count(to));
+	if (copy_to_iter(from, part, to) != part)
+		return -EFAULT;
+	*copied += part;
+	return 0;
+}
+
+static ssize_t copy_sealed(struct sdp_received *got, struct iov_iter *to)
+{
+	struct sdp_rpc *rpc = got->rpc;
+	u32 records = sdp_layout_records(sdp_session_record_size(rpc->session),
+					 rpc->open.sealed);
+	struct opener *opener = NULL;
+	ssize_t copied = 0;
+	u8 *plain = NULL;
+	int err = 0;
+	u32 i;
+
+	if (records > 1) {
+		opener = kzalloc(sizeof(*opener), GFP_KERNEL);
+		plain = kmalloc(sdp_open_buffer(&rpc->open, 1), GFP_KERNEL);
+		if (!opener || !plain)
+			err = -ENOMEM;
+	}
+	for (i = 0; i < records && !err; i++)
+		err = copy_record(got, opener, i, plain, to, &copied);
+	if (opener)
+		kfree(opener->memory);
+	kfree(opener);
+	kfree(plain);
+	if (!err)
+		err = verified(rpc);
+	if (!err)
+		return copied;
+	/* Nothing of a message that failed may stay. */
+	iov_iter_revert(to, copied);
+	iov_iter_zero(copied, to);
+	iov_iter_revert(to, copied);
+	if (err == -EFAULT || transient(err))
+		return err;
+	if (err == -ECONNRESET) {
+		unclaim(rpc, false);
+		release(got);
+	} else {
+		record_failed(got, i - 1, err);
+	}
+	return -EBADMSG;
+}
+
+ssize_t sdp_message_copy(struct sdp_received *got, struct iov_iter *to)
+{
+	return got->secure ? copy_sealed(got, to) : copy_clear(got, to);
+}
+
+void sdp_message_done(struct sdp_received *got)
+{
+	struct sdp_rpc *rpc = got->rpc;
+	struct net *net = rpc->who.sn->net;
+	struct sdp_run *run;
+
+	if (got->error)
+		sdp_count(net, SDP_CTR_rpcs_failed);
+	else if (sdp_rpc_is_server(rpc))
+		sdp_count(net, SDP_CTR_requests_delivered);
+	else
+		sdp_count(net, SDP_CTR_responses_delivered);
+	run = sdp_run_begin(rpc->who.sn);
+	spin_lock(&rpc->lock);
+	spin_lock(&rpc->ep->lock);
+	rpc->claimed = false;
+	rpc->ready = false;
+	spin_unlock(&rpc->ep->lock);
+	sdp_rpc_rx_free(rpc);
+	if (rpc->hashed)
+		sdp_exec_delivered(run, rpc);
+	else
+		spin_unlock(&rpc->lock);
+	sdp_run_finish(run);
+	release(got);
+}
+
+void sdp_message_return(struct sdp_received *got)
+{
+	unclaim(got->rpc, true);
+	release(got);
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/random.h>
+#include <linux/rculist.h>
+
+#include "../observe/observe.h"
+#include "exec.h"
+#include "memory.h"
+
+#define PORT_BUCKETS 1024
+#define FIRST_AUTO 0x8000
+
+static struct hlist_head ports[PORT_BUCKETS];
+static DEFINE_SPINLOCK(ports_lock);
+
+static struct hlist_head *port_bucket(const struct sdp_net *sn, u16 port)
+{
+	return &ports[(port ^ sn->net->ns.inum) % PORT_BUCKETS];
+}
+
+struct sdp_endpoint *sdp_endpoint_find(struct net *net, u16 port)
+{
+	struct sdp_net *sn = sdp_net(net);
+	struct sdp_endpoint *ep;
+
+	hlist_for_each_entry_rcu(ep, port_bucket(sn, port), port_node)
+		if (READ_ONCE(ep->port) == port && ep->sn == sn)
+			return ep;
+	return NULL;
+}
+
+static bool port_taken(const struct sdp_endpoint *self, u16 port)
+{
+	struct sdp_endpoint *ep;
+
+	hlist_for_each_entry(ep, port_bucket(self->sn, port), port_node)
+		if (ep->port == port && ep->sn == self->sn && ep != self)
+			return true;
+	return false;
+}
+
+/* A free port from a random place on, so that ports are hard to guess. */
+static u16 free_port(const struct sdp_endpoint *ep)
+{
+	u32 count = 0x10000 - FIRST_AUTO;
+	u32 from = get_random_u32_below(count);
+	u32 i;
+
+	for (i = 0; i < count; i++) {
+		u16 port = FIRST_AUTO + (from + i) % count;
+
+		if (!port_taken(ep, port))
+			return port;
+	}
+	return 0;
+}
+
+static void move_to(struct sdp_endpoint *ep, u16 port)
+{
+	if (ep->port)
+		hlist_del_rcu(&ep->port_node);
+	WRITE_ONCE(ep->port, port);
+	if (port)
+		hlist_add_head_rcu(&ep->port_node, port_bucket(ep->sn, port));
+}
+
+int sdp_endpoint_bind(struct sdp_endpoint *ep, u16 port)
+{
+	int err = 0;
+
+	spin_lock_bh(&ports_lock);
+	if (!port && ep->port)
+		goto out;
+	if (!port)
+		port = free_port(ep);
+	if (!port || port_taken(ep, port))
+		err = -EADDRINUSE;
+	else if (port != ep->port)
+		move_to(ep, port);
+out:
+	spin_unlock_bh(&ports_lock);
+	return err;
+}
+
+int sdp_endpoint_init(struct sdp_endpoint *ep, struct sock *sk)
+{
+	ep->sk = sk;
+	ep->sn = sdp_net(sock_net(sk));
+	ep->policy = READ_ONCE(ep->sn->set.policy);
+	spin_lock_init(&ep->lock);
+	spin_lock_init(&ep->mem_lock);
+	INIT_LIST_HEAD(&ep->rpcs);
+	INIT_LIST_HEAD(&ep->ready);
+	INIT_HLIST_NODE(&ep->port_node);
+	sk->sk_rcvbuf = READ_ONCE(ep->sn->set.rcvbuf);
+	sk->sk_sndbuf = READ_ONCE(ep->sn->set.sndbuf);
+	sock_set_flag(sk, SOCK_RCU_FREE);
+	return 0;
+}
+
+static struct sdp_rpc *first_rpc(struct sdp_endpoint *ep)
+{
+	struct sdp_rpc *rpc;
+
+	spin_lock_bh(&ep->lock);
+	rpc = list_first_entry_or_null(&ep->rpcs, struct sdp_rpc, ep_link);
+	if (rpc)
+		sdp_rpc_hold(rpc);
+	spin_unlock_bh(&ep->lock);
+	return rpc;
+}
+
+void sdp_endpoint_shutdown(struct sdp_endpoint *ep)
+{
+	struct sock *sk = ep->sk;
+	struct sdp_rpc *rpc;
+
+	spin_lock_bh(&ep->lock);
+	ep->shutdown = true;
+	spin_unlock_bh(&ep->lock);
+
+	while ((rpc = first_rpc(ep))) {
+		struct sdp_run *run = sdp_run_begin(ep->sn);
+
+		spin_lock(&rpc->lock);
+		if (rpc->hashed) {
+			run->ev.error = 0;
+			sdp_exec(run, rpc, PROG_EV_ABORT);
+		} else {
+			spin_unlock(&rpc->lock);
+		}
+		sdp_rpc_put(rpc);
+		sdp_run_finish(run);
+		cond_resched();
+	}
+	sk->sk_state_change(sk);
+	sk->sk_write_space(sk);
+}
+
+void sdp_endpoint_release(struct sdp_endpoint *ep)
+{
+	sdp_endpoint_shutdown(ep);
+	spin_lock_bh(&ports_lock);
+	move_to(ep, 0);
+	spin_unlock_bh(&ports_lock);
+}
+
+void sdp_endpoint_destruct(struct sdp_endpoint *ep)
+{
+	sdp_memory_release(ep);
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * An ICMP error ends a clear request of ours whose id the quoted packet shows.
+ * It can be forged by whoever guesses that id; in secure mode it is only
+ * counted.
+ */
+#include <linux/icmp.h>
+#include <linux/icmpv6.h>
+#include <net/ip6_route.h>
+#include <net/ndisc.h>
+#include <net/route.h>
+
+#include "../observe/observe.h"
+#include "../record/wire.h"
+#include "exec.h"
+#include "icmp.h"
+
+/* @skb holds our packet's header at @offset; what follows may be cut off. */
+static void fail_request(struct sk_buff *skb, int offset,
+			 struct sdp_rpc_id *who, int error)
+{
+	const struct sdp_common_hdr *hdr;
+	struct sdp_common_hdr copy;
+	struct sdp_rpc *rpc;
+	struct sdp_run *run;
+
+	hdr = skb_header_pointer(skb, offset, sizeof(copy), &copy);
+	if (!hdr)
+		return;
+	who->id = be64_to_cpu(hdr->sender_id);
+	who->port = ntohs(hdr->sport);
+	who->pport = ntohs(hdr->dport);
+	/* Only a client's request fails: a server goes by its own timers. */
+	if (who->id & 1 || hdr->type & SDP_TYPE_SECURE)
+		return;
+	run = sdp_run_begin(who->sn);
+	rpc = sdp_rpc_find_lock(who);
+	if (rpc && !rpc->secure) {
+		run->ev.error = error;
+		sdp_exec(run, rpc, PROG_EV_ICMP_ERROR);
+	} else if (rpc) {
+		spin_unlock(&rpc->lock);
+	}
+	sdp_run_finish(run);
+}
+
+static int error_v4(u8 code)
+{
+	switch (code) {
+	case ICMP_PORT_UNREACH:
+		return ENOTCONN;
+	case ICMP_PROT_UNREACH:
+		return ENOPROTOOPT;
+	default:
+		return EHOSTUNREACH;
+	}
+}
+
+int sdp_icmp_v4(struct sk_buff *skb, u32 info)
+{
+	const struct iphdr *ip = (const struct iphdr *)skb->data;
+	const struct icmphdr *icmp = icmp_hdr(skb);
+	struct net *net = dev_net(skb->dev);
+	struct sdp_rpc_id who = { .sn = sdp_net(net) };
+
+	sdp_count(net, SDP_CTR_icmp_errors);
+	if (icmp->type == ICMP_REDIRECT) {
+		ipv4_redirect(skb, net, 0, ip->protocol);
+		return 0;
+	}
+	if (icmp->type != ICMP_DEST_UNREACH)
+		return 0;
+	if (icmp->code == ICMP_FRAG_NEEDED) {
+		ipv4_update_pmtu(skb, net, info, 0, ip->protocol);
+		return 0;
+	}
+	ipv6_addr_set_v4mapped(ip->daddr, &who.addr);
+	fail_request(skb, ip->ihl * 4, &who, error_v4(icmp->code));
+	return 0;
+}
+
+int sdp_icmp_v6(struct sk_buff *skb, struct inet6_skb_parm *opt, u8 type,
+		u8 code, int offset, __be32 info)
+{
+	const struct ipv6hdr *ip = (const struct ipv6hdr *)skb->data;
+	struct net *net = dev_net(skb->dev);
+	struct sdp_rpc_id who = { .sn = sdp_net(net), .addr = ip->daddr };
+
+	sdp_count(net, SDP_CTR_icmp_errors);
+	switch (type) {
+	case ICMPV6_PKT_TOOBIG:
+		ip6_update_pmtu(skb, net, info, 0, 0, sock_net_uid(net, NULL));
+		break;
+	case NDISC_REDIRECT:
+		ip6_redirect(skb, net, inet6_iif(skb), 0,
+			     sock_net_uid(net, NULL));
+		break;
+	case ICMPV6_DEST_UNREACH:
+		fail_request(skb, offset, &who,
+			     code == ICMPV6_PORT_UNREACH ? ENOTCONN :
+							   EHOSTUNREACH);
+		break;
+	case ICMPV6_PARAMPROB:
+		if (code == ICMPV6_UNK_NEXTHDR)
+			fail_request(skb, offset, &who, ENOPROTOOPT);
+		break;
+	}
+	return 0;
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Going over the RPCs of a socket: to abort some, to show them, to end those
+ * of a session that is gone.
+ */
+#include "exec.h"
+#include "session.h"
+
+/**
+ * struct walk - a way through all RPCs that an endpoint had at its start.
+ * @ep:   the endpoint.
+ * @last: held; the one visited before; NULL: none yet.
+ */
+struct walk {
+	struct sdp_endpoint *ep;
+	struct sdp_rpc *last;
+};
+
+/*
+ * The next RPC, held until the next call. New ones go to the list's end; if
+ * the present one left the list, the walk begins again: callers may meet an
+ * RPC twice.
+ */
+static struct sdp_rpc *walk_next(struct walk *walk)
+{
+	struct sdp_endpoint *ep = walk->ep;
+	struct sdp_rpc *next = NULL;
+
+	spin_lock_bh(&ep->lock);
+	if (walk->last && !list_empty(&walk->last->ep_link)) {
+		if (!list_is_last(&walk->last->ep_link, &ep->rpcs))
+			next = list_next_entry(walk->last, ep_link);
+	} else {
+		next = list_first_entry_or_null(&ep->rpcs, struct sdp_rpc,
+						ep_link);
+	}
+	if (next)
+		sdp_rpc_hold(next);
+	spin_unlock_bh(&ep->lock);
+	if (walk->last)
+		sdp_rpc_put(walk->last);
+	walk->last = next;
+	return next;
+}
+
+static void walk_end(struct walk *walk)
+{
+	if (walk->last)
+		sdp_rpc_put(walk->last);
+}
+
+static bool abort_one(struct sdp_rpc *rpc, int error)
+{
+	struct sdp_run *run = sdp_run_begin(rpc->who.sn);
+	bool found;
+
+	spin_lock(&rpc->lock);
+	found = rpc->hashed;
+	if (found) {
+		run->ev.error = error;
+		sdp_exec(run, rpc, PROG_EV_ABORT);
+	} else {
+		spin_unlock(&rpc->lock);
+	}
+	sdp_run_finish(run);
+	return found;
+}
+
+static int abort_id(struct sdp_endpoint *ep, u64 id, int error)
+{
+	struct sdp_rpc *rpc;
+
+	if (id & 1)
+		return -EINVAL;
+	local_bh_disable();
+	rcu_read_lock();
+	rpc = sdp_rpc_find_client_lock(ep, id);
+	if (rpc) {
+		sdp_rpc_hold(rpc);
+		spin_unlock(&rpc->lock);
+	}
+	rcu_read_unlock();
+	local_bh_enable();
+	if (!rpc)
+		return -EINVAL;
+	abort_one(rpc, error);
+	sdp_rpc_put(rpc);
+	return 0;
+}
+
+int sdp_message_abort(struct sdp_endpoint *ep, u64 id, u64 cookie,
+		      bool by_cookie, int error)
+{
+	struct walk walk = { .ep = ep };
+	struct sdp_rpc *rpc;
+
+	if (id)
+		return abort_id(ep, id, error);
+	while ((rpc = walk_next(&walk))) {
+		if (sdp_rpc_is_server(rpc) || READ_ONCE(rpc->error) ||
+		    (by_cookie && rpc->cookie != cookie))
+			continue;
+		abort_one(rpc, error);
+	}
+	walk_end(&walk);
+	return 0;
+}
+
+static void describe(struct sdp_rpc *rpc, struct sdp_rpc_state *state)
+{
+	memset(state, 0, sizeof(*state));
+	state->id = rpc->who.id;
+	state->cookie = rpc->cookie;
+	state->peer.addr = rpc->who.addr;
+	state->peer.port = rpc->who.pport;
+	if (ipv6_addr_type(&rpc->who.addr) & IPV6_ADDR_LINKLOCAL)
+		state->peer.ifindex = rpc->peer->key.oif;
+	state->port = rpc->who.port;
+	state->server = sdp_rpc_is_server(rpc);
+	state->private = rpc->private;
+	state->secure = rpc->secure;
+	if (rpc->secure)
+		state->session = sdp_session_id(rpc->session);
+	spin_lock_bh(&rpc->lock);
+	state->ready = rpc->ready;
+	prog_rpc_info(&rpc->prog, &state->info);
+	spin_unlock_bh(&rpc->lock);
+}
+
+int sdp_message_dump(struct sdp_endpoint *ep,
+		     int (*fn)(const struct sdp_rpc_state *state, void *arg),
+		     void *arg)
+{
+	struct walk walk = { .ep = ep };
+	struct sdp_rpc_state state;
+	u32 left = READ_ONCE(ep->rpc_count);
+	struct sdp_rpc *rpc;
+	int err = 0;
+
+	/* Bounded, whatever comes and goes meanwhile. */
+	while (!err && left-- && (rpc = walk_next(&walk))) {
+		describe(rpc, &state);
+		err = fn(&state, arg);
+		cond_resched();
+	}
+	walk_end(&walk);
+	return err;
+}
+
+static int session_begin(struct sdp_session *session)
+{
+	sdp_pctx_init(sdp_session_transport(session));
+	return 0;
+}
+
+/* A removed session ends its RPCs: the client is told, a server forgets. */
+static void session_dead(struct sdp_session *session)
+{
+	const struct sdp_session_key *key = sdp_session_key_of(session);
+	struct sdp_endpoint *ep;
+	struct sdp_rpc *rpc;
+	struct walk walk;
+
+	rcu_read_lock();
+	ep = sdp_endpoint_find((struct net *)key->net, key->local_port);
+	if (ep && !refcount_inc_not_zero(&ep->sk->sk_refcnt))
+		ep = NULL;
+	rcu_read_unlock();
+	if (!ep)
+		return;
+	walk = (struct walk){ .ep = ep };
+	while ((rpc = walk_next(&walk)))
+		if (rpc->session == session && !READ_ONCE(rpc->error))
+			abort_one(rpc, sdp_rpc_is_server(rpc) ? 0 : ECONNRESET);
+	walk_end(&walk);
+	sock_put(ep->sk);
+}
+
+const struct sdp_record_ops sdp_session_ops = {
+	.transport_size = sizeof(struct sdp_pctx),
+	.transport_init = session_begin,
+	.dead = session_dead,
+};

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Packets on their way in: parsed, checked, and made into events.
+ */
+#ifndef SDP_TARGET_RECEIVE_H
+#define SDP_TARGET_RECEIVE_H
+
+#include "../record/wire.h"
+#include "exec.h"
+#include "transmit.h"
+
+/**
+ * struct sdp_packet - a received packet; its common header is linear.
+ * @skb:  its data begins with the transport header.
+ * @hdr:  the common header; valid until the packet is pulled.
+ * @who:  the RPC that it names, as this host sees it.
+ * @to:   where an answer would go.
+ * @v4:   IPv4.
+ */
+struct sdp_packet {
+	struct sk_buff *skb;
+	const struct sdp_common_hdr *hdr;
+	struct sdp_rpc_id who;
+	struct sdp_origin to;
+	bool v4;
+};
+
+/**
+ * sdp_receive() - protocol handler, IPv4 and IPv6.
+ * @skb: consumed.
+ *
+ * Context: softirq, RCU read lock. Return: 0.
+ */
+int sdp_receive(struct sk_buff *skb);
+
+/**
+ * sdp_receive_pull() - make a header linear and find it.
+ * @packet: @packet->hdr is valid again.
+ * @length: bytes.
+ * Return: the header, or NULL if the packet is too short.
+ */
+const void *sdp_receive_pull(struct sdp_packet *packet, u32 length);
+
+/**
+ * sdp_receive_acks() - run ACK on each RPC that a packet acknowledges.
+ * @run:    executor.
+ * @packet: came under the session that the RPCs must belong to, or none.
+ * @acks:   as on the wire.
+ * @count:  entries of @acks.
+ */
+void sdp_receive_acks(struct sdp_run *run, const struct sdp_packet *packet,
+		      const struct sdp_ack *acks, u32 count);
+
+/** sdp_receive_secure() - a packet with SDP_TYPE_SECURE. */
+enum sdp_drop sdp_receive_secure(struct sdp_packet *packet);
+
+/**
+ * sdp_receive_control() - run a control packet's event.
+ * @run:    executor.
+ * @packet: the packet, verified if it is secure.
+ * @rpc:    the RPC it names, locked, or NULL; unlocked on return.
+ *
+ * Return: drop reason, or 0.
+ */
+enum sdp_drop sdp_receive_control(struct sdp_run *run,
+				  struct sdp_packet *packet,
+				  struct sdp_rpc *rpc);
+
+/**
+ * sdp_receive_new() - make the RPC of a request's first packet.
+ * @packet:  the packet.
+ * @session: it came under, or NULL. Not consumed.
+ * @client:  of a clear request, consumed, or NULL.
+ * @rpc:     written: the RPC, inserted and locked.
+ *
+ * Return: 0 or a drop reason.
+ */
+enum sdp_drop sdp_receive_new(struct sdp_packet *packet,
+			      struct sdp_session *session,
+			      struct sdp_client *client, struct sdp_rpc **rpc);
+
+#endif /* SDP_TARGET_RECEIVE_H */

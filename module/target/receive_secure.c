@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Secure packets: found a session for, verified, and only then acted upon.
+ */
+#include <net/ip.h>
+#include <net/ipv6.h>
+#include <net/l3mdev.h>
+
+#include "../observe/observe.h"
+#include "../record/control.h"
+#include "../record/open.h"
+#include "../record/seal.h"
+#include "memory.h"
+#include "receive.h"
+
+static struct sdp_session *session_of(const struct sdp_packet *packet, u32 id)
+{
+	const struct sock *sk = packet->to.ep->sk;
+	struct sdp_session_key key;
+	int bound, scope;
+
+	bound = sk->sk_bound_dev_if ?
+		l3mdev_master_ifindex_by_index(sock_net(sk),
+					       sk->sk_bound_dev_if) : 0;
+	scope = ipv6_addr_type(&packet->who.addr) & IPV6_ADDR_LINKLOCAL ?
+		packet->to.ifindex : 0;
+	sdp_session_key_init(&key, sock_net(sk), bound, scope,
+			     &packet->who.addr, packet->who.pport,
+			     packet->who.port);
+	return sdp_session_find_id(&key, id);
+}
+
+static enum sdp_drop drop_of(long err)
+{
+	switch (err) {
+	case -EALREADY:
+	case -ERANGE:
+	case -ESTALE:
+		return SDP_DROP_replay;
+	case -EADDRNOTAVAIL:
+		return SDP_DROP_address;
+	case -ENOKEY:
+	case -EKEYEXPIRED:
+		return SDP_DROP_no_session;
+	case -EMSGSIZE:
+		return SDP_DROP_short;
+	case -ENOMEM:
+		return SDP_DROP_memory;
+	default:
+		return SDP_DROP_header_tag;
+	}
+}
+
+static u64 msgno_of(const struct sdp_secure_data_hdr *hdr)
+{
+	return sdp_get48(hdr->msgno);
+}
+
+/*
+ * Does a verified packet belong to the message that the RPC receives? The
+ * first one makes it so.
+ */
+static enum sdp_drop attach(struct sdp_rpc *rpc, struct sdp_epoch *epoch,
+			    const struct sdp_secure_data_hdr *hdr)
+{
+	int err;
+
+	if (rpc->session != sdp_epoch_session(epoch))
+		return SDP_DROP_mismatch;
+	if (rpc->open.epoch) {
+		if (rpc->open.epoch != epoch ||
+		    rpc->open.msgno != msgno_of(hdr) ||
+		    !sdp_rx_agrees(&rpc->open, hdr))
+			return SDP_DROP_mismatch;
+		return 0;
+	}
+	err = sdp_rx_begin(&rpc->open, epoch, hdr);
+	return err ? drop_of(err) : 0;
+}
+
+/* The authenticated form; its trailer is cut off. */
+static enum sdp_drop check_authenticated(struct sdp_packet *packet,
+					 struct sdp_epoch *epoch)
+{
+	struct scatterlist sg[MAX_SKB_FRAGS + 1];
+	struct sk_buff *skb = packet->skb;
+	u32 header = sizeof(struct sdp_secure_data_hdr);
+	int nents, err;
+
+	if (skb->len < header + sizeof(struct sdp_data_trailer))
+		return SDP_DROP_short;
+	if (skb_has_frag_list(skb) && skb_linearize(skb))
+		return SDP_DROP_memory;
+	sg_init_table(sg, ARRAY_SIZE(sg));
+	nents = skb_to_sgvec(skb, sg, header, skb->len - header);
+	if (nents < 0)
+		return SDP_DROP_short;
+	err = sdp_open_authenticated(epoch, (const void *)skb->data, sg,
+				     skb->len - header);
+	if (err)
+		return err == -EALREADY ? SDP_DROP_control_replay :
+					  SDP_DROP_control_tag;
+	return pskb_trim(skb, skb->len - sizeof(struct sdp_data_trailer)) ?
+	       SDP_DROP_memory : 0;
+}
+
+static u32 place_of(const struct sdp_packet *packet,
+		    const struct sdp_secure_data_hdr *hdr)
+{
+	u32 sequence = ntohl(hdr->common.sequence);
+
+	if (sequence & SDP_PLACE_INDEXED) {
+		/* A NIC cut the segment: the IP ID counts its packets. */
+		sequence &= ~SDP_PLACE_INDEXED;
+		if (packet->v4)
+			sequence += ntohs(ip_hdr(packet->skb)->id) *
+				    ntohs(hdr->packet_payload);
+	}
+	return sequence;
+}
+
+static enum sdp_drop run_data(struct sdp_run *run, struct sdp_packet *packet,
+			      struct sdp_epoch *epoch,
+			      const struct sdp_secure_data_hdr *hdr)
+{
+	struct sdp_rpc *rpc = sdp_rpc_find_lock(&packet->who);
+	bool fresh = !rpc;
+	enum sdp_drop drop;
+	int verdict;
+
+	if (fresh) {
+		if (!(packet->who.id & 1)) {
+			run->ev.id = packet->who.id;
+			run->ev.port = packet->who.pport;
+			run->ev.secure = 1;
+			sdp_exec_stray(run, NULL, PROG_EV_STRAY_DATA);
+			return SDP_DROP_no_rpc;
+		}
+		verdict = sdp_rx_check(epoch, msgno_of(hdr));
+		if (verdict)
+			return drop_of(verdict);
+		drop = sdp_receive_new(packet, packet->to.session, NULL, &rpc);
+		if (drop)
+			return drop;
+	}
+	drop = attach(rpc, epoch, hdr);
+	if (drop) {
+		if (fresh) {
+			sdp_rpc_hold(rpc);
+			sdp_rpc_end(rpc);
+			spin_unlock(&rpc->lock);
+			sdp_rpc_put(rpc);
+		} else {
+			spin_unlock(&rpc->lock);
+		}
+		return drop;
+	}
+	if (!sdp_rpc_is_server(rpc))
+		sdp_tx_heard(&rpc->seal);
+	if (fresh)
+		verdict = sdp_exec_request_secure(run, rpc);
+	else
+		verdict = sdp_exec_data(run, rpc);
+	return verdict ? SDP_DROP_program : 0;
+}
+
+static enum sdp_drop receive_data(struct sdp_packet *packet)
+{
+	const struct sdp_secure_data_hdr *hdr;
+	struct sdp_session *session;
+	struct sdp_epoch *epoch;
+	struct sdp_run *run;
+	enum sdp_drop drop;
+	u32 truesize;
+
+	hdr = sdp_receive_pull(packet, sizeof(*hdr));
+	if (!hdr)
+		return SDP_DROP_short;
+	session = session_of(packet, ntohl(hdr->session));
+	if (!session)
+		return SDP_DROP_no_session;
+	packet->to.session = session;
+	epoch = sdp_open_header(session, hdr, &packet->to.local);
+	if (IS_ERR(epoch))
+		return drop_of(PTR_ERR(epoch));
+	run = sdp_run_begin(packet->to.sn);
+	run->ev.auth = !!(hdr->flags & SDP_DATA_AUTHENTICATED);
+	if (run->ev.auth) {
+		drop = check_authenticated(packet, epoch);
+		if (drop)
+			goto finish;
+		hdr = sdp_receive_pull(packet, sizeof(*hdr));
+	}
+	truesize = packet->skb->truesize;
+	if (!sdp_memory_charge_rx(packet->to.ep, truesize)) {
+		sdp_count(run->sn->net, SDP_CTR_mem_refused);
+		drop = SDP_DROP_memory;
+		goto finish;
+	}
+	run->ev.message_length = ntohl(hdr->message_length);
+	run->ev.incoming = ntohl(hdr->incoming);
+	run->ev.cutoff_version = ntohs(hdr->cutoff_version);
+	run->ev.offset = place_of(packet, hdr);
+	run->ev.length = packet->skb->len - sizeof(*hdr);
+	run->payload = sizeof(*hdr);
+	run->skb = packet->skb;
+	drop = run_data(run, packet, epoch, hdr);
+	packet->skb = run->skb;
+	if (run->skb)
+		sdp_memory_uncharge_rx(packet->to.ep, truesize);
+finish:
+	sdp_run_finish(run);
+	return drop;
+}
+
+/* Is a control packet about the request that this RPC has? */
+static bool same_request(const struct sdp_rpc *rpc,
+			 const struct sdp_control *control)
+{
+	u64 ours = sdp_rpc_is_server(rpc) ? rpc->open.msgno : rpc->seal.msgno;
+
+	return control->request_msgno == SDP_MSGNO_NONE ||
+	       control->request_msgno == ours;
+}
+
+static enum sdp_drop receive_control(struct sdp_packet *packet)
+{
+	u32 length = packet->skb->len;
+	struct sdp_control control;
+	struct sdp_session *session;
+	struct sdp_epoch *epoch;
+	struct sdp_rpc *rpc;
+	struct sdp_run *run;
+	enum sdp_drop drop;
+
+	/* The whole of it: the tag covers every byte. */
+	if (length > SDP_CONTROL_MAX || !sdp_receive_pull(packet, length))
+		return SDP_DROP_short;
+	session = session_of(packet, sdp_control_session_id(packet->hdr, length));
+	if (!session)
+		return SDP_DROP_no_session;
+	packet->to.session = session;
+	epoch = sdp_control_open(session, packet->hdr, length,
+				 &packet->to.local, &control);
+	if (IS_ERR(epoch)) {
+		drop = drop_of(PTR_ERR(epoch));
+		if (drop == SDP_DROP_replay)
+			return SDP_DROP_control_replay;
+		return drop == SDP_DROP_header_tag ? SDP_DROP_control_tag : drop;
+	}
+	run = sdp_run_begin(packet->to.sn);
+	run->ev.auth = !!(control.flags & SDP_CONTROL_BAD_RECORD);
+	run->ev.before = !!(control.flags & SDP_CONTROL_DELIVERED);
+	rpc = sdp_rpc_find_lock(&packet->who);
+	if (rpc && (rpc->session != session || !same_request(rpc, &control))) {
+		spin_unlock(&rpc->lock);
+		drop = SDP_DROP_mismatch;
+		goto finish;
+	}
+	if (rpc) {
+		if (rpc->seal.epoch)
+			sdp_tx_heard(&rpc->seal);
+	} else if (packet->who.id & 1 && control.request_msgno != SDP_MSGNO_NONE) {
+		run->ev.before = sdp_rx_delivered(session, control.request_epoch,
+						  control.request_msgno);
+	}
+	drop = sdp_receive_control(run, packet, rpc);
+finish:
+	sdp_run_finish(run);
+	return drop;
+}
+
+enum sdp_drop sdp_receive_secure(struct sdp_packet *packet)
+{
+	if (packet->hdr->type == (SDP_TYPE_DATA | SDP_TYPE_SECURE))
+		return receive_data(packet);
+	return receive_control(packet);
+}
