@@ -5,9 +5,10 @@
 //   echo CLIENT_NETNS SERVER_NETNS SERVER_ADDRESS [-t TRANSPORT]... [-s SIZE]...
 //        [-o OUTSTANDING]... [-n CONNECTIONS] [-d MILLISECONDS]
 //
-// Prints "transport outstanding size nanoseconds_per_rpc connection", a line for
-// each connection (default: 3 of each kind, for 100 ms each). "-" as a namespace
+// Prints "transport outstanding size nanoseconds_per_rpc connection rpcs", a line
+// for each connection (default: 3 of each kind, for 100 ms each). "-" as a namespace
 // means the one it was started in.
+#include "mark.hpp"
 #include "transport.hpp"
 
 #include <algorithm>
@@ -133,28 +134,37 @@ private:
 	int out_ = -1;
 };
 
+/** Nanoseconds that @p work takes. */
 template <typename F>
-std::chrono::nanoseconds time_of(F work)
+double time_of(F work)
 {
 	const auto start = std::chrono::steady_clock::now();
 	work();
-	return std::chrono::steady_clock::now() - start;
+	const auto end = std::chrono::steady_clock::now();
+	return std::chrono::duration<double, std::nano>(end - start).count();
 }
 
-/** Nanoseconds per RPC over a fresh connection. */
-double measure(const transport &kind, const plan &what, const options &all)
+struct result {
+	double each = 0;       /**< nanoseconds per RPC */
+	std::size_t count = 0; /**< RPCs */
+};
+
+/** Measures a fresh connection. */
+result measure(const transport &kind, const plan &what, const options &all)
 {
 	const server_process server(kind, what, all.server_netns);
 	const auto connected = kind.connect(what, server.setup());
 	const std::size_t some = std::max<std::size_t>(50, 4 * what.outstanding);
 	connected->run(some);
-	const std::chrono::duration<double> guess = time_of([&] { connected->run(some); });
-	const double each = guess.count() / static_cast<double>(some);
-	const std::chrono::duration<double> wanted_time = all.duration;
-	const auto count = static_cast<std::size_t>(
-		std::max(static_cast<double>(some), wanted_time.count() / each));
-	const auto total = time_of([&] { connected->run(count); });
-	return static_cast<double>(total.count()) / static_cast<double>(count);
+	const double guess = time_of([&] { connected->run(some); }) / static_cast<double>(some);
+	const double enough = static_cast<double>(all.duration.count()) / guess;
+	const std::size_t count = std::max(some, static_cast<std::size_t>(enough));
+	const double total = time_of([&] {
+		mark_start();
+		connected->run(count);
+		mark_stop();
+	});
+	return {total / static_cast<double>(count), count};
 }
 
 bool wanted(const options &all, std::string_view name)
@@ -170,10 +180,10 @@ bool measure_all(const transport &kind, const options &all)
 		for (const std::size_t size : all.sizes) {
 			for (unsigned i = 0; i < all.connections; ++i) {
 				try {
-					const double each =
+					const result got =
 						measure(kind, {all.server, size, outstanding}, all);
-					std::printf("%s %zu %zu %.0f %u\n", kind.name.data(),
-						    outstanding, size, each, i);
+					std::printf("%s %zu %zu %.0f %u %zu\n", kind.name.data(),
+						    outstanding, size, got.each, i, got.count);
 					std::fflush(stdout);
 				} catch (const std::exception &error) {
 					std::cerr << "echo: " << kind.name << ' ' << outstanding
