@@ -25,7 +25,7 @@ u32 sdp_segment_room(const struct net_device *dev, u32 header, u32 payload,
 	return max(packets, 1U) * payload;
 }
 
-void sdp_segment_mark(struct sk_buff *skb, u32 payload, u32 bytes)
+void sdp_segment_mark(struct sk_buff *skb, u32 payload, u32 bytes, bool v6)
 {
 	struct skb_shared_info *shinfo = skb_shinfo(skb);
 
@@ -39,9 +39,12 @@ void sdp_segment_mark(struct sk_buff *skb, u32 payload, u32 bytes)
 	/*
 	 * Only software devices claim lists, so that the kernel cuts a segment
 	 * before any real device: those drop segments of a protocol that they
-	 * do not know, or copy TCP's fields into them.
+	 * do not know, or copy TCP's fields into them. The other half of the
+	 * type lets `ethtool -K tso off` cut segments too, and tells routers
+	 * how long our header is, which byte 12 says as in TCP.
 	 */
-	shinfo->gso_type = SKB_GSO_FRAGLIST;
+	shinfo->gso_type = SKB_GSO_FRAGLIST |
+			   (v6 ? SKB_GSO_TCPV6 : SKB_GSO_TCPV4);
 }
 
 static struct sk_buff *gso_segment(struct sk_buff *skb,

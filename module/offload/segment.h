@@ -29,8 +29,9 @@ u32 sdp_segment_room(const struct net_device *dev, u32 header, u32 payload,
  * @skb:     the segment.
  * @payload: bytes of payload per packet.
  * @bytes:   bytes of payload in @skb, more than @payload.
+ * @v6:      IPv6.
  */
-void sdp_segment_mark(struct sk_buff *skb, u32 payload, u32 bytes);
+void sdp_segment_mark(struct sk_buff *skb, u32 payload, u32 bytes, bool v6);
 
 /**
  * sdp_segment_init() - register the callbacks that cut segments.

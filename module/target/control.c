@@ -136,9 +136,11 @@ enum sdp_drop sdp_receive_control(struct sdp_run *run,
 		goto unlock;
 	case SDP_TYPE_CUTOFFS:
 		on_cutoffs(&run->ev, packet);
-		if (rpc)
-			spin_unlock(&rpc->lock);
-		return run_stray(run, packet, PROG_EV_CUTOFFS);
+		if (!rpc)
+			return run_stray(run, packet, PROG_EV_CUTOFFS);
+		/* For the peer as this RPC knows it. */
+		sdp_exec_stray(run, rpc->pctx, PROG_EV_CUTOFFS);
+		goto unlock;
 	case SDP_TYPE_GRANT:
 		drop = on_grant(&run->ev, packet);
 		if (drop)

@@ -220,7 +220,7 @@ static void send_segment(struct sdp_rpc *rpc, const struct way *path,
 		return;
 	}
 	if (length > payload)
-		sdp_segment_mark(skb, payload, length);
+		sdp_segment_mark(skb, payload, length, !path->peer->v4);
 	sdp_count_add(net, SDP_CTR_tx_data, skb_shinfo(skb)->gso_segs ?: 1);
 	sdp_count_add(net, SDP_CTR_tx_bytes, length);
 	if (insn->flags & MTP_TX_RETRANSMIT)

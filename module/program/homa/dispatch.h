@@ -22,12 +22,11 @@
 #define __always_inline inline
 #endif
 
-/* A processor runs unless one before it has refused the event. */
-#define DO(name, ...)							\
-	do {								\
-		if (!out->verdict)					\
-			homa_##name(ev, params, __VA_ARGS__);		\
-	} while (0);
+/* The chain ends where a processor refuses the event. */
+#define DO(name, ...)						\
+	homa_##name(ev, params, __VA_ARGS__);			\
+	if (out->verdict)					\
+		break;
 #define DO_0(name) DO(name, scratch, out)
 #define DO_R(name) DO(name, rpc, scratch, out)
 #define DO_C(name) DO(name, client, scratch, out)

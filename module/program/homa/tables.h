@@ -101,14 +101,15 @@ static inline u32 prog_rank_winners(u32 rank, const struct prog_params *params)
 static inline u32 prog_peer_prio(const struct prog_peer *peer,
 				 const struct prog_params *params, u32 length)
 {
+	u32 prio = 0;
 	u32 i;
 
 	if (!peer->cutoff_version)
 		return params->prios > 1 ? params->prios - 2 : 0;
-	for (i = PROG_PRIOS - 1; i > 0; i--)
+	for (i = 1; i < PROG_PRIOS; i++)
 		if (i < params->prios && peer->cutoffs[i] >= length)
-			break;
-	return i;
+			prio = i;
+	return prio;
 }
 
 /** prog_peer_cutoff_version() - for the header of DATA; may be racy. */
