@@ -252,6 +252,20 @@ TEST_F(Data, complete_gives_back_what_it_held)
 	EXPECT_EQ(host.held[0], 0U);
 }
 
+TEST_F(Data, all_is_granted_and_arrives)
+{
+	wait();
+	data(0, 10000, 16000);
+	run(PROG_EV_GRANT_SETTLE);
+	turn(0, 1);
+	EXPECT_EQ(rpc.ranked, 0);
+	EXPECT_EQ(rpc.held, 6000U);
+	EXPECT_EQ(data(10000, 1000, 16000), (Words{"RX_ADD 10000-11000"}));
+	EXPECT_EQ(data(11000, 1500, 16000), (Words{"RX_ADD 11000-12500", "RAISE GRANT_SETTLE"}));
+	EXPECT_EQ(run(PROG_EV_GRANT_SETTLE), Words{});
+	EXPECT_EQ(host.held[0], 3500U);
+}
+
 class Client : public Chain
 {
 protected:

@@ -251,6 +251,7 @@ TEST_F(Sealed, bad_record_is_asked_for_in_authenticated_form)
 	EXPECT_EQ(data(1000, 1000, 5000), (Words{"drop UNAUTHENTICATED"}));
 	ev.auth = 1;
 	EXPECT_EQ(data(1000, 500, 5000), (Words{"RX_ADD 1000-1500"}));
+	EXPECT_EQ(data(1000, 500, 5000), (Words{"drop DUPLICATE"}));
 	ev.auth = 0;
 	EXPECT_EQ(data(1500, 500, 5000), (Words{"drop UNAUTHENTICATED"}));
 	EXPECT_EQ(timeout(5 * msec), (Words{"RESEND 1500+500 auth", "TIMER +5000us"}));

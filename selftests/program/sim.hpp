@@ -2,7 +2,7 @@
 // A simulator: the program's second target. Hosts exchange packets over a
 // network that loses, repeats, delays, reorders and forges them; time is a
 // number. After each event the simulator checks what has to hold of any run
-// (check.cpp); whoever breaks it is named in World::broken.
+// (sim_check.cpp); whoever breaks it is named in World::broken.
 //
 // A World is fixed by its settings and seed: runs repeat to the bit.
 #pragma once
@@ -159,7 +159,7 @@ private:
 	};
 	using Turn = std::pair<std::shared_ptr<Rpc>, u32>;
 
-	// world.cpp: the network and the applications
+	// sim_world.cpp: the network and the applications
 	bool chance(double p);
 	void send(Packet packet);
 	void arrive(const Packet &packet);
@@ -173,7 +173,7 @@ private:
 	void notify(Host &h, const std::shared_ptr<Rpc> &rpc, const mtp_insn &insn);
 	void respond(int number, const std::shared_ptr<Rpc> &rpc);
 
-	// exec.cpp: the executor
+	// sim_exec.cpp: the executor
 	int exec(Host &h, const std::shared_ptr<Rpc> &rpc, prog_ev ev, u32 kind,
 		 const Packet *packet = nullptr);
 	mtp_out dispatch(Host &h, Rpc *rpc, prog_peer *peer, prog_ev &ev, u32 kind);
@@ -190,7 +190,7 @@ private:
 	void give_turns(Host &h);
 	void pace(Host &h);
 
-	// check.cpp: what holds at all times
+	// sim_check.cpp: what holds at all times
 	void breaks(const std::string &what);
 	void check(bool holds, const char *what);
 	void check_out(const Rpc *rpc, const mtp_out &out, const prog_ev &ev);

@@ -6,7 +6,7 @@
 #ifndef SDP_PROGRAM_HOMA_CONTEXT_H
 #define SDP_PROGRAM_HOMA_CONTEXT_H
 
-#include "event.h"
+#include "../params.h"
 
 /* Separate holes that the received part of a message may have. */
 #define HOMA_GAPS 16
@@ -24,51 +24,15 @@
 /* NEED_ACK: the time between two doubles that often. */
 #define HOMA_NEED_ACK_DOUBLES 4
 
-/**
- * struct prog_params - settings, the same for all events until changed.
- * @resend_ns:     silence after which the receiver of a message asks for what
- *                 is missing, and time between asking again.
- * @dead_ns:       silence after which the peer of an RPC is dead.
- * @need_ack_ns:   time from the end of a response to the first NEED_ACK.
- * @forget_ns:     a client's at-most-once memory idle for so long is forgotten.
- * @unsched_bytes: bytes of our messages that are sent without a grant.
- * @max_unsched:   most unscheduled bytes that are taken from a peer.
- * @window:        bytes that one message may have granted and not received.
- * @max_incoming:  bytes that all messages may have granted and not received;
- *                 at least two @quantum.
- * @quantum:       grants are multiples of it (or the length); 0 or 1: any.
- * @max_message:   longest message, bytes; [0] clear, [1] secure (sealed).
- * @pace_bytes:    messages of at most so many bytes are not paced.
- * @fifo_share:    share of granted bytes that goes to the oldest message, per
- *                 mille.
- * @fifo_chunk:    bytes that the oldest message is granted at a time.
- * @cutoffs:       what we want peers to use for unscheduled data to us.
- * @cutoff_version: version of @cutoffs, not 0.
- * @overcommit:    messages (of different peers) granted to at once.
- * @prios:         priority levels; control packets go at the highest.
- * @sched_prios:   lowest levels, used for scheduled data.
- * @resend_tries:  unanswered questions before a peer may be dead.
+/*
+ * Ranks. Of PROG_RANK_GRANT, the target lets clear messages win at most half of
+ * the places while secure ones wait.
  */
-struct prog_params {
-	u64 resend_ns;
-	u64 dead_ns;
-	u64 need_ack_ns;
-	u64 forget_ns;
-	u32 unsched_bytes;
-	u32 max_unsched;
-	u32 window;
-	u32 max_incoming;
-	u32 quantum;
-	u32 max_message[2];
-	u32 pace_bytes;
-	u32 fifo_share;
-	u32 fifo_chunk;
-	u32 cutoffs[PROG_PRIOS];
-	u16 cutoff_version;
-	u8 overcommit;
-	u8 prios;
-	u8 sched_prios;
-	u8 resend_tries;
+enum prog_rank {
+	PROG_RANK_GRANT,	/* key: bytes remaining */
+	PROG_RANK_FIFO,		/* key: time of birth */
+	PROG_RANK_SEND,		/* key: bytes left to send */
+	PROG_RANKS
 };
 
 /*
@@ -249,22 +213,6 @@ struct prog_scratch {
 	u32 count;
 	u32 auth;
 	struct homa_range range[HOMA_GAPS + 1];
-};
-
-/**
- * struct prog_info - what diagnostics show of an RPC. Bytes.
- */
-struct prog_info {
-	s32 tx_length;	/* -1: none */
-	u32 tx_sent;
-	u32 tx_granted;
-	u32 tx_prio;
-	s32 rx_length;	/* -1: none */
-	u32 rx_remaining;
-	u32 rx_gaps;
-	u32 rx_gap_bytes;
-	u32 rx_granted;
-	u32 state;	/* for prog_state_name() */
 };
 
 #endif /* SDP_PROGRAM_HOMA_CONTEXT_H */

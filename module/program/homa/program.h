@@ -24,10 +24,21 @@
 #ifndef SDP_PROGRAM_HOMA_PROGRAM_H
 #define SDP_PROGRAM_HOMA_PROGRAM_H
 
-#include "event.h"
-#include "context.h"
 #include "tables.h"
 #include "info.h"
-#include "dispatch.h"
+#include "send.h"
+#include "data.h"
+#include "client.h"
+#include "grant.h"
+#include "resend.h"
+#include "timeout.h"
+#include "ack.h"
+#include "cutoffs.h"
+#include "end.h"
+#include "sealed.h"
+#include "stray.h"
+
+#define PROG_CALL(name) homa_##name
+#include "../dispatch.h"
 
 #endif /* SDP_PROGRAM_HOMA_PROGRAM_H */

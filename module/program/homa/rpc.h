@@ -10,7 +10,7 @@
 #ifndef SDP_PROGRAM_HOMA_RPC_H
 #define SDP_PROGRAM_HOMA_RPC_H
 
-#include "context.h"
+#include "tables.h"
 
 static inline u32 homa_min(u32 a, u32 b)
 {

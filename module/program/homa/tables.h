@@ -1,66 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a target asks about the program: names, contexts of events, ranks,
- * default settings.
+ * What a target asks about the Homa program: names, contexts of events, ranks,
+ * and what the first packet of a message needs to know of its peer.
  */
 #ifndef SDP_PROGRAM_HOMA_TABLES_H
 #define SDP_PROGRAM_HOMA_TABLES_H
 
 #include "context.h"
 
-/**
- * prog_event_contexts() - contexts (MTP_CTX_*) that an event's chain needs.
- * @kind: enum prog_event; a constant folds.
- */
-static inline u32 prog_event_contexts(u32 kind)
-{
-	switch (kind) {
-#define EVENT(name, contexts, chain)		\
-	case PROG_EV_##name:			\
-		return contexts;
-#include "homa.def"
-#undef EVENT
-	}
-	return 0;
-}
-
-/** prog_event_name() - name of an event, for traces and tests. */
-static inline const char *prog_event_name(u32 kind)
-{
-	static const char *const names[] = {
-#define EVENT(name, contexts, chain) #name,
-#include "homa.def"
-#undef EVENT
-	};
-
-	return kind < PROG_EVENTS ? names[kind] : "?";
-}
-
-/** prog_drop_name() - name of a drop reason, as counters have it. */
-static inline const char *prog_drop_name(u32 drop)
-{
-	static const char *const names[] = {
-		"NONE",
-#define DROP(name, text) #name,
-#include "drop.def"
-#undef DROP
-	};
-
-	return drop < PROG_DROPS ? names[drop] : "?";
-}
-
-/** prog_drop_text() - what a drop reason means. */
-static inline const char *prog_drop_text(u32 drop)
-{
-	static const char *const texts[] = {
-		"not dropped",
-#define DROP(name, text) text,
-#include "drop.def"
-#undef DROP
-	};
-
-	return drop < PROG_DROPS ? texts[drop] : "?";
-}
+#define PROG_TABLE "homa/homa.def"
+#define PROG_DROP_TABLE "homa/drop.def"
+#include "../table.h"
 
 /** prog_rank_event() - event (enum prog_event) of the winners of a rank. */
 static inline u32 prog_rank_event(u32 rank)
@@ -122,34 +72,6 @@ static inline u32 prog_peer_cutoff_version(const struct prog_peer *peer)
 static inline u32 prog_peer_acks(const struct prog_peer *peer)
 {
 	return peer->acks;
-}
-
-/** prog_params_init() - default settings. */
-static inline void prog_params_init(struct prog_params *params)
-{
-	static const struct prog_params defaults = {
-		.resend_ns = 5000000,
-		.dead_ns = 100000000,
-		.need_ack_ns = 2000000,
-		.forget_ns = 100000000,
-		.unsched_bytes = 40000,
-		.max_unsched = 100000,
-		.window = 60000,
-		.max_incoming = 400000,
-		.quantum = 1,
-		.max_message = { 1000000, 0x7fffffff },
-		.pace_bytes = 1500,
-		.fifo_share = 50,
-		.fifo_chunk = 10000,
-		.cutoffs = { 0x7fffffff, 0, 0, 0, 1000000, 15000, 2800, 200 },
-		.cutoff_version = 1,
-		.overcommit = 8,
-		.prios = PROG_PRIOS,
-		.sched_prios = 4,
-		.resend_tries = 5,
-	};
-
-	*params = defaults;
 }
 
 #endif /* SDP_PROGRAM_HOMA_TABLES_H */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Events of the Homa program: what a target fills in before it dispatches one.
+ * Events: what a target fills in before it dispatches one. The words are those of
+ * RPCs and their packets; all programs share them and may ignore some.
  *
  * Each kind of event has its own fields, listed here; all others are ignored
  * and need not be set. @now, @kind are always set, and @id, @port wherever an
@@ -47,10 +48,10 @@
  * A message that is sent with @paced set waits in PROG_RANK_SEND for its
  * SEND_TURN, unless it is short (prog_params.pace_bytes).
  */
-#ifndef SDP_PROGRAM_HOMA_EVENT_H
-#define SDP_PROGRAM_HOMA_EVENT_H
+#ifndef SDP_PROGRAM_EVENT_H
+#define SDP_PROGRAM_EVENT_H
 
-#include "../mtp.h"
+#include "mtp.h"
 
 #define PROG_PRIOS 8
 
@@ -136,32 +137,4 @@ enum prog_packet {
 #define PROG_ECONNRESET 104
 #define PROG_ETIMEDOUT 110
 
-/* Drop reasons: positive verdicts, from 1. */
-enum prog_drop {
-	PROG_DROP_NONE,
-#define DROP(name, text) PROG_DROP_##name,
-#include "drop.def"
-#undef DROP
-	PROG_DROPS
-};
-
-/* Kinds of event, in the order of the table. */
-enum prog_event {
-#define EVENT(name, contexts, chain) PROG_EV_##name,
-#include "homa.def"
-#undef EVENT
-	PROG_EVENTS
-};
-
-/*
- * Ranks. Of PROG_RANK_GRANT, the target lets clear messages win at most half of
- * the places while secure ones wait.
- */
-enum prog_rank {
-	PROG_RANK_GRANT,	/* key: bytes remaining */
-	PROG_RANK_FIFO,		/* key: time of birth */
-	PROG_RANK_SEND,		/* key: bytes left to send */
-	PROG_RANKS
-};
-
-#endif /* SDP_PROGRAM_HOMA_EVENT_H */
+#endif /* SDP_PROGRAM_EVENT_H */

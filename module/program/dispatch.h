@@ -1,22 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * From an event to its chain: a switch of direct calls, expanded from the
- * table.
+ * program's table. PROG_CALL(name) is the function of a processor.
  */
-#ifndef SDP_PROGRAM_HOMA_DISPATCH_H
-#define SDP_PROGRAM_HOMA_DISPATCH_H
+#ifndef SDP_PROGRAM_DISPATCH_H
+#define SDP_PROGRAM_DISPATCH_H
 
-#include "send.h"
-#include "data.h"
-#include "client.h"
-#include "grant.h"
-#include "resend.h"
-#include "timeout.h"
-#include "ack.h"
-#include "cutoffs.h"
-#include "end.h"
-#include "sealed.h"
-#include "stray.h"
+#include "table.h"
 
 #ifndef __always_inline
 #define __always_inline inline
@@ -24,7 +14,7 @@
 
 /* The chain ends where a processor refuses the event. */
 #define DO(name, ...)						\
-	homa_##name(ev, params, __VA_ARGS__);			\
+	PROG_CALL(name)(ev, params, __VA_ARGS__);		\
 	if (out->verdict)					\
 		break;
 #define DO_0(name) DO(name, scratch, out)
@@ -59,7 +49,7 @@ prog_dispatch_as(u32 kind, const struct prog_ev *ev,
 	case PROG_EV_##name:			\
 		chain				\
 		break;
-#include "homa.def"
+#include PROG_TABLE
 #undef EVENT
 	}
 }
@@ -75,4 +65,4 @@ prog_dispatch(const struct prog_ev *ev, const struct prog_params *params,
 			 out);
 }
 
-#endif /* SDP_PROGRAM_HOMA_DISPATCH_H */
+#endif /* SDP_PROGRAM_DISPATCH_H */

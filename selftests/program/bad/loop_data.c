@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// rule: loop
+#include "sample.h"
+
+u32 proc(const struct prog_rpc *rpc);
+u32 proc(const struct prog_rpc *rpc)
+{
+	u32 sum = 0;
+	u32 i;
+
+	for (i = 0; i < rpc->tries; i++)
+		sum += i;
+	return sum;
+}

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+// rule: pointer-arithmetic
+#include "sample.h"
+
+u64 proc(const struct prog_rpc *rpc);
+u64 proc(const struct prog_rpc *rpc)
+{
+	rpc++;
+	return rpc->active;
+}
