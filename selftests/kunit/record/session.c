@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Installing, finding and removing sessions; nonces; raw keys. */
+#include <net/ipv6.h>
+
+#include "rig.h"
+
+/* What is wrong with an argument, and the answer. */
+enum wrong {
+	NOTHING, FLAGS, RESERVED, ROLE, CIPHER, SMALL, LARGE, NO_PORT, NO_PEER,
+	MULTICAST, LOCAL_PORT, FAMILY, LOCAL_FAMILY, PEER_V4, SCOPE, SAME_NONCE,
+	NO_NONCE,
+};
+
+static const struct {
+	enum wrong wrong;
+	int outcome;
+	const char *what;
+} arguments[] = {
+	{ NOTHING,      0,              "nothing" },
+	{ FLAGS,        -EINVAL,        "flags" },
+	{ RESERVED,     -EINVAL,        "reserved" },
+	{ ROLE,         -EINVAL,        "role" },
+	{ CIPHER,       -EINVAL,        "cipher" },
+	{ SMALL,        -EINVAL,        "record size 255" },
+	{ LARGE,        -EINVAL,        "record size 16386" },
+	{ NO_PORT,      -EINVAL,        "no peer port" },
+	{ NO_PEER,      -EINVAL,        "no peer" },
+	{ MULTICAST,    -EINVAL,        "multicast peer" },
+	{ LOCAL_PORT,   -EINVAL,        "another socket's port" },
+	{ FAMILY,       -EAFNOSUPPORT,  "peer's family" },
+	{ LOCAL_FAMILY, -EAFNOSUPPORT,  "local family" },
+	{ PEER_V4,      -EINVAL,        "local IPv6, peer IPv4" },
+	{ SCOPE,        -EINVAL,        "link-local peer without interface" },
+	{ SAME_NONCE,   -EINVAL,        "peer's nonce is the own one" },
+	{ NO_NONCE,     -EINVAL,        "a nonce that was never given" },
+};
+
+static void spoil(struct sdp_session_add *add, enum wrong wrong)
+{
+	switch (wrong) {
+	case NOTHING: break;
+	case FLAGS: add->flags = 1; break;
+	case RESERVED: add->reserved = 1; break;
+	case ROLE: add->role = 2; break;
+	case CIPHER: add->cipher = 0x1304; break;
+	case SMALL: add->record_size = 255; break;
+	case LARGE: add->record_size = 16386; break;
+	case NO_PORT: add->peer.sin6_port = 0; break;
+	case NO_PEER: add->peer.sin6_addr = in6addr_any; break;
+	case MULTICAST: add->peer.sin6_addr = in6addr_linklocal_allnodes; break;
+	case LOCAL_PORT: add->local.sin6_port = htons(7); break;
+	case FAMILY: add->peer.sin6_family = AF_INET; break;
+	case LOCAL_FAMILY: add->local.sin6_family = AF_INET; break;
+	case PEER_V4: add->local.sin6_addr = in6addr_loopback; break;
+	case SCOPE:
+		add->peer.sin6_addr = in6addr_linklocal_allnodes;
+		add->peer.sin6_addr.s6_addr[0] = 0xfe;
+		add->peer.sin6_addr.s6_addr[1] = 0x80;
+		break;
+	case SAME_NONCE:
+		memcpy(add->peer_nonce, add->own_nonce, SDP_NONCE_LEN);
+		break;
+	case NO_NONCE: add->own_nonce[3] ^= 1; break;
+	}
+}
+
+static void arguments_of_add(struct kunit *test)
+{
+	struct sdp_session_add add;
+	struct record_rig rig;
+	int i;
+
+	record_rig_sockets(test, &rig);
+	for (i = 0; i < ARRAY_SIZE(arguments); i++) {
+		record_rig_add(&rig, CLIENT, SDP_CIPHER_AES_128_GCM, 0, &add);
+		KUNIT_ASSERT_EQ(test, 0, sdp_nonces_get(&rig.nonces[CLIENT],
+							add.own_nonce));
+		spoil(&add, arguments[i].wrong);
+		KUNIT_EXPECT_EQ_MSG(test, arguments[i].outcome,
+				    sdp_session_add(&rig.owner[CLIENT], &add,
+						    NULL),
+				    "%s", arguments[i].what);
+		KUNIT_EXPECT_NULL_MSG(test, memchr_inv(&add, 0, sizeof(add)),
+				      "%s: the secret stays in memory",
+				      arguments[i].what);
+	}
+	record_rig_close(test, &rig);
+}
+
+static void nonces(struct kunit *test)
+{
+	struct sdp_session_add add, copy;
+	struct record_rig rig;
+	u8 nonce[SDP_NONCE_LEN];
+	int i;
+
+	record_rig_sockets(test, &rig);
+	record_rig_add(&rig, CLIENT, SDP_CIPHER_AES_128_GCM, 0, &add);
+	KUNIT_ASSERT_EQ(test, 0, sdp_nonces_get(&rig.nonces[CLIENT],
+						add.own_nonce));
+	copy = add;
+	KUNIT_EXPECT_EQ(test, 0, sdp_session_add(&rig.owner[CLIENT], &add,
+						 NULL));
+	add = copy;
+	KUNIT_EXPECT_EQ(test, -EEXIST, sdp_session_add(&rig.owner[CLIENT],
+						       &add, NULL));
+	/* Another socket's nonce is none of this one's. */
+	add = copy;
+	add.peer = add.local;
+	add.peer.sin6_addr = rig.addr[CLIENT];
+	add.peer.sin6_port = htons(40000);
+	KUNIT_EXPECT_EQ(test, -EINVAL, sdp_session_add(&rig.owner[SERVER], &add,
+						       NULL));
+	for (i = 0; i < SDP_NONCES_MAX; i++)
+		KUNIT_ASSERT_EQ(test, 0, sdp_nonces_get(&rig.nonces[CLIENT],
+							nonce));
+	KUNIT_EXPECT_EQ(test, -ENOBUFS, sdp_nonces_get(&rig.nonces[CLIENT],
+						       nonce));
+	record_rig_close(test, &rig);
+}
+
+static void sessions_per_user(struct kunit *test)
+{
+	struct sdp_session_add add;
+	struct record_rig rig;
+	int i;
+
+	record_rig_sockets(test, &rig);
+	/* Earlier cases' sessions are counted until they are freed. */
+	rcu_barrier();
+	flush_workqueue(sdp_record_wq);
+	rcu_barrier();
+	flush_workqueue(sdp_record_wq);
+	rig.owner[CLIENT].max_user = 3;
+	for (i = 0; i < 4; i++) {
+		record_rig_add(&rig, CLIENT, SDP_CIPHER_AES_128_GCM, 0, &add);
+		add.peer.sin6_port = htons(100 + i);
+		KUNIT_ASSERT_EQ(test, 0, sdp_nonces_get(&rig.nonces[CLIENT],
+							add.own_nonce));
+		KUNIT_EXPECT_EQ(test, i < 3 ? 0 : -ENOBUFS,
+				sdp_session_add(&rig.owner[CLIENT], &add,
+						NULL));
+	}
+	record_rig_close(test, &rig);
+}
+
+/* The same secret twice: nothing in common. */
+static void same_secret_twice(struct kunit *test)
+{
+	struct sdp_epoch *first, *second;
+	struct record_rig rig;
+	u32 id;
+
+	record_rig_open(test, &rig, SDP_CIPHER_AES_128_GCM, 0);
+	first = rcu_dereference_protected(rig.end[CLIENT]->tx, true);
+	sdp_epoch_hold(first);
+	id = sdp_session_id(rig.end[CLIENT]);
+	record_rig_install(test, &rig, SDP_CIPHER_AES_128_GCM, 0);
+	second = rcu_dereference_protected(rig.end[CLIENT]->tx, true);
+	KUNIT_EXPECT_NE(test, id, sdp_session_id(rig.end[CLIENT]));
+	KUNIT_EXPECT_NE(test, first->audit, second->audit);
+	KUNIT_EXPECT_MEMNEQ(test, first->iv, second->iv, 12);
+	KUNIT_EXPECT_MEMNEQ(test, &first->hdr, &second->hdr, 16);
+	sdp_epoch_put(first);
+	record_rig_close(test, &rig);
+}
+
+static void replaced(struct kunit *test)
+{
+	struct record_sealed sealed, refused;
+	struct record_rig rig;
+	struct sdp_rx rx;
+
+	record_rig_open(test, &rig, SDP_CIPHER_AES_128_GCM, 0);
+	KUNIT_ASSERT_EQ(test, 0, record_seal(test, rig.end[CLIENT], NULL,
+					     RPC_ID, 100, 0, &sealed));
+	atomic_set(&record_rig_dead, 0);
+	KUNIT_ASSERT_TRUE(test, sdp_session_hold(rig.end[CLIENT]));
+	{
+		struct sdp_session *old = rig.end[CLIENT];
+
+		record_rig_install(test, &rig, SDP_CIPHER_AES_128_GCM, 0);
+		KUNIT_EXPECT_EQ(test, 2, atomic_read(&record_rig_dead));
+		KUNIT_EXPECT_TRUE(test, sdp_session_dead(old));
+		KUNIT_EXPECT_EQ(test, -ECONNRESET,
+				record_seal(test, old, NULL, RPC_ID, 1, 0,
+					    &refused));
+		sdp_session_put(old);
+	}
+	KUNIT_EXPECT_EQ(test, -EBADMSG, record_begin(&rig, SERVER, &sealed.hdr,
+						     &rx));
+	sdp_tx_end(&sealed.tx);
+	record_rig_close(test, &rig);
+}
+
+/* A session that goes while a message is being opened. */
+static void removed_mid_message(struct kunit *test)
+{
+	struct sdp_session_ref ref = { .size = sizeof(ref) };
+	struct record_sealed sealed;
+	struct record_opened opened;
+	struct record_rig rig;
+
+	record_rig_open(test, &rig, SDP_CIPHER_AES_128_GCM, 0);
+	KUNIT_ASSERT_EQ(test, 0, record_seal(test, rig.end[CLIENT], NULL,
+					     RPC_ID, 100, 0, &sealed));
+	KUNIT_ASSERT_EQ(test, 0, record_begin(&rig, SERVER, &sealed.hdr,
+					      &opened.rx));
+	ref.id = sdp_session_id(rig.end[SERVER]);
+	KUNIT_EXPECT_EQ(test, 0, sdp_session_del(&rig.owner[SERVER], &ref));
+	KUNIT_EXPECT_EQ(test, -ENOENT, sdp_session_del(&rig.owner[SERVER],
+						       &ref));
+	KUNIT_EXPECT_EQ(test, -ECONNRESET,
+			record_open_all(test, &opened.rx, sealed.bytes, NULL,
+					&opened));
+	sdp_rx_end(&opened.rx);
+	sdp_tx_end(&sealed.tx);
+	record_rig_close(test, &rig);
+}
+
+static void wipe_all(struct kunit *test)
+{
+	struct sdp_session_info info = { .size = sizeof(info) };
+	struct record_rig rig;
+
+	record_rig_open(test, &rig, SDP_CIPHER_AES_128_GCM, 0);
+	info.id = sdp_session_id(rig.end[CLIENT]);
+	KUNIT_EXPECT_EQ(test, 0, sdp_session_info(&rig.owner[CLIENT], &info));
+	KUNIT_EXPECT_EQ(test, -ENOENT, sdp_session_info(&rig.owner[SERVER],
+				&(struct sdp_session_info){ .id = ~info.id }));
+	atomic_set(&record_rig_dead, 0);
+	sdp_session_wipe_all();
+	KUNIT_EXPECT_EQ(test, 2, atomic_read(&record_rig_dead));
+	KUNIT_EXPECT_EQ(test, -ENOENT, sdp_session_info(&rig.owner[CLIENT],
+							&info));
+	record_rig_close(test, &rig);
+}
+
+static void found_by(struct kunit *test)
+{
+	struct sdp_session_key key;
+	struct record_rig rig;
+	u32 id;
+
+	record_rig_open(test, &rig, SDP_CIPHER_AES_128_GCM, 0);
+	id = sdp_session_id(rig.end[CLIENT]);
+	key = *sdp_session_key_of(rig.end[CLIENT]);
+	rcu_read_lock();
+	KUNIT_EXPECT_PTR_EQ(test, rig.end[CLIENT], sdp_session_find(&key));
+	KUNIT_EXPECT_PTR_EQ(test, rig.end[CLIENT],
+			    sdp_session_find_id(&key, id));
+	KUNIT_EXPECT_NULL(test, sdp_session_find_id(&key, id + 1));
+	key.bound = 3;
+	KUNIT_EXPECT_NULL(test, sdp_session_find(&key));
+	key.bound = 0;
+	key.scope = 2;
+	KUNIT_EXPECT_NULL(test, sdp_session_find(&key));
+	key.scope = 0;
+	key.peer_port++;
+	KUNIT_EXPECT_NULL(test, sdp_session_find(&key));
+	rcu_read_unlock();
+	record_rig_close(test, &rig);
+}
+
+/* The first authenticated packet pins the local address. */
+static void local_address(struct kunit *test)
+{
+	struct record_sealed sealed;
+	struct in6_addr local;
+	struct record_rig rig;
+	struct sdp_rx rx;
+
+	record_rig_open(test, &rig, SDP_CIPHER_AES_128_GCM, 0);
+	KUNIT_ASSERT_EQ(test, 0, record_seal(test, rig.end[CLIENT], NULL,
+					     RPC_ID, 100, 0, &sealed));
+	sealed.hdr.tag[0] ^= 1;
+	KUNIT_EXPECT_EQ(test, -EBADMSG, record_begin(&rig, SERVER, &sealed.hdr,
+						     &rx));
+	sdp_session_local(rig.end[SERVER], &local);
+	KUNIT_EXPECT_TRUE(test, ipv6_addr_any(&local));
+	sealed.hdr.tag[0] ^= 1;
+	KUNIT_EXPECT_EQ(test, 0, record_begin(&rig, SERVER, &sealed.hdr, &rx));
+	sdp_rx_end(&rx);
+	sdp_session_local(rig.end[SERVER], &local);
+	KUNIT_EXPECT_TRUE(test, ipv6_addr_equal(&local, &rig.addr[SERVER]));
+	rig.addr[SERVER].s6_addr[15]++;
+	KUNIT_EXPECT_EQ(test, -EADDRNOTAVAIL,
+			record_begin(&rig, SERVER, &sealed.hdr, &rx));
+	sdp_tx_end(&sealed.tx);
+	record_rig_close(test, &rig);
+}
+
+static void make_raw(struct record_rig *rig, struct sdp_raw_keys *raw)
+{
+	static u8 fresh = 1;
+
+	memset(raw, 0, sizeof(*raw));
+	record_rig_add(rig, CLIENT, SDP_CIPHER_AES_128_GCM, 0, &raw->session);
+	raw->id = 0x1234;
+	memset(raw->tx_key, 0x77, sizeof(raw->tx_key));
+	raw->tx_key[0] = fresh++;
+	memset(raw->rx_key, 0x88, sizeof(raw->rx_key));
+}
+
+static void raw_keys(struct kunit *test)
+{
+	struct sdp_session_ref ref = { .size = sizeof(ref), .id = 0x1234 };
+	struct sdp_raw_keys raw, copy;
+	struct record_rig rig;
+
+	record_rig_sockets(test, &rig);
+	make_raw(&rig, &raw);
+	memcpy(raw.rx_key, raw.tx_key, 16);
+	KUNIT_EXPECT_EQ(test, -EINVAL, sdp_session_add_raw(&rig.owner[CLIENT],
+							   &raw));
+	make_raw(&rig, &raw);
+	raw.id = 0;
+	KUNIT_EXPECT_EQ(test, -EINVAL, sdp_session_add_raw(&rig.owner[CLIENT],
+							   &raw));
+	make_raw(&rig, &raw);
+	copy = raw;
+	KUNIT_EXPECT_EQ(test, 0, sdp_session_add_raw(&rig.owner[CLIENT], &raw));
+	KUNIT_EXPECT_NULL(test, memchr_inv(&raw, 0, sizeof(raw)));
+	KUNIT_EXPECT_EQ(test, -EEXIST, sdp_session_add_raw(&rig.owner[CLIENT],
+							   &copy));
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, sdp_session_rekey(&rig.owner[CLIENT],
+							     &ref));
+	record_rig_close(test, &rig);
+}
+
+static struct kunit_case cases[] = {
+	KUNIT_CASE(arguments_of_add),
+	KUNIT_CASE(nonces),
+	KUNIT_CASE(sessions_per_user),
+	KUNIT_CASE(same_secret_twice),
+	KUNIT_CASE(replaced),
+	KUNIT_CASE(removed_mid_message),
+	KUNIT_CASE(wipe_all),
+	KUNIT_CASE(found_by),
+	KUNIT_CASE(local_address),
+	KUNIT_CASE(raw_keys),
+	{}
+};
+
+static struct kunit_suite suite = {
+	.name = "sdp_record_session",
+	.test_cases = cases,
+};
+
+kunit_test_suite(suite);
