@@ -133,6 +133,8 @@ sdp_load() {
 	local flavour=amd64 module
 	[[ $(uname -r) == *deb12* ]] || flavour=uml
 	module=$SDP_BUILD/$flavour/sdp.ko
+	# What udev loads on a machine of this kind.
+	grep -qw aes /proc/cpuinfo && modprobe -q aesni_intel
 	modinfo -F depends "$module" | tr ',' '\n' | xargs -r modprobe -a || return
 	insmod "$module" "$@"
 }
