@@ -86,31 +86,25 @@ void enter(const std::string &netns)
 class server_process {
 public:
 	server_process(const transport &kind, const plan &what, const std::string &netns)
+		: up_(make_pipe()), down_(make_pipe()), child_(check(::fork(), "fork"))
 	{
-		std::array<int, 2> up{};
-		std::array<int, 2> down{};
-		check(::pipe2(up.data(), O_CLOEXEC), "pipe");
-		check(::pipe2(down.data(), O_CLOEXEC), "pipe");
-		child_ = check(::fork(), "fork");
 		if (child_ == 0) {
-			serve(kind, what, netns, channel(down[0], up[1]));
+			serve(kind, what, netns, channel(down_[0], up_[1]));
 		}
-		::close(down[0]);
-		::close(up[1]);
-		in_ = up[0];
-		out_ = down[1];
+		::close(down_[0]);
+		::close(up_[1]);
 	}
 	~server_process()
 	{
 		::kill(child_, SIGKILL);
 		::waitpid(child_, nullptr, 0);
-		::close(in_);
-		::close(out_);
+		::close(up_[0]);
+		::close(down_[1]);
 	}
 	server_process(const server_process &) = delete;
 	server_process &operator=(const server_process &) = delete;
 
-	[[nodiscard]] channel setup() const { return {in_, out_}; }
+	[[nodiscard]] channel setup() const { return {up_[0], down_[1]}; }
 
 private:
 	[[noreturn]] static void serve(const transport &kind, const plan &what,
@@ -129,9 +123,16 @@ private:
 		::_exit(0);
 	}
 
-	pid_t child_ = -1;
-	int in_ = -1;
-	int out_ = -1;
+	static std::array<int, 2> make_pipe()
+	{
+		std::array<int, 2> ends{};
+		check(::pipe2(ends.data(), O_CLOEXEC), "pipe");
+		return ends;
+	}
+
+	std::array<int, 2> up_;   /**< from the server: read, write */
+	std::array<int, 2> down_; /**< to it */
+	pid_t child_;
 };
 
 /** Nanoseconds that @p work takes. */

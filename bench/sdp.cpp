@@ -118,7 +118,9 @@ private:
 		head.msg_controllen = control.size();
 		const ssize_t length = check(::recvmsg(fd_, &head, 0), "receive");
 		sdp_rpc_cmsg fields{};
-		std::memcpy(&fields, CMSG_DATA(CMSG_FIRSTHDR(&head)), sizeof(fields));
+		if (const cmsghdr *rpc = CMSG_FIRSTHDR(&head); rpc != nullptr) {
+			std::memcpy(&fields, CMSG_DATA(rpc), sizeof(fields));
+		}
 		received(fields.id, static_cast<int>(fields.error), length, head.msg_namelen);
 	}
 

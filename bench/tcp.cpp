@@ -148,18 +148,10 @@ void serve(const plan &what, const channel &setup, bool tls)
 class tcp_client final : public client {
 public:
 	tcp_client(const plan &what, const channel &setup, bool tls)
-		: all_(what.outstanding), request_(what.size)
+		: all_(connect_all(what, setup, tls)),
+		  request_(what.size),
+		  poller_(make_poller(all_))
 	{
-		setup.wait_sign();
-		for (incoming &one : all_) {
-			const int domain =
-				what.server.version() == sdp::ip::v4 ? AF_INET : AF_INET6;
-			one.fd = check(::socket(domain, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
-			one.bytes.resize(what.size);
-			check(::connect(one.fd, what.server.data(), what.server.size()), "connect");
-			prepare(one.fd, tls, false);
-		}
-		poller_ = make_poller(all_);
 		setup.wait_sign();
 	}
 	~tcp_client() override
@@ -187,9 +179,23 @@ public:
 	}
 
 private:
+	static std::vector<incoming> connect_all(const plan &what, const channel &setup, bool tls)
+	{
+		const int domain = what.server.version() == sdp::ip::v4 ? AF_INET : AF_INET6;
+		setup.wait_sign();
+		std::vector<incoming> all(what.outstanding);
+		for (incoming &one : all) {
+			one.fd = check(::socket(domain, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
+			one.bytes.resize(what.size);
+			check(::connect(one.fd, what.server.data(), what.server.size()), "connect");
+			prepare(one.fd, tls, false);
+		}
+		return all;
+	}
+
 	std::vector<incoming> all_;
 	buffer request_;
-	int poller_ = -1;
+	int poller_;
 };
 
 template <bool Tls>
