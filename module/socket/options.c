@@ -215,12 +215,10 @@ int sdp_options_set(struct sock *sk, int level, int name, sockptr_t val,
 {
 	int err;
 
-	if (level == SOL_IP)
-		return ip_setsockopt(sk, level, name, val, len);
-	if (level == SOL_IPV6 && sk->sk_family == AF_INET6)
-		return ipv6_setsockopt(sk, level, name, val, len);
 	if (level != IPPROTO_HOMA)
-		return -ENOPROTOOPT;
+		return sk->sk_family == AF_INET6 ?
+		       ipv6_setsockopt(sk, level, name, val, len) :
+		       ip_setsockopt(sk, level, name, val, len);
 	lock_sock(sk);
 	err = set_ours(sdp_sk(sk), name, val, len);
 	release_sock(sk);
@@ -328,12 +326,10 @@ int sdp_options_get(struct sock *sk, int level, int name, char __user *val,
 {
 	int room, err;
 
-	if (level == SOL_IP)
-		return ip_getsockopt(sk, level, name, val, len);
-	if (level == SOL_IPV6 && sk->sk_family == AF_INET6)
-		return ipv6_getsockopt(sk, level, name, val, len);
 	if (level != IPPROTO_HOMA)
-		return -ENOPROTOOPT;
+		return sk->sk_family == AF_INET6 ?
+		       ipv6_getsockopt(sk, level, name, val, len) :
+		       ip_getsockopt(sk, level, name, val, len);
 	if (get_user(room, len))
 		return -EFAULT;
 	if (room < 0)
