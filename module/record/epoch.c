@@ -233,6 +233,10 @@ static void schedule_works(struct sdp_session *session)
 		sdp_session_put(session);
 }
 
+#define locked(session, name)						\
+	rcu_dereference_protected((session)->name,			\
+				  lockdep_is_held(&(session)->lock))
+
 static void receive_next(struct sdp_session *session, struct sdp_epoch *epoch)
 {
 	struct sdp_epoch *old = NULL, *present;
@@ -241,10 +245,8 @@ static void receive_next(struct sdp_session *session, struct sdp_epoch *epoch)
 	spin_lock_bh(&session->lock);
 	if (!sdp_session_dead(session) &&
 	    rcu_access_pointer(session->rx_next) == epoch) {
-		present = rcu_dereference_protected(session->rx,
-					lockdep_is_held(&session->lock));
-		old = rcu_dereference_protected(session->rx_prev,
-					lockdep_is_held(&session->lock));
+		present = locked(session, rx);
+		old = locked(session, rx_prev);
 		WRITE_ONCE(present->rx->retired, jiffies ?: 1);
 		rcu_assign_pointer(session->rx_prev, present);
 		rcu_assign_pointer(session->rx, epoch);
@@ -263,6 +265,7 @@ static void pin_local(struct sdp_session *session, const struct in6_addr *local)
 	spin_lock_bh(&session->lock);
 	if (!session->local_pinned) {
 		session->local = *local;
+		/* Readers take @local without the lock once they see this. */
 		smp_store_release(&session->local_pinned, true);
 	}
 	spin_unlock_bh(&session->lock);
@@ -273,6 +276,7 @@ void sdp_epoch_heard(struct sdp_epoch *epoch, const struct in6_addr *local)
 	struct sdp_session *session = epoch->session;
 
 	WRITE_ONCE(session->heard, ktime_get_coarse_ns());
+	/* Pairs with pin_local(). */
 	if (unlikely(!smp_load_acquire(&session->local_pinned)))
 		pin_local(session, local);
 	if (unlikely(rcu_access_pointer(session->rx_next) == epoch))
@@ -282,6 +286,7 @@ void sdp_epoch_heard(struct sdp_epoch *epoch, const struct in6_addr *local)
 bool sdp_epoch_local_ok(const struct sdp_session *session,
 			const struct in6_addr *local)
 {
+	/* Pairs with pin_local(). */
 	return !smp_load_acquire(&session->local_pinned) ||
 	       ipv6_addr_equal(&session->local, local);
 }

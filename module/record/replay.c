@@ -70,12 +70,15 @@ void sdp_replay_destroy(struct sdp_replay *replay)
 	xa_destroy(&replay->chunks);
 }
 
-/* The lowest number in the window. */
+/* The lowest number in a window that ends with @top. */
+static u64 start_of(u64 top)
+{
+	return top < SDP_REPLAY_WINDOW ? 0 : top - SDP_REPLAY_WINDOW + 1;
+}
+
 static u64 window_start(const struct sdp_replay *replay)
 {
-	if (replay->top < SDP_REPLAY_WINDOW)
-		return 0;
-	return replay->top - SDP_REPLAY_WINDOW + 1;
+	return start_of(READ_ONCE(replay->top));
 }
 
 static void drop_chunks_below(struct sdp_replay *replay, unsigned long end)
@@ -94,18 +97,20 @@ static void drop_chunks_below(struct sdp_replay *replay, unsigned long end)
 
 void sdp_replay_advance(struct sdp_replay *replay, u64 number)
 {
-	unsigned long first;
+	u64 top = READ_ONCE(replay->top);
 
-	if (likely(number <= READ_ONCE(replay->top)))
+	do {
+		if (number <= top)
+			return;
+	} while (!try_cmpxchg(&replay->top, &top, number));
+
+	/* Usually this stays in the chunk, and is all. */
+	if (start_of(number) >> SDP_REPLAY_CHUNK_SHIFT ==
+	    start_of(top) >> SDP_REPLAY_CHUNK_SHIFT)
 		return;
 	xa_lock_bh(&replay->chunks);
-	if (number > replay->top) {
-		first = window_start(replay) >> SDP_REPLAY_CHUNK_SHIFT;
-		WRITE_ONCE(replay->top, number);
-		if (window_start(replay) >> SDP_REPLAY_CHUNK_SHIFT != first)
-			drop_chunks_below(replay, window_start(replay) >>
-					  SDP_REPLAY_CHUNK_SHIFT);
-	}
+	drop_chunks_below(replay, window_start(replay) >>
+			  SDP_REPLAY_CHUNK_SHIFT);
 	xa_unlock_bh(&replay->chunks);
 }
 

@@ -21,7 +21,8 @@ struct sdp_replay_chunk;
  * struct sdp_replay - window of SDP_REPLAY_WINDOW message numbers.
  * @chunks: by number / SDP_REPLAY_CHUNK: a chunk, or a value once all its
  *          numbers are done. Its lock protects the rest.
- * @top:    the highest number seen; the window ends with it.
+ * @top:    the highest number seen; the window ends with it. Moves without the
+ *          lock.
  * @recent: chunk used last.
  * @recent_index: its index.
  * @count:  chunks allocated, for tests.

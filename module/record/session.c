@@ -118,6 +118,7 @@ sdp_session_key_of(const struct sdp_session *session)
 void sdp_session_local(const struct sdp_session *session,
 		       struct in6_addr *local)
 {
+	/* Pairs with pin_local(). */
 	if (smp_load_acquire(&session->local_pinned))
 		*local = session->local;
 	else
