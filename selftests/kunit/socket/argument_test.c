@@ -5,7 +5,7 @@
 #include <kunit/test.h>
 #include <linux/module.h>
 
-#include "../../module/socket/argument.c"
+#include "../../../module/socket/argument.c"
 
 #define KNOWN 24
 #define LEAST 16

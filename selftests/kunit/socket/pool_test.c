@@ -6,7 +6,7 @@
 #include <kunit/test.h>
 #include <linux/module.h>
 
-#include "../../module/socket/pool.c"
+#include "../../../module/socket/pool.c"
 
 #define PAGE HOMA_BPAGE_SIZE
 

@@ -6,7 +6,7 @@
 #include <kunit/test.h>
 #include <linux/module.h>
 
-#include "../../module/socket/address.c"
+#include "../../../module/socket/address.c"
 
 /* What address.c calls, and these tests do not. */
 int sdp_endpoint_bind(struct sdp_endpoint *ep, u16 port)
