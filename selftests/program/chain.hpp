@@ -13,8 +13,7 @@
 
 constexpr u64 msec = 1000000;
 
-class Chain : public testing::Test
-{
+class Chain : public testing::Test {
 protected:
 	Chain()
 	{
@@ -47,7 +46,8 @@ protected:
 			 (contexts & MTP_CTX_HOST) != 0 ? &host : nullptr, &scratch, &out);
 		EXPECT_LE(out.count, MTP_MAX_INSNS);
 		if (out.verdict > 0)
-			return {std::string("drop ") + prog_drop_name(static_cast<u32>(out.verdict))};
+			return {std::string("drop ") +
+				prog_drop_name(static_cast<u32>(out.verdict))};
 		if (out.verdict < 0)
 			return {"refuse " + std::to_string(-out.verdict)};
 		Words words;
@@ -202,8 +202,8 @@ protected:
 		case MTP_RAISE:
 			return std::string("RAISE ") + prog_event_name(insn.what);
 		case MTP_NOTIFY:
-			return insn.what == MTP_NOTIFY_READY ? "READY" :
-							       "FAILED " + std::to_string(insn.a);
+			return insn.what == MTP_NOTIFY_READY ? "READY"
+							     : "FAILED " + std::to_string(insn.a);
 		case MTP_CTX_KEEP:
 			return "KEEP";
 		case MTP_CTX_END:

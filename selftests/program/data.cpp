@@ -2,8 +2,7 @@
 // Receiving: DATA, REQUEST_NEW_*, and the memory of clients (REQUEST_DONE).
 #include "chain.hpp"
 
-class Data : public Chain
-{
+class Data : public Chain {
 protected:
 	// A client that waits for its response.
 	void wait()
@@ -139,6 +138,19 @@ TEST_F(Data, unscheduled_bytes_are_those_it_says)
 	EXPECT_EQ(rpc.rx_length, 0U);
 }
 
+TEST_F(Data, unscheduled_bytes_are_no_more_than_anybody_may_send)
+{
+	wait();
+	ev.offset = 10000;
+	ev.length = 1;
+	ev.message_length = 50000;
+	ev.incoming = 0xffffffff;
+	EXPECT_EQ(run(PROG_EV_DATA), (Words{"drop UNGRANTED"}));
+	ev.offset = 9999;
+	EXPECT_EQ(run(PROG_EV_DATA)[2], "RX_ADD 9999-10000");
+	EXPECT_EQ(rpc.rx_granted, 10000U);
+}
+
 TEST_F(Data, another_length)
 {
 	wait();
@@ -207,8 +219,8 @@ TEST_F(Data, all_gaps_at_once)
 TEST_F(Data, old_cutoffs_are_answered_once)
 {
 	ev.cutoff_version = 0;
-	EXPECT_EQ(request_new(0, 100, 300), (Words{"KEEP", "RX_NEW 300", "TIMER +5000us", "CUTOFFS",
-						   "RX_ADD 0-100"}));
+	EXPECT_EQ(request_new(0, 100, 300),
+		  (Words{"KEEP", "RX_NEW 300", "TIMER +5000us", "CUTOFFS", "RX_ADD 0-100"}));
 	EXPECT_EQ(data(100, 100, 300), (Words{"RX_ADD 100-200"}));
 }
 
@@ -266,8 +278,7 @@ TEST_F(Data, all_is_granted_and_arrives)
 	EXPECT_EQ(host.held[0], 3500U);
 }
 
-class Client : public Chain
-{
+class Client : public Chain {
 protected:
 	Words fresh(u64 number)
 	{
@@ -315,6 +326,7 @@ TEST_F(Client, older_than_the_memory)
 TEST_F(Client, a_new_block_begins_clean)
 {
 	fresh(64 * 5 + 1);
+	EXPECT_EQ(fresh(64 * (5 + 64) + 2).size(), 4U);
 	EXPECT_EQ(fresh(64 * (5 + 64) + 1).size(), 4U) << "same place, other block";
 	EXPECT_EQ(fresh(64 * (5 + 64) + 1), (Words{"drop EXECUTED"}));
 	EXPECT_EQ(fresh(64 * 5 + 1), (Words{"drop OLD"}));
@@ -338,6 +350,16 @@ TEST_F(Client, a_restarted_client_is_heard_after_a_while)
 	EXPECT_EQ(fresh(1).size(), 4U) << "packets refused did not refresh it";
 	EXPECT_EQ(fresh(1), (Words{"drop EXECUTED"}));
 	EXPECT_EQ(fresh(64 * 1000).size(), 4U) << "what went before is forgotten";
+}
+
+TEST_F(Client, a_busy_client_is_not_forgotten)
+{
+	fresh(1);
+	now += 60 * msec;
+	fresh(2);
+	now += 60 * msec;
+	EXPECT_EQ(fresh(1), (Words{"drop EXECUTED"}));
+	EXPECT_EQ(fresh(2), (Words{"drop EXECUTED"}));
 }
 
 TEST_F(Client, a_late_copy_of_a_long_request)

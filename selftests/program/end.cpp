@@ -3,9 +3,7 @@
 // VERIFIED and RECORD_BAD; packets without an RPC; CUTOFFS.
 #include "chain.hpp"
 
-class End : public Chain
-{
-};
+class End : public Chain {};
 
 TEST_F(End, request_is_taken)
 {
@@ -128,9 +126,7 @@ TEST_F(End, no_abort_packet_in_clear_mode)
 	EXPECT_EQ(run(PROG_EV_ABORT_PACKET), (Words{"drop STATE"}));
 }
 
-class Ack : public Chain
-{
-};
+class Ack : public Chain {};
 
 TEST_F(Ack, rides_later)
 {
@@ -206,8 +202,7 @@ TEST_F(Ack, needed_at_the_server)
 	EXPECT_EQ(run(PROG_EV_NEED_ACK), (Words{"drop ROLE"}));
 }
 
-class Sealed : public Chain
-{
+class Sealed : public Chain {
 protected:
 	Sealed() { ev.secure = 1; }
 
@@ -313,6 +308,20 @@ TEST_F(Sealed, more_bad_records_than_gaps)
 	EXPECT_EQ(rpc.gap_auth, 0xffff);
 }
 
+TEST_F(Sealed, a_bad_record_among_as_many_gaps_as_there_may_be)
+{
+	send_request(100);
+	data(0, 1000, 10000);
+	for (u32 i = 0; i < HOMA_GAPS; i++)
+		data(1010 + i * 20, 10, 10000);
+	EXPECT_EQ(bad(0, 500)[1], "RX_FLUSH 1290-1300") << "between the last two";
+	EXPECT_EQ(rpc.gaps, HOMA_GAPS);
+	EXPECT_EQ(rpc.gap_auth, 0x8001);
+	EXPECT_EQ(data(1280, 30, 10000), (Words{"drop UNAUTHENTICATED"}));
+	ev.auth = 1;
+	EXPECT_EQ(data(1280, 30, 10000), (Words{"RX_ADD 1280-1310"}));
+}
+
 TEST_F(Sealed, bad_ranges)
 {
 	complete();
@@ -342,9 +351,7 @@ TEST_F(Sealed, bad_for_good_at_a_server)
 	EXPECT_EQ(bad(1000, 1000), (Words{"ABORT 74", "END"}));
 }
 
-class Stray : public Chain
-{
-};
+class Stray : public Chain {};
 
 TEST_F(Stray, questions_are_answered)
 {
@@ -370,9 +377,7 @@ TEST_F(Stray, all_else_is_dropped)
 		EXPECT_EQ(run(kind), (Words{"drop UNKNOWN"})) << prog_event_name(kind);
 }
 
-class Tables : public Chain
-{
-};
+class Tables : public Chain {};
 
 TEST_F(Tables, cutoffs_choose_the_priority)
 {

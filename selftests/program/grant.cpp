@@ -2,8 +2,7 @@
 // Granting: GRANT_SETTLE, GRANT_TURN, FIFO_TURN.
 #include "chain.hpp"
 
-class Grant : public Chain
-{
+class Grant : public Chain {
 protected:
 	// A client with part of a response of 50,000 bytes, in the ranks.
 	void begin(u32 received = 1000, u32 length = 50000)
@@ -24,8 +23,7 @@ TEST_F(Grant, enters_the_ranks)
 {
 	send_request(100);
 	data(0, 1000, 50000);
-	EXPECT_EQ(run(PROG_EV_GRANT_SETTLE),
-		  (Words{"RANK FIFO 1000000000", "RANK GRANT 49000"}));
+	EXPECT_EQ(run(PROG_EV_GRANT_SETTLE), (Words{"RANK FIFO 1000000000", "RANK GRANT 49000"}));
 	EXPECT_EQ(host.ranked[0], 1U);
 	EXPECT_EQ(run(PROG_EV_GRANT_SETTLE), (Words{"RANK GRANT 49000"}));
 	EXPECT_EQ(host.ranked[0], 1U);
@@ -180,8 +178,8 @@ TEST_F(Grant, failure_gives_back)
 	begin(9000);
 	turn(0, 1);
 	ev.error = 5;
-	EXPECT_EQ(run(PROG_EV_ABORT), (Words{"RAISE GRANT_SETTLE", "TIMER_CANCEL", "TX_FLUSH",
-					     "FAILED 5"}));
+	EXPECT_EQ(run(PROG_EV_ABORT),
+		  (Words{"RAISE GRANT_SETTLE", "TIMER_CANCEL", "TX_FLUSH", "FAILED 5"}));
 	EXPECT_EQ(run(PROG_EV_GRANT_SETTLE), (Words{"RANK_CLEAR FIFO", "RANK_CLEAR GRANT"}));
 	EXPECT_EQ(host.held[0], 0U);
 	EXPECT_EQ(host.ranked[0], 0U);

@@ -33,8 +33,9 @@ void traffic(World &world, int requests, u64 within, u32 longest, double secure)
 		const bool mode = (random() % 1000) < secure * 1000;
 		const u32 out = length();
 		const u32 in = length();
-		world.at(world.now() + random() % within,
-			 [&world, from, to, mode, out, in] { world.request(from, to, mode, out, in); });
+		world.at(world.now() + random() % within, [&world, from, to, mode, out, in] {
+			world.request(from, to, mode, out, in);
+		});
 	}
 }
 
@@ -47,9 +48,7 @@ struct Case {
 	double may_fail; // share of requests
 };
 
-class Network : public testing::TestWithParam<std::tuple<Case, u64>>
-{
-};
+class Network : public testing::TestWithParam<std::tuple<Case, u64>> {};
 
 TEST_P(Network, properties_hold)
 {
@@ -73,13 +72,28 @@ const Case cases[] = {
 	{"loss", {.loss = 0.02, .repeat = 0.02, .late = 0.05}, 300, 300000, 0.5, 0},
 	{"heavy_loss", {.loss = 0.2, .repeat = 0.1, .late = 0.2}, 150, 150000, 0.5, 0.02},
 	{"dreadful_loss", {.loss = 0.5, .repeat = 0.3, .late = 0.3}, 60, 60000, 0.5, 0.5},
-	{"reorder", {.hosts = 3, .repeat = 0.2, .late = 0.5, .late_ns = 4 * ms}, 150, 200000, 0.5, 0},
+	{"reorder",
+	 {.hosts = 3, .repeat = 0.2, .late = 0.5, .late_ns = 4 * ms},
+	 150,
+	 200000,
+	 0.5,
+	 0},
 	{"paced", {.hosts = 3, .loss = 0.02, .late = 0.05, .paced = true}, 200, 200000, 0.5, 0},
 	{"corrupt", {.loss = 0.02, .late = 0.05, .corrupt = 0.02}, 150, 200000, 1, 0},
 	{"corrupt_much", {.late = 0.05, .corrupt = 0.5}, 60, 200000, 1, 0},
-	{"slow_service", {.loss = 0.05, .repeat = 0.05, .late = 0.05, .slow = 7}, 100, 100000, 0.5, 0.02},
+	{"slow_service",
+	 {.loss = 0.05, .repeat = 0.05, .late = 0.05, .slow = 7},
+	 100,
+	 100000,
+	 0.5,
+	 0.02},
 	{"forged", {.hosts = 3, .loss = 0.02, .late = 0.1, .forge = 0.1}, 200, 200000, 0.3, 1},
-	{"forged_much", {.hosts = 3, .loss = 0.05, .late = 0.1, .forge = 0.9, .paced = true}, 100, 100000, 0.3, 1},
+	{"forged_much",
+	 {.hosts = 3, .loss = 0.05, .late = 0.1, .forge = 0.9, .paced = true},
+	 100,
+	 100000,
+	 0.3,
+	 1},
 };
 
 INSTANTIATE_TEST_SUITE_P(Properties, Network,

@@ -2,9 +2,7 @@
 // What silence leads to: TIMEOUT, RESEND and its answers, BUSY, RPC_UNKNOWN.
 #include "chain.hpp"
 
-class Resend : public Chain
-{
-};
+class Resend : public Chain {};
 
 TEST_F(Resend, of_what_was_sent)
 {
@@ -94,9 +92,7 @@ TEST_F(Resend, of_a_request_that_failed)
 	EXPECT_EQ(resend(0, 100), (Words{"RPC_UNKNOWN"}));
 }
 
-class Timeout : public Chain
-{
-};
+class Timeout : public Chain {};
 
 TEST_F(Timeout, client_asks_for_all_of_the_response)
 {
@@ -329,9 +325,7 @@ TEST_F(Timeout, an_answer_to_an_earlier_question)
 	EXPECT_EQ(peer.unanswered, 0);
 }
 
-class Unknown : public Chain
-{
-};
+class Unknown : public Chain {};
 
 TEST_F(Unknown, client_starts_over)
 {

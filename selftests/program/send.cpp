@@ -2,9 +2,7 @@
 // Sending a message: SEND_REQUEST, SEND_RESPONSE, READY_MORE, GRANT, SEND_TURN.
 #include "chain.hpp"
 
-class Send : public Chain
-{
-};
+class Send : public Chain {};
 
 TEST_F(Send, request_goes_out_unscheduled)
 {
@@ -66,6 +64,7 @@ TEST_F(Send, no_more_than_is_sealed)
 	EXPECT_EQ(run(PROG_EV_READY_MORE), (Words{"TX_DATA 0-4000 prio 0"}));
 	ev.length = 3000;
 	EXPECT_EQ(run(PROG_EV_READY_MORE), Words{});
+	EXPECT_EQ(rpc.tx_ready, 4000U) << "never less";
 	ev.length = 99999;
 	EXPECT_EQ(run(PROG_EV_READY_MORE), (Words{"TX_DATA 4000-9000 prio 0"}));
 }

@@ -45,10 +45,10 @@ constexpr u32 type_data = 0x10;
 // One message on its way into a host.
 struct Incoming {
 	u32 length = 0;
-	std::vector<u8> here;	 // 1: byte is here
+	std::vector<u8> here;    // 1: byte is here
 	std::vector<u8> corrupt; // 1: but not what was sent
 	u32 got = 0;
-	std::vector<u32> bad;	 // records that failed once
+	std::vector<u32> bad; // records that failed once
 };
 
 using Key = std::tuple<int, bool, u64>; // peer, secure, id
@@ -58,13 +58,13 @@ struct Rpc {
 	Key key;
 	u64 deadline = 0; // 0: no timer
 	Incoming in;
-	bool ready = false;	 // NOTIFY READY not yet taken
+	bool ready = false; // NOTIFY READY not yet taken
 	bool ended = false;
-	bool forged = false;	 // a forged packet was let in
+	bool forged = false; // a forged packet was let in
 	u64 heard = 0;
-	u64 resent_since = 0;	 // our own account of retransmissions
+	u64 resent_since = 0; // our own account of retransmissions
 	u64 resent = 0;
-	u32 sealed = 0;		 // bytes ready
+	u32 sealed = 0; // bytes ready
 	u32 granted_before = 0;
 	u32 sent_before = 0;
 	u64 rank_key[PROG_RANKS]{};
@@ -91,7 +91,7 @@ struct Settings {
 	u64 seed = 1;
 	double loss = 0;
 	double repeat = 0;
-	double late = 0;    // packets that take up to late_ns longer
+	double late = 0; // packets that take up to late_ns longer
 	u64 late_ns = 1 * ms;
 	u64 delay_ns = 10 * us;
 	double corrupt = 0; // secure DATA whose record will not open
@@ -100,7 +100,7 @@ struct Settings {
 	u32 mtu = 1400;
 	u32 record = 4000;
 	u64 service_ns = 20 * us;
-	u64 slow = 0;	    // every n-th request takes 300 ms of service
+	u64 slow = 0; // every n-th request takes 300 ms of service
 };
 
 // What became of a request at its client.
@@ -114,8 +114,7 @@ struct Outcome {
 	bool forgotten = false;
 };
 
-class World
-{
+class World {
 public:
 	explicit World(const Settings &settings);
 
@@ -139,7 +138,7 @@ public:
 	size_t failed() const;
 
 	Settings settings;
-	std::string broken;		  // first property that did not hold
+	std::string broken;               // first property that did not hold
 	std::map<std::string, u64> count; // events, packets, drops by name
 	// Times a request was executed, by server, client, mode and id; and those
 	// that may be executed again, because an end has given the other up.

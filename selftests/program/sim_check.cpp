@@ -123,7 +123,8 @@ void World::check_rpc(Rpc &rpc, u32 kind)
 	rpc.sent_before = ctx.tx_sent;
 	if (rpc.ended)
 		return;
-	check(!waits_for_peer(ctx.state) || rpc.deadline != 0, "waits for the peer without a timer");
+	check(!waits_for_peer(ctx.state) || rpc.deadline != 0,
+	      "waits for the peer without a timer");
 	check((ctx.ranked != 0) == rpc.in_rank[PROG_RANK_GRANT], "ranked but in no rank");
 	check((ctx.ranked != 0) == rpc.in_rank[PROG_RANK_FIFO], "ranked but in no fifo");
 	check((ctx.queued != 0) == rpc.in_rank[PROG_RANK_SEND], "queued but in no rank");
@@ -154,7 +155,8 @@ void World::check_host(Host &h)
 		check(h.ctx.ranked[kind] == ranked[kind], "waiting is not the sum over messages");
 	}
 	const u64 most = h.params.max_incoming;
-	check(held[0] + held[1] <= most + most / 2 + 2ULL * h.params.quantum, "incoming over the cap");
+	check(held[0] + held[1] <= most + most / 2 + 2ULL * h.params.quantum,
+	      "incoming over the cap");
 }
 
 // A server keeps its state until the RPC is acknowledged or its peer is dead.

@@ -210,7 +210,8 @@ void World::transmit(Host &h, Rpc &rpc, const mtp_insn &insn)
 		if (prog_peer_acks(&peer_ctx) != 0) {
 			prog_ev take{};
 			take.length = secure ? 5 : 1;
-			const mtp_out out = dispatch(h, nullptr, &peer_ctx, take, PROG_EV_TAKE_ACKS);
+			const mtp_out out =
+				dispatch(h, nullptr, &peer_ctx, take, PROG_EV_TAKE_ACKS);
 			check(out.count <= take.length, "too many acknowledgements taken");
 			for (u32 i = 0; i < out.count; i++)
 				packet.acks.emplace_back(out.insn[i].key, out.insn[i].a);
@@ -303,7 +304,8 @@ void World::elect(Host &h, u32 rank, const Rpc *set, bool kick)
 	const auto won = winners(h, rank);
 	for (auto &[key, rpc] : h.rpcs) {
 		const auto place = std::find(won.begin(), won.end(), rpc);
-		const int position = place == won.end() ? -1 : static_cast<int>(place - won.begin());
+		const int position =
+			place == won.end() ? -1 : static_cast<int>(place - won.begin());
 		if (position >= 0 && (kick || rpc.get() == set || rpc->position[rank] != position))
 			turns_.push_back({&h, {rpc, rank}});
 		rpc->position[rank] = position;

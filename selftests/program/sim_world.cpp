@@ -11,7 +11,10 @@ namespace {
 constexpr u32 seal_step = 16000;
 constexpr u64 take_ns = 3 * us;
 
-u64 generation_key(const Host &h, u64 id) { return id | h.generation << 40; }
+u64 generation_key(const Host &h, u64 id)
+{
+	return id | h.generation << 40;
+}
 
 // Control packets whose RPC exists, and those whose does not.
 u32 event_of(u32 type, bool exists)
@@ -267,8 +270,8 @@ void World::notify(Host &h, const std::shared_ptr<Rpc> &rpc, const mtp_insn &ins
 	const int number = h.number;
 
 	if (insn.what == MTP_NOTIFY_FAILED) {
-		auto &outcome = outcomes_.at(
-			Key{number, std::get<1>(rpc->key), generation_key(h, std::get<2>(rpc->key))});
+		auto &outcome = outcomes_.at(Key{number, std::get<1>(rpc->key),
+						 generation_key(h, std::get<2>(rpc->key))});
 		outcome.error = static_cast<int>(insn.a);
 	}
 	rpc->ready = true;
@@ -322,7 +325,8 @@ void World::take(int number, const std::shared_ptr<Rpc> &rpc)
 	exec(h, rpc, prog_ev{}, PROG_EV_DELIVERED);
 	if ((id & 1) != 0) {
 		const u32 times = ++executed[{number, peer, secure, id}];
-		check(times == 1 || excused.contains({number, peer, secure, id}) || settings.forge > 0,
+		check(times == 1 || excused.contains({number, peer, secure, id}) ||
+			      settings.forge > 0,
 		      "a request was executed twice");
 		u64 wait = settings.service_ns;
 		if (settings.slow != 0 && (id >> 1) % settings.slow == 0)

@@ -92,7 +92,6 @@ static inline void homa_range_insert(struct prog_rpc *rpc, u32 start, u32 end,
 				     struct mtp_out *out)
 {
 	if (start > rpc->rx_end) {
-		rpc->gap_auth &= ~(1u << rpc->gaps);
 		rpc->gap[rpc->gaps].start = rpc->rx_end;
 		rpc->gap[rpc->gaps].end = start;
 		rpc->gaps++;

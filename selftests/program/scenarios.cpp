@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+// The simulator, one situation at a time.
+#include <gtest/gtest.h>
+
+#include "sim.hpp"
+
+using namespace sim;
+
+namespace {
+
+class Scenario : public testing::Test {
+protected:
+	static const Outcome &outcome(const World &world, int client, bool secure, u64 id)
+	{
+		return world.outcomes().at(Key{client, secure, id});
+	}
+
+	static void flood(World &world, int from, int to, bool secure, int requests, u32 length)
+	{
+		for (int i = 0; i < requests; i++)
+			world.request(from, to, secure, length, 100);
+	}
+};
+
+TEST_F(Scenario, a_request_of_one_packet_takes_two_packets)
+{
+	for (const bool secure : {false, true}) {
+		World world({});
+		world.host(0).peers[{1, secure}].cutoff_version = 1;
+		world.host(1).peers[{0, secure}].cutoff_version = 1;
+		world.request(0, 1, secure, 100, 100);
+		world.run_until(world.now() + 1 * ms);
+		EXPECT_EQ(world.count[std::string(secure ? "secure " : "clear ") + "16"], 2U);
+		EXPECT_EQ(world.count["TIMEOUT"], 0U);
+		EXPECT_EQ(world.failed(), 0U);
+		world.run(1000 * ms);
+		EXPECT_EQ(world.broken, "");
+	}
+}
+
+TEST_F(Scenario, acknowledgements_ride_in_the_next_request)
+{
+	World world({});
+	for (int i = 0; i < 100; i++)
+		world.at(world.now() + i * 100 * us,
+			 [&world] { world.request(0, 1, false, 100, 100); });
+	world.run(1000 * ms);
+	EXPECT_EQ(world.broken, "");
+	EXPECT_EQ(world.count["TAKE_ACKS"], 99U);
+	EXPECT_EQ(world.count["clear 24"], 1U) << "the last one alone is asked for";
+}
+
+TEST_F(Scenario, a_dead_server)
+{
+	World world({});
+	flood(world, 0, 1, false, 10, 100);
+	flood(world, 0, 1, true, 10, 100000);
+	world.unplug(1);
+	const u64 start = world.now();
+	for (auto &rpc : world.host(1).rpcs)
+		rpc.second->ended = true;
+	world.host(1).rpcs.clear();
+	world.run(1000 * ms);
+	EXPECT_EQ(world.broken, "");
+	for (const auto &[key, outcome] : world.outcomes()) {
+		EXPECT_EQ(outcome.error, PROG_ETIMEDOUT);
+		EXPECT_GE(outcome.done - start, 100 * ms);
+		EXPECT_LE(outcome.done - start, 140 * ms);
+	}
+}
+
+TEST_F(Scenario, thousands_of_requests_to_a_dead_server_fail_in_time)
+{
+	World world({});
+	world.unplug(1);
+	flood(world, 0, 1, false, 2000, 100);
+	const u64 start = world.now();
+	world.run(1000 * ms);
+	EXPECT_EQ(world.broken, "");
+	EXPECT_EQ(world.failed(), 2000U);
+	EXPECT_LE(world.now() - start, 200 * ms);
+}
+
+TEST_F(Scenario, a_dead_client)
+{
+	World world({});
+	flood(world, 0, 1, false, 10, 100);
+	flood(world, 0, 1, true, 10, 300000);
+	world.at(world.now() + 100 * us, [&world] {
+		world.unplug(0);
+		for (auto &rpc : world.host(0).rpcs)
+			rpc.second->ended = true;
+		world.host(0).rpcs.clear();
+	});
+	world.run(5000 * ms);
+	EXPECT_EQ(world.broken, "");
+}
+
+TEST_F(Scenario, a_server_that_restarts)
+{
+	for (u64 when = 20; when < 2000; when += 90) {
+		World world({.loss = 0.02});
+		flood(world, 0, 1, false, 10, 100);
+		flood(world, 0, 1, false, 5, 200000);
+		flood(world, 0, 1, true, 5, 200000);
+		world.at(world.now() + when * us, [&world] { world.restart(1); });
+		world.run(5000 * ms);
+		EXPECT_EQ(world.broken, "") << when;
+	}
+}
+
+TEST_F(Scenario, a_client_that_restarts_is_heard)
+{
+	World world({});
+	for (int i = 0; i < 5000; i++)
+		world.at(world.now() + i * 20 * us,
+			 [&world] { world.request(0, 1, false, 100, 100); });
+	world.run(1000 * ms);
+	EXPECT_EQ(world.failed(), 0U);
+	world.at(world.now() + 10 * us, [&world] { world.restart(0); });
+	world.at(world.now() + 20 * us, [&world] { world.request(0, 1, false, 100, 100); });
+	world.run(1000 * ms);
+	EXPECT_EQ(world.broken, "");
+	EXPECT_EQ(world.failed(), 0U);
+	EXPECT_EQ(outcome(world, 0, false, 2 | 1ULL << 40).error, 0);
+}
+
+TEST_F(Scenario, aborted_requests_leave_nothing_at_the_server)
+{
+	for (u64 when = 0; when < 2000; when += 90) {
+		World world({});
+		std::vector<u64> ids;
+		for (int i = 0; i < 6; i++)
+			ids.push_back(world.request(0, 1, i % 2 != 0, 200000, 200000));
+		world.at(world.now() + when * us, [&] {
+			for (size_t i = 0; i < ids.size(); i++)
+				world.abort(0, 1, i % 2 != 0, ids[i], i < 3 ? 0 : 4);
+		});
+		world.run(2000 * ms);
+		EXPECT_EQ(world.broken, "") << when;
+	}
+}
+
+TEST_F(Scenario, shortest_first)
+{
+	World world({.hosts = 3});
+	world.host(2).params.overcommit = 1;
+	world.request(0, 2, false, 900000, 100);
+	world.at(world.now() + 50 * us, [&world] { world.request(1, 2, false, 200000, 100); });
+	world.run(1000 * ms);
+	EXPECT_EQ(world.broken, "");
+	EXPECT_LT(outcome(world, 1, false, 2).done, outcome(world, 0, false, 2).done);
+}
+
+// A long message among short ones that never cease, with and without its share.
+TEST_F(Scenario, the_oldest_does_not_starve)
+{
+	u64 took[2];
+	for (const u32 share : {0U, 100U}) {
+		World world({.hosts = 3});
+		world.host(2).params.overcommit = 1;
+		world.host(2).params.fifo_share = share;
+		world.request(0, 2, false, 900000, 100);
+		for (int i = 0; i < 300; i++)
+			world.at(world.now() + i * 60 * us,
+				 [&world] { world.request(1, 2, false, 300000, 100); });
+		world.run_until(world.now() + 18 * ms);
+		const Outcome &oldest = outcome(world, 0, false, 2);
+		took[share != 0 ? 1 : 0] = oldest.done != 0 ? oldest.done - oldest.sent : ~0ULL;
+		world.run(5000 * ms);
+		EXPECT_EQ(world.broken, "");
+	}
+	EXPECT_EQ(took[0], ~0ULL);
+	EXPECT_LT(took[1], 18 * ms);
+}
+
+// Clear messages that are granted everything they ask for and never come.
+TEST_F(Scenario, clear_hoarders_do_not_hinder_secure)
+{
+	u64 took[2];
+	for (const int hoarders : {0, 30}) {
+		World world({.hosts = 33});
+		for (int i = 2; i < 2 + hoarders; i++) {
+			flood(world, i, 0, false, 2, 900000);
+			world.at(world.now() + 15 * us, [&world, i] { world.unplug(i); });
+		}
+		world.run_until(world.now() + 500 * us);
+		const u64 id = world.request(1, 0, true, 900000, 100);
+		world.run_until(world.now() + 60 * ms);
+		const Outcome &secure = outcome(world, 1, true, id);
+		ASSERT_NE(secure.done, 0U);
+		took[hoarders != 0 ? 1 : 0] = secure.done - secure.sent;
+		EXPECT_LE(world.host(0).ctx.held[0] + world.host(0).ctx.held[1],
+			  world.host(0).params.max_incoming * 3 / 2);
+		EXPECT_EQ(world.broken, "");
+	}
+	EXPECT_LT(took[1], 3 * took[0]);
+}
+
+TEST_F(Scenario, many_waiting_messages_all_get_their_turn)
+{
+	World world({.hosts = 20});
+	world.host(0).params.max_incoming = 130000;
+	for (int i = 1; i < 20; i++)
+		flood(world, i, 0, i % 2 != 0, 10, 150000);
+	world.run(2000 * ms);
+	EXPECT_EQ(world.broken, "");
+	EXPECT_EQ(world.failed(), 0U);
+	EXPECT_EQ(world.host(0).ctx.held[0] + world.host(0).ctx.held[1], 0U);
+}
+
+TEST_F(Scenario, grants_in_quanta)
+{
+	World world({.hosts = 4, .loss = 0.05});
+	for (int i = 0; i < 4; i++) {
+		world.host(i).params.quantum = 16277;
+		world.host(i).params.max_incoming = 3 * 16277;
+	}
+	for (int i = 1; i < 4; i++)
+		flood(world, i, 0, true, 5, 300001);
+	world.run(5000 * ms);
+	EXPECT_EQ(world.broken, "");
+	EXPECT_EQ(world.failed(), 0U);
+}
+
+TEST_F(Scenario, hosts_with_other_settings)
+{
+	for (const u32 unsched : {0U, 1U, 1400U, 99999U}) {
+		World world({.loss = 0.02, .late = 0.1});
+		world.host(0).params.unsched_bytes = unsched;
+		world.host(1).params.window = 3000;
+		for (const u32 length : {1U, 1400U, 40001U, 200000U})
+			flood(world, 0, 1, false, 3, length);
+		world.run(5000 * ms);
+		EXPECT_EQ(world.broken, "") << unsched;
+		EXPECT_EQ(world.failed(), 0U) << unsched;
+	}
+}
+
+TEST_F(Scenario, a_peer_that_sends_more_unasked_than_is_taken)
+{
+	World world({});
+	world.host(0).params.unsched_bytes = 300000;
+	flood(world, 0, 1, false, 3, 290000);
+	world.run(5000 * ms);
+	EXPECT_EQ(world.broken, "");
+	EXPECT_EQ(world.failed(), 0U);
+	EXPECT_GT(world.count["drop UNGRANTED"], 0U);
+}
+
+} // namespace
