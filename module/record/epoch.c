@@ -16,6 +16,7 @@
 #include <net/ipv6.h>
 
 #include "../observe/observe.h"
+#include "../observe/trace.h"
 #include "epoch.h"
 
 static void epoch_free(struct sdp_epoch *epoch)
@@ -159,6 +160,8 @@ int sdp_epoch_send_next(struct sdp_session *session,
 	rcu_assign_pointer(session->tx, next);
 	sdp_epoch_put(old);
 	sdp_count(session->key.net, SDP_CTR_epochs_sent);
+	trace_sdp_session(session->key.net, session->id,
+			  session->key.local_port, "sends under", next->number);
 out:
 	mutex_unlock(&session->rekey);
 	return err;
@@ -256,8 +259,12 @@ static void receive_next(struct sdp_session *session, struct sdp_epoch *epoch)
 	}
 	spin_unlock_bh(&session->lock);
 	sdp_epoch_put(old);
-	if (moved)
-		sdp_count(session->key.net, SDP_CTR_epochs_received);
+	if (!moved)
+		return;
+	sdp_count(session->key.net, SDP_CTR_epochs_received);
+	trace_sdp_session(session->key.net, session->id,
+			  session->key.local_port, "receives under",
+			  epoch->number);
 }
 
 static void pin_local(struct sdp_session *session, const struct in6_addr *local)

@@ -17,6 +17,7 @@
 #include <net/ipv6.h>
 
 #include "../observe/observe.h"
+#include "../observe/trace.h"
 #include "epoch.h"
 #include "install.h"
 
@@ -187,6 +188,8 @@ static void mark_removed(struct sdp_session *session, struct hlist_head *list)
 	hash_del(&session->owner_node);
 	hlist_add_head(&session->owner_node, list);
 	sdp_count(session->key.net, SDP_CTR_sessions_removed);
+	trace_sdp_session(session->key.net, session->id,
+			  session->key.local_port, "removed", 0);
 }
 
 static void unlink_session(struct sdp_session *session, struct hlist_head *list)
@@ -241,9 +244,12 @@ int sdp_session_publish(struct sdp_session *session)
 			 (unsigned long)session->owner);
 	mutex_unlock(&sessions_mutex);
 	bury(&list);
-	if (!err)
-		sdp_count(session->key.net, SDP_CTR_sessions_added);
-	return err;
+	if (err)
+		return err;
+	sdp_count(session->key.net, SDP_CTR_sessions_added);
+	trace_sdp_session(session->key.net, session->id,
+			  session->key.local_port, "added", 0);
+	return 0;
 }
 
 /* What a struct sdp_session_ref names; sessions_mutex is held. */

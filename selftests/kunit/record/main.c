@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Start and end of the module that holds the record layer's suites. */
 #include <linux/module.h>
+
 #include "observe/observe.h"
 #include "rig.h"
 
