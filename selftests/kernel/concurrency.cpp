@@ -56,7 +56,7 @@ TEST_LIMIT(thousands_open_secure, 180)
 {
 	constexpr unsigned count = 2000;
 	PlainTalk talk;
-	secure(talk);
+	make_secure(talk);
 	for (unsigned i = 0; i < count; i++)
 		talk.client.request(talk.to, pattern(64, i), i);
 	echo_times(talk.server, count);
@@ -81,7 +81,7 @@ TEST_LIMIT(mixed_sizes, 180)
 TEST_LIMIT(mixed_sizes_secure, 180)
 {
 	PlainTalk talk;
-	secure(talk);
+	make_secure(talk);
 	soak::Load load;
 	load.rpcs = 400;
 	load.outstanding = 64;

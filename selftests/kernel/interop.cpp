@@ -48,7 +48,6 @@ void in_no_hurry()
 {
 	CHECK(place->host.ns.sysctl("resend_us", "900000"));
 	CHECK(place->host.ns.sysctl("need_ack_us", "900000"));
-	CHECK(place->host.ns.sysctl("dead_us", "60000000"));
 }
 
 void in_a_hurry()

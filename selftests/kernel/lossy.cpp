@@ -17,20 +17,12 @@ constexpr uint16_t port = 4000;
 
 enum class Mode { clear, secure };
 
-/// No host may be taken for dead because this machine is slow.
-void patient(const net::Netns &ns)
-{
-	CHECK(ns.sysctl("dead_us", "30000000"));
-}
-
 struct Ends {
 	Ends(const net::Host &from, const net::Host &at, Mode mode, net::Family family)
 		: client(from.ns, net::domain(family)),
 		  server(at.ns, net::domain(family), port),
 		  to(at.at(family, port))
 	{
-		patient(from.ns);
-		patient(at.ns);
 		if (mode == Mode::clear)
 			return;
 		OK(net::bind_to(client.fd(), net::Address::any(net::domain(family), 0)));
@@ -280,8 +272,6 @@ TEST_LIMIT(route_changes, 240)
 {
 	for (Mode mode : {Mode::clear, Mode::secure}) {
 		TwoLinks links;
-		patient(links.a);
-		patient(links.b);
 		PlainSocket client(links.a, AF_INET);
 		PlainSocket server(links.b, AF_INET, port);
 		net::Address to = net::Address::of("10.9.9.2", port);

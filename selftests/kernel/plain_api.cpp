@@ -3,6 +3,7 @@
 // datagram sockets do too.
 #include <algorithm>
 #include <csignal>
+#include <net/if.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -172,8 +173,8 @@ TEST(link_local)
 	net::Address to = net::Address::of("fe80::2", server_port);
 	CHECK(client.send(&to, pattern(3), nullptr) < 0);
 	CHECK(errno == EINVAL || errno == ENETUNREACH);
-	unsigned index =
-		static_cast<unsigned>(std::stoul(hosts->a.ns.read("/sys/class/net/eth0/ifindex")));
+	unsigned index = 0;
+	hosts->a.ns.in([&] { index = if_nametoindex("eth0"); });
 	reinterpret_cast<sockaddr_in6 *>(&to.storage)->sin6_scope_id = index;
 	client.request(to, pattern(3));
 	PlainMessage request = server.expect();

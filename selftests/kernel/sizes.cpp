@@ -79,7 +79,7 @@ void echo_all(net::Family family, uint16_t cipher, unsigned mtu = 1500)
 {
 	TalkOf<Socket> talk(family);
 	if (cipher != clear)
-		secure(talk, family, cipher);
+		make_secure(talk, family, cipher);
 	for (uint32_t length : lengths_for(mtu, family, cipher != clear)) {
 		try {
 			echo_one(talk, length);
@@ -104,7 +104,7 @@ template <class Socket>
 void empty(net::Family family)
 {
 	TalkOf<Socket> talk(family);
-	secure(talk, family);
+	make_secure(talk, family);
 	talk.client.request(talk.to, {}, 9);
 	auto request = talk.server.expect();
 	EQ(request.result, 0);
@@ -193,7 +193,8 @@ TEST(small_records)
 {
 	for (unsigned size : {SDP_RECORD_SIZE_MIN, 1399, SDP_RECORD_SIZE_MAX}) {
 		PlainTalk talk;
-		secure(talk, net::Family::v4, SDP_CIPHER_AES_128_GCM, static_cast<uint16_t>(size));
+		make_secure(talk, net::Family::v4, SDP_CIPHER_AES_128_GCM,
+			    static_cast<uint16_t>(size));
 		for (uint32_t records : {1U, 2U, 9U})
 			for (uint32_t head : {0U, 16U, 24U})
 				for (uint32_t more : {0U, 1U})

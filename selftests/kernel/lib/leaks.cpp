@@ -18,6 +18,7 @@ struct Baseline {
 };
 
 std::vector<const net::Netns *> watched;
+std::vector<proc::Counters> counters;
 Baseline before;
 
 // Caches of per-peer memory empty by age, not when a program ends.
@@ -71,6 +72,24 @@ void watch(const net::Netns &ns)
 void begin()
 {
 	before = measure();
+}
+
+void begin_case()
+{
+	counters.clear();
+	for (const net::Netns *ns : watched) {
+		ns->patient(true);
+		counters.emplace_back(*ns);
+	}
+}
+
+std::string moved()
+{
+	std::string text;
+	for (size_t i = 0; i < counters.size(); i++)
+		text += "host " + std::string(1, static_cast<char>('a' + i)) + ":\n" +
+			counters[i].all_moved();
+	return text;
 }
 
 void check()

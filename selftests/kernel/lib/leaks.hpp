@@ -4,14 +4,21 @@
 // what they were before it.
 #pragma once
 
+#include <string>
+
 namespace net {
 class Netns;
 }
 
 namespace leaks {
 
-/// Look into this namespace after each case.
+/// Look into this namespace after each case, and show its counters when one
+/// fails.
 void watch(const net::Netns &ns);
+
+/// Before a case: remember the counters. After it failed: those that moved.
+void begin_case();
+std::string moved();
 
 /// Take the baseline. Called after SETUP.
 void begin();

@@ -141,6 +141,13 @@ Netns::Netns()
 	fd_.reset(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
 	OK(setns(back, CLONE_NEWNET));
 	sh("ip link set lo up");
+	patient(true);
+}
+
+void Netns::patient(bool wait) const
+{
+	if (!sysctl("dead_us", wait ? "30000000" : "100000"))
+		throw test::Failure("cannot set net.sdp.dead_us: is the module loaded?");
 }
 
 std::string Netns::path() const

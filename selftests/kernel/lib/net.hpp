@@ -63,6 +63,9 @@ class Netns {
 public:
 	Netns();
 
+	/// Half a minute without a sign before a peer is taken for dead, as this
+	/// machine may be slow; or the default of 100 ms. Patient at first.
+	void patient(bool wait) const;
 	/// Runs shell commands in it; throws with their output when one fails.
 	void sh(const std::string &commands) const;
 	/// Like sh(), but tells whether they succeeded.

@@ -24,7 +24,7 @@ public:
 	[[nodiscard]] static std::map<std::string, uint64_t> read(const net::Netns &ns);
 
 private:
-	const net::Netns &ns_;
+	const net::Netns *ns_;
 	std::map<std::string, uint64_t> before_;
 };
 

@@ -41,8 +41,8 @@ struct TalkOf {
 
 /// Joins the two of a talk by a session.
 template <class Socket>
-session::Keys secure(const TalkOf<Socket> &talk, net::Family family = net::Family::v4,
-		     uint16_t cipher = SDP_CIPHER_AES_128_GCM, uint16_t record_size = 0)
+session::Keys make_secure(const TalkOf<Socket> &talk, net::Family family = net::Family::v4,
+			  uint16_t cipher = SDP_CIPHER_AES_128_GCM, uint16_t record_size = 0)
 {
 	return session::join(talk.client.fd(), hosts->a.at(family, talk.client.port()),
 			     talk.server.fd(), talk.to, cipher, record_size);

@@ -81,6 +81,7 @@ enum class Outcome { passed, failed, skipped };
 
 Outcome run_case(const Case &one)
 {
+	leaks::begin_case();
 	int pid = fork_guarded([&] {
 		setpgid(0, 0);
 		one.run();
@@ -100,6 +101,7 @@ Outcome run_case(const Case &one)
 		if (WEXITSTATUS(status) == exit_skipped)
 			return Outcome::skipped;
 	}
+	guarded([] { note(leaks::moved()); });
 	return Outcome::failed;
 }
 

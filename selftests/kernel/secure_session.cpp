@@ -1,0 +1,536 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sessions by the socket API: policies, installing, removing, replacing, what is
+// told of them, and what never is.
+#include <algorithm>
+#include <poll.h>
+
+#include "lib/proc.hpp"
+#include "lib/secure.hpp"
+#include "lib/soak.hpp"
+#include "lib/talk.hpp"
+#include "lib/test.hpp"
+
+namespace {
+
+int get_policy(int fd)
+{
+	int value = -1;
+	socklen_t size = sizeof(value);
+	OK(getsockopt(fd, IPPROTO_HOMA, SDP_POLICY, &value, &size));
+	return value;
+}
+
+int set_policy(int fd, int value)
+{
+	return setsockopt(fd, IPPROTO_HOMA, SDP_POLICY, &value, sizeof(value));
+}
+
+net::Address client_at(const PlainTalk &talk)
+{
+	return hosts->a.at(net::Family::v4, talk.client.port());
+}
+
+/// A good argument for a session of @a talk's server with its client.
+sdp_session_add good(const PlainTalk &talk)
+{
+	return session::make(SDP_ROLE_SERVER, client_at(talk), SDP_CIPHER_AES_128_GCM,
+			     session::nonce(talk.server.fd()), session::nonce(talk.client.fd()));
+}
+
+void echo(const PlainTalk &talk, size_t length = 100)
+{
+	talk.client.request(talk.to, pattern(length));
+	talk.server.echo();
+	EQ(pattern_error(talk.client.expect().bytes), "");
+}
+
+/// Neither structure nor text may hold these bytes, four of them in a row.
+void holds_no_part(const void *where, size_t length, const void *secret, size_t secret_length)
+{
+	const auto *text = static_cast<const char *>(where);
+	const auto *bytes = static_cast<const char *>(secret);
+	for (size_t i = 0; i + 4 <= secret_length; i += 4)
+		CHECK(std::search(text, text + length, bytes + i, bytes + i + 4) == text + length);
+}
+
+} // namespace
+
+SETUP
+{
+	two_hosts();
+}
+
+TEST(policy_follows_the_session)
+{
+	PlainTalk talk;
+	EQ(get_policy(talk.client.fd()), SDP_POLICY_CLEAR);
+	make_secure(talk);
+	EQ(get_policy(talk.client.fd()), SDP_POLICY_SECURE);
+	EQ(get_policy(talk.server.fd()), SDP_POLICY_SECURE);
+	echo(talk);
+	OK(session::remove(talk.client.fd(), talk.to));
+	OK(session::remove(talk.server.fd(), client_at(talk)));
+	EQ(get_policy(talk.client.fd()), SDP_POLICY_SECURE);
+	FAILS(talk.client.send(&talk.to, pattern(1), nullptr), ENOKEY);
+	PlainMessage none = talk.server.receive(MSG_DONTWAIT);
+	FAILS(none.result, EAGAIN);
+}
+
+TEST(policy_of_a_mixed_socket_stays)
+{
+	PlainTalk talk;
+	session::policy(talk.client.fd(), SDP_POLICY_MIXED);
+	session::policy(talk.server.fd(), SDP_POLICY_MIXED);
+	// The handshake, in the clear.
+	sdp_rpc_cmsg clear = rpc_cmsg(0, 7, SDP_MSG_CLEAR);
+	EQ(OK(talk.client.send(&talk.to, pattern(5), &clear)), 5);
+	PlainMessage request = talk.server.expect();
+	EQ(request.rpc->flags, SDP_RPC_REQUEST);
+	talk.server.reply(request, pattern(6));
+	EQ(talk.client.expect().rpc->flags, 0);
+	// Without the flag it needs a key.
+	FAILS(talk.client.send(&talk.to, pattern(5), nullptr), ENOKEY);
+	make_secure(talk);
+	EQ(get_policy(talk.client.fd()), SDP_POLICY_MIXED);
+	talk.client.request(talk.to, pattern(7));
+	request = talk.server.expect();
+	EQ(request.rpc->flags, SDP_RPC_REQUEST | SDP_RPC_SECURE);
+	EQ(request.rpc->session, session::info(talk.server.fd(), client_at(talk)).id);
+	talk.server.reply(request, pattern(8));
+	PlainMessage response = talk.client.expect();
+	EQ(response.rpc->flags, SDP_RPC_SECURE);
+	EQ(response.rpc->session, request.rpc->session);
+	// And clear ones still come and go as they are.
+	EQ(OK(talk.client.send(&talk.to, pattern(5), &clear)), 5);
+	request = talk.server.expect();
+	EQ(request.rpc->flags, SDP_RPC_REQUEST);
+	talk.server.reply(request, pattern(6));
+	EQ(talk.client.expect().rpc->flags, 0);
+}
+
+TEST(clear_flag_on_a_secure_socket)
+{
+	PlainTalk talk;
+	make_secure(talk);
+	sdp_rpc_cmsg clear = rpc_cmsg(0, 7, SDP_MSG_CLEAR);
+	FAILS(talk.client.send(&talk.to, pattern(5), &clear), EPERM);
+}
+
+TEST(clear_flag_by_homa_api)
+{
+	HomaTalk talk;
+	session::policy(talk.client.fd(), SDP_POLICY_MIXED);
+	session::policy(talk.server.fd(), SDP_POLICY_MIXED);
+	talk.client.request(talk.to, pattern(5), 0, SDP_MSG_CLEAR);
+	talk.server.echo();
+	EQ(talk.client.expect().result, 5);
+	homa_sendmsg_args args{};
+	FAILS(talk.client.send(talk.to, pattern(5), args), ENOKEY);
+}
+
+TEST(clear_client_secure_server)
+{
+	hosts->a.ns.patient(false);
+	PlainTalk talk;
+	session::policy(talk.server.fd(), SDP_POLICY_SECURE);
+	proc::Counters counters(hosts->b.ns);
+	talk.client.request(talk.to, pattern(10));
+	talk.client.expect_failure(ETIMEDOUT);
+	CHECK(counters.moved("drop_policy_clear") >= 1);
+	EQ(counters.moved("tx_segments"), 0);
+	EQ(counters.moved("server_rpcs"), 0);
+	FAILS(talk.server.receive(MSG_DONTWAIT).result, EAGAIN);
+}
+
+TEST(secure_client_clear_server)
+{
+	hosts->a.ns.patient(false);
+	PlainTalk talk;
+	sdp_session_add args = good(talk);
+	std::swap(args.own_nonce, args.peer_nonce);
+	args.role = SDP_ROLE_CLIENT;
+	args.peer = talk.to.in6();
+	OK(session::add(talk.client.fd(), args));
+	proc::Counters counters(hosts->b.ns);
+	talk.client.request(talk.to, pattern(10));
+	talk.client.expect_failure(ETIMEDOUT);
+	CHECK(counters.moved("drop_policy_secure") >= 1);
+	EQ(counters.moved("tx_segments"), 0);
+	EQ(counters.moved("server_rpcs"), 0);
+}
+
+TEST(different_secrets)
+{
+	hosts->a.ns.patient(false);
+	PlainTalk talk;
+	sdp_session_add server = good(talk);
+	sdp_session_add client = server;
+	std::swap(client.own_nonce, client.peer_nonce);
+	client.role = SDP_ROLE_CLIENT;
+	client.peer = talk.to.in6();
+	client.secret[31] ^= 1;
+	OK(session::add(talk.server.fd(), server));
+	OK(session::add(talk.client.fd(), client));
+	proc::Counters counters(hosts->b.ns);
+	talk.client.request(talk.to, pattern(10));
+	talk.client.expect_failure(ETIMEDOUT);
+	CHECK(counters.moved("drop_no_session") >= 1);
+	EQ(counters.moved("tx_segments"), 0);
+	EQ(counters.moved("server_rpcs"), 0);
+}
+
+TEST(same_role_at_both_ends)
+{
+	hosts->a.ns.patient(false);
+	PlainTalk talk;
+	sdp_session_add server = good(talk);
+	sdp_session_add client = server;
+	std::swap(client.own_nonce, client.peer_nonce);
+	client.peer = talk.to.in6();
+	OK(session::add(talk.server.fd(), server));
+	OK(session::add(talk.client.fd(), client));
+	proc::Counters counters(hosts->b.ns);
+	talk.client.request(talk.to, pattern(10));
+	talk.client.expect_failure(ETIMEDOUT);
+	EQ(counters.moved("server_rpcs"), 0);
+	EQ(counters.moved("tx_segments"), 0);
+}
+
+TEST(add_errors)
+{
+	PlainTalk talk;
+	auto with = [&](const std::function<void(sdp_session_add &)> &change) {
+		sdp_session_add args = good(talk);
+		change(args);
+		return session::add(talk.server.fd(), args);
+	};
+	FAILS(with([](auto &args) { args.flags = 1; }), EINVAL);
+	FAILS(with([](auto &args) { args.reserved = 1; }), EINVAL);
+	FAILS(with([](auto &args) { args.role = 2; }), EINVAL);
+	FAILS(with([](auto &args) { args.cipher = 0x1304; }), EINVAL);
+	FAILS(with([](auto &args) { args.cipher = 0; }), EINVAL);
+	FAILS(with([](auto &args) { args.record_size = SDP_RECORD_SIZE_MIN - 1; }), EINVAL);
+	FAILS(with([](auto &args) { args.record_size = SDP_RECORD_SIZE_MAX + 1; }), EINVAL);
+	FAILS(with([](auto &args) { args.size = sizeof(args) - 1; }), EINVAL);
+	FAILS(with([](auto &args) { args.size = 0; }), EINVAL);
+	FAILS(with([](auto &args) { args.peer.sin6_port = 0; }), EINVAL);
+	FAILS(with([](auto &args) { args.peer.sin6_family = AF_INET; }), EAFNOSUPPORT);
+	FAILS(with([](auto &args) { args.local.sin6_family = AF_INET; }), EAFNOSUPPORT);
+	FAILS(with([](auto &args) { args.own_nonce[0] ^= 1; }), EINVAL);
+	FAILS(setsockopt(talk.server.fd(), IPPROTO_HOMA, SDP_SESSION_ADD, nowhere,
+			 sizeof(sdp_session_add)),
+	      EFAULT);
+	EQ(proc::lines(hosts->b.ns, "sessions").size(), 0);
+	EQ(get_policy(talk.server.fd()), SDP_POLICY_CLEAR);
+}
+
+TEST(add_by_size)
+{
+	PlainTalk talk;
+	struct {
+		sdp_session_add args;
+		uint8_t tail[8];
+	} longer{};
+	auto set = [&] {
+		longer.args = good(talk);
+		longer.args.size = sizeof(longer);
+		return setsockopt(talk.server.fd(), IPPROTO_HOMA, SDP_SESSION_ADD, &longer,
+				  sizeof(longer));
+	};
+	OK(set());
+	longer.tail[7] = 1;
+	FAILS(set(), E2BIG);
+}
+
+TEST(nonces_are_for_one_use)
+{
+	PlainTalk talk;
+	sdp_session_add args = good(talk);
+	OK(session::add(talk.server.fd(), args));
+	FAILS(session::add(talk.server.fd(), args), EEXIST);
+	session::Nonce one = session::nonce(talk.client.fd());
+	session::Nonce two = session::nonce(talk.client.fd());
+	CHECK(one != two);
+	// One of another socket is unknown here.
+	args = good(talk);
+	memcpy(args.own_nonce, one.data(), one.size());
+	FAILS(session::add(talk.server.fd(), args), EINVAL);
+	Bytes small(SDP_NONCE_LEN - 1);
+	socklen_t size = SDP_NONCE_LEN - 1;
+	FAILS(getsockopt(talk.client.fd(), IPPROTO_HOMA, SDP_NONCE, small.data(), &size), EINVAL);
+}
+
+TEST(unspent_nonces_are_limited)
+{
+	PlainSocket socket(hosts->a.ns, AF_INET);
+	for (int i = 0; i < 1024; i++)
+		session::nonce(socket.fd());
+	session::Nonce more{};
+	socklen_t size = more.size();
+	FAILS(getsockopt(socket.fd(), IPPROTO_HOMA, SDP_NONCE, more.data(), &size), ENOBUFS);
+}
+
+TEST(sessions_of_a_user_are_limited)
+{
+	PlainTalk talk;
+	CHECK(hosts->b.ns.sysctl("user_sessions", "2"));
+	int added = 0;
+	for (uint16_t i = 0; i < 4; i++) {
+		sdp_session_add args = good(talk);
+		args.peer.sin6_port = htons(static_cast<uint16_t>(40000 + i));
+		if (session::add(talk.server.fd(), args) == 0)
+			added++;
+		else
+			EQ(test::errno_name(errno), "ENOBUFS");
+	}
+	CHECK(hosts->b.ns.sysctl("user_sessions", "4096"));
+	EQ(added, 2);
+}
+
+TEST(info_tells_the_state)
+{
+	PlainTalk talk;
+	session::Keys keys = make_secure(talk, net::Family::v4, SDP_CIPHER_CHACHA20_POLY1305, 4096);
+	sdp_session_info info = session::info(talk.client.fd(), talk.to);
+	EQ(info.role, SDP_ROLE_CLIENT);
+	EQ(info.cipher, SDP_CIPHER_CHACHA20_POLY1305);
+	EQ(info.record_size, 4096);
+	EQ(info.offload, SDP_OFFLOAD_CPU);
+	EQ(info.tx_epoch, 0);
+	EQ(info.rx_epoch, 0);
+	EQ(info.tx_messages, 0);
+	EQ(info.rx_messages, 0);
+	EQ(info.rx_failed, 0);
+	EQ(info.id, sdp_test::session_id(secure::parameters(keys.client)));
+	CHECK(strlen(info.driver) > 0);
+	for (int i = 0; i < 5; i++)
+		echo(talk, 10000);
+	info = session::info(talk.client.fd(), talk.to);
+	EQ(info.tx_messages, 5);
+	EQ(info.rx_messages, 5);
+	EQ(info.tx_messages_left, (1ULL << 46) - 5);
+	CHECK(info.tx_blocks >= 5 * 10000 / 16);
+	CHECK(info.silent_ns < 60000000000);
+	holds_no_part(&info, sizeof(info), keys.client.secret, sizeof(keys.client.secret));
+	// The same by id.
+	sdp_session_info by_id{};
+	socklen_t size = sizeof(by_id);
+	by_id.size = size;
+	by_id.id = info.id;
+	OK(getsockopt(talk.client.fd(), IPPROTO_HOMA, SDP_SESSION_INFO, &by_id, &size));
+	EQ(by_id.tx_messages, 5);
+	EQ(by_id.peer.sin6_port, htons(server_port));
+	by_id.id = info.id + 1;
+	FAILS(getsockopt(talk.client.fd(), IPPROTO_HOMA, SDP_SESSION_INFO, &by_id, &size), ENOENT);
+	by_id.size = 8;
+	FAILS(getsockopt(talk.client.fd(), IPPROTO_HOMA, SDP_SESSION_INFO, &by_id, &size), EINVAL);
+}
+
+TEST(dump_holds_no_key)
+{
+	PlainTalk talk;
+	session::Keys keys = make_secure(talk);
+	auto lines = proc::lines(hosts->a.ns, "sessions");
+	EQ(lines.size(), 1);
+	for (auto direction :
+	     {secure::Direction::ClientToServer, secure::Direction::ServerToClient}) {
+		auto derived = sdp_test::epoch_keys(secure::parameters(keys.client), direction, 0);
+		for (const Bytes &key : {derived.key, derived.iv, derived.hdr, derived.next}) {
+			std::string hex = sdp_test::hex(key);
+			for (size_t i = 0; i + 8 <= hex.size(); i += 8)
+				CHECK(lines[0].find(hex.substr(i, 8)) == std::string::npos);
+		}
+	}
+}
+
+TEST(removed_with_rpcs_open)
+{
+	PlainTalk talk;
+	make_secure(talk);
+	for (unsigned i = 0; i < 5; i++)
+		talk.client.request(talk.to, pattern(300000), i);
+	OK(session::remove(talk.client.fd(), talk.to));
+	for (int i = 0; i < 5; i++)
+		talk.client.expect_failure(ECONNRESET);
+	FAILS(talk.client.send(&talk.to, pattern(1), nullptr), ENOKEY);
+	OK(session::remove(talk.server.fd(), client_at(talk)));
+	EVENTUALLY(proc::lines(hosts->b.ns, "rpcs").empty());
+	FAILS(session::remove(talk.client.fd(), talk.to), ENOENT);
+}
+
+TEST(removed_before_it_is_received)
+{
+	PlainTalk talk;
+	make_secure(talk);
+	talk.client.request(talk.to, pattern(50000));
+	CHECK(talk.server.ready(POLLIN, 20000));
+	OK(session::remove(talk.server.fd(), client_at(talk)));
+	FAILS(talk.server.receive(MSG_DONTWAIT).result, EAGAIN);
+	EVENTUALLY(proc::lines(hosts->b.ns, "rpcs").empty());
+}
+
+TEST(removed_before_the_response)
+{
+	PlainTalk talk;
+	make_secure(talk);
+	talk.client.request(talk.to, pattern(10));
+	PlainMessage request = talk.server.expect();
+	OK(session::remove(talk.server.fd(), client_at(talk)));
+	sdp_rpc_cmsg rpc = rpc_cmsg(request.rpc->id);
+	// The RPC is gone: its response goes nowhere, and never in the clear.
+	proc::Counters counters(hosts->b.ns);
+	EQ(OK(talk.server.send(&request.from, pattern(3), &rpc)), 3);
+	EQ(counters.moved("tx_data"), 0);
+}
+
+TEST(replaced)
+{
+	PlainTalk talk;
+	make_secure(talk);
+	uint32_t first = session::info(talk.client.fd(), talk.to).id;
+	talk.client.request(talk.to, pattern(10), 1);
+	talk.server.expect();
+	make_secure(talk);
+	talk.client.expect_failure(ECONNRESET);
+	CHECK(session::info(talk.client.fd(), talk.to).id != first);
+	EQ(proc::lines(hosts->a.ns, "sessions").size(), 1);
+	echo(talk);
+}
+
+TEST(closing_removes)
+{
+	PlainTalk talk;
+	make_secure(talk);
+	echo(talk);
+	talk.client.close();
+	EVENTUALLY(proc::lines(hosts->a.ns, "sessions").empty());
+	EQ(proc::lines(hosts->b.ns, "sessions").size(), 1);
+}
+
+TEST(restarted_client)
+{
+	PlainSocket server(hosts->b.ns, AF_INET, server_port);
+	net::Address to = hosts->b.at(net::Family::v4, server_port);
+	for (unsigned i = 0; i < 3; i++) {
+		// The same address, port and secret each time.
+		PlainSocket client(hosts->a.ns, AF_INET, 5000);
+		session::join(client.fd(), hosts->a.at(net::Family::v4, 5000), server.fd(), to);
+		client.request(to, pattern(1000), i);
+		server.echo();
+		EQ(client.expect().rpc->cookie, i);
+		EQ(proc::lines(hosts->b.ns, "sessions").size(), 1);
+	}
+}
+
+TEST(pinned_local_address)
+{
+	hosts->b.ns.sh("ip addr add 10.0.0.22/24 dev eth0");
+	PlainSocket server(hosts->b.ns, AF_INET, server_port);
+	PlainSocket client(hosts->a.ns, AF_INET, 5000);
+	net::Address to = hosts->b.at(net::Family::v4, server_port);
+	session::join(client.fd(), hosts->a.at(net::Family::v4, 5000), server.fd(), to);
+	client.request(to, pattern(10));
+	server.echo();
+	client.expect();
+	sdp_session_info info = session::info(server.fd(), hosts->a.at(net::Family::v4, 5000));
+	sockaddr_in6 own = to.in6();
+	EQ(memcmp(&info.local.sin6_addr, &own.sin6_addr, 16), 0);
+	hosts->b.ns.sh("ip addr del 10.0.0.22/24 dev eth0");
+}
+
+TEST(sysctl_policies)
+{
+	CHECK(hosts->a.ns.sysctl("policy_allowed", "2"));
+	PlainSocket socket(hosts->a.ns, AF_INET);
+	FAILS(set_policy(socket.fd(), SDP_POLICY_MIXED), EPERM);
+	OK(set_policy(socket.fd(), SDP_POLICY_SECURE));
+	CHECK(hosts->a.ns.sysctl("policy", "1"));
+	PlainSocket later(hosts->a.ns, AF_INET);
+	EQ(get_policy(later.fd()), SDP_POLICY_SECURE);
+	FAILS(set_policy(later.fd(), SDP_POLICY_CLEAR), EPERM);
+	CHECK(hosts->a.ns.sysctl("policy", "0"));
+	CHECK(hosts->a.ns.sysctl("policy_allowed", "7"));
+	CHECK(!hosts->a.ns.sysctl("policy", "3"));
+	CHECK(!hosts->a.ns.sysctl("policy_allowed", "8"));
+}
+
+TEST(rekey)
+{
+	PlainTalk talk;
+	make_secure(talk);
+	FAILS(session::rekey(talk.client.fd(), hosts->b.at(net::Family::v4, 999)), ENOENT);
+	for (uint64_t epoch = 1; epoch < 5; epoch++) {
+		echo(talk);
+		int result = session::rekey(talk.client.fd(), talk.to);
+		OK(result);
+		EQ(session::info(talk.client.fd(), talk.to).tx_epoch, epoch);
+		EQ(session::info(talk.client.fd(), talk.to).tx_messages, 0);
+		// Not again before the peer has been heard under it.
+		FAILS(session::rekey(talk.client.fd(), talk.to), EBUSY);
+		echo(talk);
+		EQ(session::info(talk.server.fd(), client_at(talk)).rx_epoch, epoch);
+		if (epoch == 1)
+			break;
+	}
+	// The other direction has epochs of its own.
+	EQ(session::info(talk.server.fd(), client_at(talk)).tx_epoch, 0);
+	OK(session::rekey(talk.server.fd(), client_at(talk)));
+	echo(talk);
+	EQ(session::info(talk.client.fd(), talk.to).rx_epoch, 1);
+}
+
+TEST_LIMIT(rekey_under_load, 180)
+{
+	PlainTalk talk;
+	make_secure(talk);
+	soak::Load load;
+	load.rpcs = 300;
+	unsigned moved = 0;
+	load.tenth = [&](unsigned tenth) {
+		if (tenth == 3)
+			moved += session::rekey(talk.client.fd(), talk.to) == 0;
+		if (tenth == 5)
+			moved += session::rekey(talk.server.fd(), client_at(talk)) == 0;
+	};
+	soak::both(talk.client, talk.server, talk.to, load);
+	EQ(moved, 2);
+	EQ(session::info(talk.client.fd(), talk.to).tx_epoch, 1);
+	EQ(session::info(talk.client.fd(), talk.to).rx_epoch, 1);
+}
+
+TEST(raw_keys)
+{
+	PlainTalk talk;
+	sdp_raw_keys client{};
+	client.session.size = sizeof(client.session);
+	client.session.local = net::Address::any(AF_INET6, 0).in6();
+	client.session.peer = talk.to.in6();
+	client.session.cipher = SDP_CIPHER_AES_128_GCM;
+	client.session.role = SDP_ROLE_CLIENT;
+	client.id = 77;
+	Random random(static_cast<uint64_t>(getpid()));
+	for (uint8_t *field : {client.tx_key, client.rx_key})
+		for (int i = 0; i < 32; i++)
+			field[i] = static_cast<uint8_t>(random.next());
+	client.tx_hdr[0] = 1;
+	auto add = [](int fd, const sdp_raw_keys &keys) {
+		return setsockopt(fd, IPPROTO_HOMA, SDP_RAW_KEYS, &keys, sizeof(keys));
+	};
+	sdp_raw_keys server = client;
+	server.session.peer = client_at(talk).in6();
+	server.session.role = SDP_ROLE_SERVER;
+	std::swap(server.tx_key, server.rx_key);
+	std::swap(server.tx_iv, server.rx_iv);
+	std::swap(server.tx_hdr, server.rx_hdr);
+	sdp_raw_keys equal = client;
+	memcpy(equal.rx_key, equal.tx_key, sizeof(equal.rx_key));
+	FAILS(add(talk.client.fd(), equal), EINVAL);
+	OK(add(talk.client.fd(), client));
+	OK(add(talk.server.fd(), server));
+	FAILS(add(talk.client.fd(), client), EEXIST);
+	echo(talk);
+	FAILS(session::rekey(talk.client.fd(), talk.to), EOPNOTSUPP);
+	// Not after it has been removed either.
+	OK(session::remove(talk.client.fd(), talk.to));
+	FAILS(add(talk.client.fd(), client), EEXIST);
+}
