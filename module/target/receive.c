@@ -13,6 +13,9 @@
 #include "memory.h"
 #include "receive.h"
 
+/* Least distance of two offsets in an unsegmented segment, bytes. */
+#define LEAST_STRIDE 128
+
 const void *sdp_receive_pull(struct sdp_packet *packet, u32 length)
 {
 	if (!pskb_may_pull(packet->skb, length))
@@ -83,6 +86,11 @@ static bool socket_matches(const struct sock *sk,
 
 	if (!inet_sk_bound_dev_eq(sock_net(sk), sk->sk_bound_dev_if, dif, sdif))
 		return false;
+	if (packet->v4 && sk->sk_family == AF_INET6 &&
+	    (ipv6_only_sock(sk) ||
+	     (!ipv6_addr_any(&sk->sk_v6_rcv_saddr) &&
+	      !ipv6_addr_v4mapped(&sk->sk_v6_rcv_saddr))))
+		return false;
 	if (packet->v4)
 		return !inet_sk(sk)->inet_rcv_saddr ||
 		       inet_sk(sk)->inet_rcv_saddr ==
@@ -100,14 +108,15 @@ static bool addresses_ok(const struct sdp_packet *packet)
 
 	if (skb->pkt_type != PACKET_HOST && skb->pkt_type != PACKET_LOOPBACK)
 		return false;
+	if (!packet->hdr->sport)
+		return false;
 	if (packet->v4)
 		return !ipv4_is_multicast(ip_hdr(skb)->saddr) &&
 		       !ipv4_is_lbcast(ip_hdr(skb)->saddr) &&
 		       !ipv4_is_zeronet(ip_hdr(skb)->saddr);
 	return !ipv6_addr_is_multicast(&packet->to.local) &&
 	       !ipv6_addr_any(&packet->to.peer) &&
-	       !ipv6_addr_v4mapped(&packet->to.peer) &&
-	       packet->hdr->sport;
+	       !ipv6_addr_v4mapped(&packet->to.peer);
 }
 
 static void tell_unreachable(const struct sdp_packet *packet)
@@ -205,6 +214,11 @@ static enum sdp_drop data_piece(struct sdp_run *run, struct sdp_packet *packet)
 		}
 		verdict = sdp_exec_data(run, rpc);
 	} else if (packet->who.id & 1) {
+		/* Before anything is remembered of whoever this is. */
+		if (!READ_ONCE(ep->server)) {
+			drop = SDP_DROP_not_server;
+			goto uncharge;
+		}
 		client = sdp_client_get(&key);
 		if (!client) {
 			drop = SDP_DROP_peer_limit;
@@ -242,6 +256,9 @@ static enum sdp_drop data_pieces(struct sdp_run *run, struct sdp_packet *packet,
 	u32 at = SDP_DATA_NIC_HEADER;
 	enum sdp_drop drop = 0;
 
+	/* No network has packets so short, and this many would take long. */
+	if (stride < LEAST_STRIDE)
+		return SDP_DROP_short;
 	while (at + sizeof(__be32) < whole->len && !drop) {
 		u32 length = min(stride, whole->len - at) - sizeof(__be32);
 		__be32 offset;
@@ -330,6 +347,9 @@ static enum sdp_drop receive_clear(struct sdp_packet *packet)
 	if (packet->hdr->type == SDP_TYPE_DATA) {
 		drop = receive_data(run, packet);
 	} else {
+		/* What only secure packets say; a run remembers the last one. */
+		run->ev.auth = 0;
+		run->ev.before = 0;
 		rpc = sdp_rpc_find_lock(&packet->who);
 		if (rpc && rpc->secure) {
 			spin_unlock(&rpc->lock);

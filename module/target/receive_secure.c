@@ -113,7 +113,7 @@ static u32 place_of(const struct sdp_packet *packet,
 		/* A NIC cut the segment: the IP ID counts its packets. */
 		sequence &= ~SDP_PLACE_INDEXED;
 		if (packet->v4)
-			sequence += ntohs(ip_hdr(packet->skb)->id) *
+			sequence += (u32)ntohs(ip_hdr(packet->skb)->id) *
 				    ntohs(hdr->packet_payload);
 	}
 	return sequence;

@@ -25,12 +25,17 @@ static struct kmem_cache *rpc_cache __read_mostly;
  */
 static u32 hash_of(const struct sdp_rpc_id *who)
 {
-	u32 other = 0;
+	u32 ports = who->port, seed = hash_seed;
 
-	if (who->id & 1)
-		other = who->addr.s6_addr32[3] ^ (u32)who->pport << 16;
-	return jhash_3words((u32)who->id, (u32)(who->id >> 32) ^ who->port,
-			    other, hash_seed);
+	if (who->id & 1) {
+		/* Whoever sends chooses these: no two may cancel out. */
+		ports |= (u32)who->pport << 16;
+		if (ipv6_addr_v4mapped(&who->addr))
+			seed = jhash_1word(who->addr.s6_addr32[3], seed);
+		else
+			seed = jhash2(who->addr.s6_addr32, 4, seed);
+	}
+	return jhash_3words((u32)who->id, (u32)(who->id >> 32), ports, seed);
 }
 
 static bool same(const struct sdp_rpc_id *a, const struct sdp_rpc_id *b)
@@ -102,10 +107,12 @@ int sdp_rpc_insert(struct sdp_rpc *rpc)
 
 	spin_lock(&rpc->lock);
 	spin_lock(&ep->lock);
-	if (ep->shutdown) {
+	/* Whoever ends all of these under @ep->lock has not been here, or has. */
+	if (ep->shutdown ||
+	    (rpc->session && sdp_session_dead(rpc->session))) {
 		spin_unlock(&ep->lock);
 		spin_unlock(&rpc->lock);
-		return -ESHUTDOWN;
+		return ep->shutdown ? -ESHUTDOWN : -ECONNRESET;
 	}
 	list_add_tail(&rpc->ep_link, &ep->rpcs);
 	ep->rpc_count++;

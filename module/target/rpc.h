@@ -147,8 +147,8 @@ struct sdp_rpc *sdp_rpc_alloc(struct sdp_endpoint *ep,
  * @rpc: from sdp_rpc_alloc().
  *
  * Context: BH disabled. Return: 0 with the lock held; -ESHUTDOWN (the socket is
- * shut down) or -EEXIST (there is one) without it: the reference stays the
- * caller's.
+ * shut down), -ECONNRESET (the session has been removed) or -EEXIST (there is
+ * one) without it: the reference stays the caller's.
  */
 int sdp_rpc_insert(struct sdp_rpc *rpc);
 

@@ -97,7 +97,8 @@ static void send_packet(struct sk_buff *skb, const struct way *path, u8 prio,
 	int err;
 
 	skb_reset_transport_header(skb);
-	skb_dst_set(skb, dst_clone(path->dst));
+	/* Under RCU the route need not be held, and may have no holder left. */
+	skb_dst_set_noref(skb, path->dst);
 	skb->priority = READ_ONCE(sk->sk_priority);
 	skb->mark = path->peer->key.mark;
 	skb_set_hash(skb, hash, PKT_HASH_TYPE_L4);
