@@ -159,9 +159,25 @@ static int install(const struct sdp_session_owner *owner,
 	return err;
 }
 
+/*
+ * If the machine was copied after the nonce was spent, the session may have
+ * come into the table after all others were wiped.
+ */
+static int check_generation(const struct sdp_session_owner *owner,
+			    const struct sdp_session_add *add, u32 generation)
+{
+	struct sdp_session_ref ref = { .size = sizeof(ref), .peer = add->peer };
+
+	if (generation == sdp_nonces_generation())
+		return 0;
+	sdp_session_del(owner, &ref);
+	return -EINVAL;
+}
+
 int sdp_session_add(const struct sdp_session_owner *owner,
 		    struct sdp_session_add *add, u32 *id)
 {
+	u32 generation = sdp_nonces_generation();
 	int err;
 
 	err = check_add(owner, add);
@@ -171,7 +187,8 @@ int sdp_session_add(const struct sdp_session_owner *owner,
 	if (!err)
 		err = sdp_nonce_spend(owner->nonces, add->own_nonce);
 	if (!err) {
-		err = install(owner, add, id);
+		err = install(owner, add, id) ?:
+		      check_generation(owner, add, generation);
 		if (err)
 			sdp_nonce_unspend(owner->nonces, add->own_nonce);
 	}

@@ -2,7 +2,12 @@
 /*
  * Own nonces of a socket. One that was given is good for one session; one that
  * was used is remembered, to tell a second use from one never given.
+ *
+ * A copy of a virtual machine has the same nonces, and perhaps the same
+ * handshake under way: when the machine may have been copied, all that were
+ * given before become unknown.
  */
+#include <linux/atomic.h>
 #include <linux/random.h>
 #include <linux/slab.h>
 
@@ -10,6 +15,8 @@
 
 /* Used nonces that are remembered. An older one reads as never given. */
 #define SPENT_MAX 4096
+
+static atomic_t generation;
 
 struct sdp_nonce {
 	struct list_head node;
@@ -23,6 +30,40 @@ void sdp_nonces_init(struct sdp_nonces *nonces)
 	INIT_LIST_HEAD(&nonces->list);
 	nonces->unspent = 0;
 	nonces->spent = 0;
+	nonces->generation = sdp_nonces_generation();
+}
+
+static void free_all(struct sdp_nonces *nonces)
+{
+	struct sdp_nonce *nonce, *next;
+
+	list_for_each_entry_safe(nonce, next, &nonces->list, node)
+		kfree(nonce);
+	INIT_LIST_HEAD(&nonces->list);
+	nonces->unspent = 0;
+	nonces->spent = 0;
+}
+
+u32 sdp_nonces_generation(void)
+{
+	return atomic_read(&generation);
+}
+
+void sdp_nonces_invalidate(void)
+{
+	atomic_inc(&generation);
+}
+
+static void lock(struct sdp_nonces *nonces)
+{
+	u32 now;
+
+	mutex_lock(&nonces->lock);
+	now = sdp_nonces_generation();
+	if (nonces->generation != now) {
+		free_all(nonces);
+		nonces->generation = now;
+	}
 }
 
 int sdp_nonces_get(struct sdp_nonces *nonces, u8 *bytes)
@@ -32,13 +73,14 @@ int sdp_nonces_get(struct sdp_nonces *nonces, u8 *bytes)
 	nonce = kzalloc(sizeof(*nonce), GFP_KERNEL_ACCOUNT);
 	if (!nonce)
 		return -ENOMEM;
-	get_random_bytes(nonce->bytes, sizeof(nonce->bytes));
-	mutex_lock(&nonces->lock);
+	lock(nonces);
 	if (nonces->unspent >= SDP_NONCES_MAX) {
 		mutex_unlock(&nonces->lock);
 		kfree(nonce);
 		return -ENOBUFS;
 	}
+	/* Under the generation that was looked at, not before. */
+	get_random_bytes(nonce->bytes, sizeof(nonce->bytes));
 	memcpy(bytes, nonce->bytes, sizeof(nonce->bytes));
 	list_add(&nonce->node, &nonces->list);
 	nonces->unspent++;
@@ -75,7 +117,7 @@ int sdp_nonce_spend(struct sdp_nonces *nonces, const u8 *bytes)
 	struct sdp_nonce *nonce;
 	int err = 0;
 
-	mutex_lock(&nonces->lock);
+	lock(nonces);
 	nonce = find(nonces, bytes);
 	if (!nonce) {
 		err = -EINVAL;
@@ -95,7 +137,7 @@ void sdp_nonce_unspend(struct sdp_nonces *nonces, const u8 *bytes)
 {
 	struct sdp_nonce *nonce;
 
-	mutex_lock(&nonces->lock);
+	lock(nonces);
 	nonce = find(nonces, bytes);
 	if (nonce && nonce->spent) {
 		nonce->spent = false;
@@ -107,11 +149,5 @@ void sdp_nonce_unspend(struct sdp_nonces *nonces, const u8 *bytes)
 
 void sdp_nonces_destroy(struct sdp_nonces *nonces)
 {
-	struct sdp_nonce *nonce, *next;
-
-	list_for_each_entry_safe(nonce, next, &nonces->list, node)
-		kfree(nonce);
-	INIT_LIST_HEAD(&nonces->list);
-	nonces->unspent = 0;
-	nonces->spent = 0;
+	free_all(nonces);
 }

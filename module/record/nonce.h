@@ -21,4 +21,14 @@ int sdp_nonce_spend(struct sdp_nonces *nonces, const u8 *bytes);
  */
 void sdp_nonce_unspend(struct sdp_nonces *nonces, const u8 *bytes);
 
+/**
+ * sdp_nonces_invalidate() - forget all nonces of all sockets.
+ *
+ * Context: any.
+ */
+void sdp_nonces_invalidate(void);
+
+/** sdp_nonces_generation() - changes with each sdp_nonces_invalidate(). */
+u32 sdp_nonces_generation(void);
+
 #endif /* SDP_RECORD_NONCE_H */

@@ -11,18 +11,26 @@
 
 #include "epoch.h"
 #include "install.h"
+#include "nonce.h"
+
+/* Nonces first: what is installed with one given before is found out. */
+static void wipe(void)
+{
+	sdp_nonces_invalidate();
+	sdp_session_wipe_all();
+}
 
 static int pm_event(struct notifier_block *nb, unsigned long action, void *data)
 {
 	if (action == PM_HIBERNATION_PREPARE || action == PM_SUSPEND_PREPARE)
-		sdp_session_wipe_all();
+		wipe();
 	return 0;
 }
 
 static int vmfork_event(struct notifier_block *nb, unsigned long action,
 			void *data)
 {
-	sdp_session_wipe_all();
+	wipe();
 	return 0;
 }
 

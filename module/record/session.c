@@ -234,7 +234,8 @@ int sdp_session_publish(struct sdp_session *session)
 	if (old) {
 		err = rhashtable_replace_fast(&table, &old->node,
 					      &session->node, table_params);
-		mark_removed(old, &list);
+		if (!err)
+			mark_removed(old, &list);
 	} else {
 		err = rhashtable_insert_fast(&table, &session->node,
 					     table_params);

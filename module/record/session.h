@@ -65,12 +65,14 @@ static inline void sdp_session_key_init(struct sdp_session_key *key,
  * @list:   struct sdp_nonce, newest first.
  * @unspent: entries that can still be used, at most SDP_NONCES_MAX.
  * @spent:   entries remembered as used.
+ * @generation: of the machine that gave them (sdp_nonces_invalidate()).
  */
 struct sdp_nonces {
 	struct mutex lock;
 	struct list_head list;
 	u32 unspent;
 	u32 spent;
+	u32 generation;
 };
 
 #define SDP_NONCES_MAX 1024

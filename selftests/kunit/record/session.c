@@ -2,6 +2,7 @@
 /* Installing, finding and removing sessions; nonces; raw keys. */
 #include <net/ipv6.h>
 
+#include "record/nonce.h"
 #include "rig.h"
 
 /* Bytes to write over a good argument, and the answer. */
@@ -89,6 +90,27 @@ static void nonces(struct kunit *test)
 							nonce));
 	KUNIT_EXPECT_EQ(test, -ENOBUFS, sdp_nonces_get(&rig.nonces[CLIENT],
 						       nonce));
+	record_rig_close(test, &rig);
+}
+
+/* A copy of the machine has the same nonces. */
+static void nonces_of_a_copy(struct kunit *test)
+{
+	struct sdp_session_add add, fresh;
+	struct record_rig rig;
+
+	record_rig_sockets(test, &rig);
+	record_rig_add(&rig, CLIENT, SDP_CIPHER_AES_128_GCM, 0, &add);
+	fresh = add;
+	KUNIT_ASSERT_EQ(test, 0, sdp_nonces_get(&rig.nonces[CLIENT],
+						add.own_nonce));
+	sdp_nonces_invalidate();
+	KUNIT_EXPECT_EQ(test, -EINVAL, sdp_session_add(&rig.owner[CLIENT], &add,
+						       NULL));
+	KUNIT_ASSERT_EQ(test, 0, sdp_nonces_get(&rig.nonces[CLIENT],
+						fresh.own_nonce));
+	KUNIT_EXPECT_EQ(test, 0, sdp_session_add(&rig.owner[CLIENT], &fresh,
+						 NULL));
 	record_rig_close(test, &rig);
 }
 
@@ -303,6 +325,7 @@ static void raw_keys(struct kunit *test)
 static struct kunit_case cases[] = {
 	KUNIT_CASE(arguments_of_add),
 	KUNIT_CASE(nonces),
+	KUNIT_CASE(nonces_of_a_copy),
 	KUNIT_CASE(sessions_per_user),
 	KUNIT_CASE(same_secret_twice),
 	KUNIT_CASE(replaced),
