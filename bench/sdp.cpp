@@ -48,8 +48,26 @@ class end {
 public:
 	end(int fd, bool region, std::size_t size) : fd_(fd), region_(region), bytes_(size) {}
 
+	/** On a connected socket, as a program without need for ids would. */
+	void request_plain()
+	{
+		check(::send(fd_, bytes_.data(), bytes_.size(), 0), "request");
+	}
+
+	void receive_plain()
+	{
+		const ssize_t length = check(::recv(fd_, bytes_.data(), bytes_.size(), 0), "receive");
+		if (static_cast<std::size_t>(length) != bytes_.size()) {
+			throw std::runtime_error("a message of another length");
+		}
+	}
+
 	void request(const sdp::address &to)
 	{
+		if (!region_) {
+			request_plain();
+			return;
+		}
 		homa_sendmsg_args args{};
 		iovec piece{bytes_.data(), bytes_.size()};
 		msghdr head{};
@@ -57,9 +75,7 @@ public:
 		head.msg_namelen = to.size();
 		head.msg_iov = &piece;
 		head.msg_iovlen = 1;
-		if (region_) {
-			head.msg_control = &args;
-		}
+		head.msg_control = &args;
 		check(::sendmsg(fd_, &head, 0), "request");
 	}
 
@@ -181,13 +197,14 @@ class sdp_client final : public client {
 public:
 	sdp_client(const plan &what, const channel &setup, variant kind)
 		: plan_(what),
+		  plain_(!kind.region),
 		  socket_(make_socket(what, kind)),
 		  end_(socket_.fd(), kind.region, what.size)
 	{
 		setup.wait_sign();
+		// Gives the socket its port, which a session names, and its peer.
+		socket_.connect(what.server);
 		if (kind.secure) {
-			// Gives the socket its address and port, which the session names.
-			socket_.connect(what.server);
 			std::array<std::byte, 128> text{};
 			const std::string local = local_address().text();
 			std::memcpy(text.data(), local.data(), local.size());
@@ -204,7 +221,7 @@ public:
 			end_.request(plan_.server);
 		}
 		for (std::size_t received = 0; received < count; ++received) {
-			end_.receive();
+			plain_ ? end_.receive_plain() : end_.receive();
 			if (sent < count) {
 				end_.request(plan_.server);
 				++sent;
@@ -228,6 +245,7 @@ private:
 	}
 
 	plan plan_;
+	bool plain_;
 	sdp::socket socket_;
 	end end_;
 };

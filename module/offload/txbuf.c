@@ -3,27 +3,29 @@
 #include <linux/slab.h>
 #include <linux/uio.h>
 
+#include "buffer.h"
 #include "txbuf.h"
 
 /* Chunks of 32 KB where memory has them, so that a segment takes few frags. */
 #define CHUNK_ORDER 3
 
+/* Shortest records that get a chunk each, bytes. */
+#define LEAST_UNIT 8192
+
 static int alloc_chunks(struct sdp_txbuf *buf, u32 order)
 {
-	gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_COMP | __GFP_NOWARN;
-	u32 count = ((u64)buf->length + (PAGE_SIZE << order) - 1) >>
-		    (PAGE_SHIFT + order);
+	gfp_t gfp = GFP_KERNEL | __GFP_COMP | __GFP_NOWARN;
+	u32 count = DIV_ROUND_UP(buf->length, buf->chunk_size);
 
 	if (order)
 		gfp |= __GFP_NORETRY;
 	buf->chunk = &buf->one;
 	if (count > 1) {
-		buf->chunk = kvcalloc(count, sizeof(*buf->chunk),
-				      GFP_KERNEL_ACCOUNT);
+		buf->chunk = kvmalloc_array(count, sizeof(*buf->chunk),
+					    GFP_KERNEL);
 		if (!buf->chunk)
 			return -ENOMEM;
 	}
-	buf->chunk_shift = PAGE_SHIFT + order;
 	for (buf->chunks = 0; buf->chunks < count; buf->chunks++) {
 		struct page *page = alloc_pages(gfp, order);
 
@@ -36,19 +38,30 @@ static int alloc_chunks(struct sdp_txbuf *buf, u32 order)
 	return 0;
 }
 
-int sdp_txbuf_alloc(struct sdp_txbuf *buf, u32 length)
+int sdp_txbuf_alloc(struct sdp_txbuf *buf, u32 length, u32 unit)
 {
-	u32 order = min_t(u32, get_order(length), CHUNK_ORDER);
+	u32 order;
 
+	/* Short records would take more chunks than a packet has fragments. */
+	if (unit < LEAST_UNIT)
+		unit = 0;
 	buf->length = length;
 	buf->ready = 0;
 	if (length <= SDP_TXBUF_LINEAR) {
-		buf->linear = kmalloc(length, GFP_KERNEL_ACCOUNT);
+		buf->linear = sdp_buffer_alloc(length);
 		return buf->linear ? 0 : -ENOMEM;
 	}
+	buf->chunk_lead = unit ? SDP_BUFFER_LEAD : 0;
+	order = get_order(min(unit ?: length, length) + buf->chunk_lead);
+	if (!unit)
+		order = min_t(u32, order, CHUNK_ORDER);
+	buf->chunk_size = unit ?: PAGE_SIZE << order;
 	if (order && !alloc_chunks(buf, order))
 		return 0;
+	/* Memory is in pieces: single pages will do. */
 	buf->length = length;
+	buf->chunk_lead = 0;
+	buf->chunk_size = PAGE_SIZE;
 	return alloc_chunks(buf, 0);
 }
 
@@ -56,7 +69,7 @@ void sdp_txbuf_free(struct sdp_txbuf *buf)
 {
 	u32 i;
 
-	kfree(buf->linear);
+	sdp_buffer_free(buf->linear, buf->length);
 	buf->linear = NULL;
 	for (i = 0; i < buf->chunks; i++)
 		put_page(buf->chunk[i]);
@@ -70,7 +83,6 @@ void sdp_txbuf_free(struct sdp_txbuf *buf)
 u32 sdp_txbuf_map(const struct sdp_txbuf *buf, u32 offset, u32 length,
 		  struct bio_vec *vec, u32 max)
 {
-	u32 size = 1U << buf->chunk_shift;
 	u32 used = 0;
 
 	if (buf->linear) {
@@ -78,11 +90,12 @@ u32 sdp_txbuf_map(const struct sdp_txbuf *buf, u32 offset, u32 length,
 		return 1;
 	}
 	while (length && used < max) {
-		u32 inside = offset & (size - 1);
-		u32 part = min(length, size - inside);
+		u32 index = offset / buf->chunk_size;
+		u32 inside = offset - index * buf->chunk_size;
+		u32 part = min(length, buf->chunk_size - inside);
 
-		bvec_set_page(&vec[used++], buf->chunk[offset >> buf->chunk_shift],
-			      part, inside);
+		bvec_set_page(&vec[used++], buf->chunk[index], part,
+			      buf->chunk_lead + inside);
 		offset += part;
 		length -= part;
 	}

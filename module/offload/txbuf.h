@@ -19,7 +19,8 @@
  * @length:   of the message.
  * @ready:    bytes from the start that are frozen and may be sent.
  * @chunks:   entries of @chunk.
- * @chunk_shift: log2 of the bytes in each chunk.
+ * @chunk_size: bytes in each chunk but the last.
+ * @chunk_lead: bytes left free before them in the chunk's memory.
  * @linear:   all of a short message, otherwise NULL.
  * @chunk:    pages of a long message, one after another, each full.
  * @one:      holds @chunk where one entry does.
@@ -28,7 +29,8 @@ struct sdp_txbuf {
 	u32 length;
 	u32 ready;
 	u32 chunks;
-	u32 chunk_shift;
+	u32 chunk_size;
+	u32 chunk_lead;
 	void *linear;
 	struct page **chunk;
 	struct page *one;
@@ -38,11 +40,13 @@ struct sdp_txbuf {
  * sdp_txbuf_alloc() - make room for a message.
  * @buf:    zeroed.
  * @length: bytes, more than 0.
+ * @unit:   bytes of a record, each of which gets a chunk of its own, placed as
+ *          buffer.h says; 0: the message has none.
  *
- * Context: process, may sleep; charged to the caller's cgroup. Return: 0 or
- * -ENOMEM.
+ * Context: process, may sleep. The socket is charged, not the caller's cgroup.
+ * Return: 0 or -ENOMEM.
  */
-int sdp_txbuf_alloc(struct sdp_txbuf *buf, u32 length);
+int sdp_txbuf_alloc(struct sdp_txbuf *buf, u32 length, u32 unit);
 
 /**
  * sdp_txbuf_free() - give the memory back, but for pages that packets share.

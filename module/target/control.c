@@ -85,7 +85,7 @@ static enum sdp_drop run_stray(struct sdp_run *run, struct sdp_packet *packet,
 	if (packet->to.session) {
 		pctx = sdp_session_transport(packet->to.session);
 	} else if (prog_event_contexts(kind) & MTP_CTX_PEER) {
-		peer = sdp_origin_peer(&packet->to);
+		peer = sdp_origin_peer(&packet->to, NULL);
 		if (IS_ERR(peer))
 			return SDP_DROP_peer_limit;
 		pctx = &peer->pctx;

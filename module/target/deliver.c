@@ -5,17 +5,14 @@
  */
 #include <linux/scatterlist.h>
 #include <linux/sched/signal.h>
-#include <linux/slab.h>
 #include <linux/sdp.h>
 
 #include "../observe/observe.h"
+#include "../offload/buffer.h"
 #include "../record/open.h"
 #include "exec.h"
 #include "memory.h"
 #include "transmit.h"
-
-/* A record's bytes, as packets hold them, take at most so many pieces. */
-#define RECORD_PIECES 64
 
 /* A record that fails so often in a row, in authenticated form, is final. */
 #define BAD_TRIES 3
@@ -146,7 +143,7 @@ static void unclaim(struct sdp_rpc *rpc, bool ready)
 
 static void release(struct sdp_received *got)
 {
-	kfree(got->first);
+	sdp_buffer_free(got->first, got->first_size);
 	got->first = NULL;
 	sdp_rpc_put(got->rpc);
 	got->rpc = NULL;
@@ -186,89 +183,89 @@ static struct sk_buff *packet_at(struct sdp_rpc *rpc, u32 offset)
 	return NULL;
 }
 
-/*
- * Describe bytes of the received message as packets hold them. Return: 0;
- * -EMSGSIZE: too many pieces.
- */
-static int map_received(struct sdp_rpc *rpc, u32 offset, u32 length,
-			struct scatterlist *sg)
+/* Copy bytes of the received message, which are all there. */
+static void gather(struct sdp_rpc *rpc, u32 offset, u32 length, u8 *memory)
 {
 	struct sk_buff *skb = packet_at(rpc, offset);
-	u32 used = 0;
 
-	sg_init_table(sg, RECORD_PIECES);
-	while (length && skb) {
+	while (length && !WARN_ON_ONCE(!skb)) {
 		const struct sdp_rx_cb *cb = sdp_rx_cb(skb);
 		u32 part = min(length, cb->end - offset);
-		int nents;
 
-		if (used + skb_shinfo(skb)->nr_frags + 1 > RECORD_PIECES ||
-		    skb_has_frag_list(skb))
-			return -EMSGSIZE;
-		nents = skb_to_sgvec_nomark(skb, sg + used,
-					    cb->start + offset - cb->offset,
-					    part);
-		if (nents < 0)
-			return nents;
-		used += nents;
+		skb_copy_bits(skb, cb->start + offset - cb->offset, memory,
+			      part);
+		memory += part;
 		offset += part;
 		length -= part;
 		skb = skb_rb_next(skb);
 	}
-	if (length)
-		return -ENODATA;
-	sg_mark_end(&sg[used - 1]);
-	return 0;
-}
-
-/* The same, in one piece of memory of its own. */
-static int gather_received(struct sdp_rpc *rpc, u32 offset, u32 length,
-			   struct scatterlist *sg, u8 **memory)
-{
-	struct sk_buff *skb = packet_at(rpc, offset);
-	u32 done = 0;
-
-	*memory = kmalloc(length, GFP_KERNEL);
-	if (!*memory)
-		return -ENOMEM;
-	for (; done < length && skb; skb = skb_rb_next(skb)) {
-		const struct sdp_rx_cb *cb = sdp_rx_cb(skb);
-		u32 part = min(length - done, cb->end - offset);
-
-		skb_copy_bits(skb, cb->start + offset - cb->offset,
-			      *memory + done, part);
-		offset += part;
-		done += part;
-	}
-	if (done < length)
-		return -ENODATA;
-	sg_init_one(sg, *memory, length);
-	return 0;
 }
 
 /**
- * struct opener - memory that opening a message's records takes.
- * @sg:     a record's bytes.
- * @memory: where they had to be gathered.
+ * struct opener - opens the records of a message, one after another.
+ * @rpc:    the message's RPC, claimed.
+ * @size:   bytes of a record's memory: of the longest.
+ * @memory: of a record as received, where it is in more than one packet.
+ * @plain:  of a record opened.
+ * @sg:     the record.
  */
 struct opener {
-	struct scatterlist sg[RECORD_PIECES];
+	struct sdp_rpc *rpc;
+	u32 size;
 	u8 *memory;
+	u8 *plain;
+	struct scatterlist sg;
 };
 
-static int source_of(struct opener *opener, struct sdp_rpc *rpc, u32 index)
+static int opener_begin(struct opener *opener, struct sdp_rpc *rpc, u32 index)
 {
-	u32 size = sdp_session_record_size(rpc->session);
-	u32 offset = sdp_layout_offset(size, index);
-	u32 length = sdp_layout_wire_length(size, rpc->open.sealed, index);
-	int err = map_received(rpc, offset, length, opener->sg);
+	u32 record_size = sdp_session_record_size(rpc->session);
 
-	kfree(opener->memory);
+	opener->rpc = rpc;
+	opener->size = sdp_layout_wire_length(record_size, rpc->open.sealed,
+					      index);
 	opener->memory = NULL;
-	if (err == -EMSGSIZE)
-		err = gather_received(rpc, offset, length, opener->sg,
-				      &opener->memory);
-	return err;
+	opener->plain = sdp_buffer_alloc(opener->size);
+	return opener->plain ? 0 : -ENOMEM;
+}
+
+static void opener_end(struct opener *opener)
+{
+	sdp_buffer_free(opener->memory, opener->size);
+	sdp_buffer_free(opener->plain, opener->size);
+}
+
+/*
+ * A record in the linear part of one packet is opened from there. Others are
+ * gathered: packets cut a record where it suits them, and the cipher's walk
+ * over odd pieces costs more than a copy (docs/perf.md).
+ */
+static int source_of(struct opener *opener, u32 index)
+{
+	struct sdp_rpc *rpc = opener->rpc;
+	u32 record_size = sdp_session_record_size(rpc->session);
+	u32 offset = sdp_layout_offset(record_size, index);
+	u32 length = sdp_layout_wire_length(record_size, rpc->open.sealed,
+					    index);
+	struct sk_buff *skb = packet_at(rpc, offset);
+	const struct sdp_rx_cb *cb;
+	u32 start;
+
+	if (WARN_ON_ONCE(!skb))
+		return -ENODATA;
+	cb = sdp_rx_cb(skb);
+	start = cb->start + offset - cb->offset;
+	if (offset + length <= cb->end && start + length <= skb_headlen(skb)) {
+		sg_init_one(&opener->sg, skb->data + start, length);
+		return 0;
+	}
+	if (!opener->memory)
+		opener->memory = sdp_buffer_alloc(opener->size);
+	if (!opener->memory)
+		return -ENOMEM;
+	gather(rpc, offset, length, opener->memory);
+	sg_init_one(&opener->sg, opener->memory, length);
+	return 0;
 }
 
 /*
@@ -335,28 +332,29 @@ static int open_head(struct sdp_received *got)
 	struct sdp_rpc *rpc = got->rpc;
 	bool again = rpc->open.head_len;
 	struct sdp_message_head head;
-	struct opener *opener;
+	struct opener opener;
 	int err;
 
-	opener = kmalloc(sizeof(*opener), GFP_KERNEL);
-	got->first = kmalloc(sdp_open_buffer(&rpc->open, 0), GFP_KERNEL);
-	if (!opener || !got->first) {
-		kfree(opener);
-		return -ENOMEM;
-	}
-	opener->memory = NULL;
-	err = source_of(opener, rpc, 0);
+	err = opener_begin(&opener, rpc, 0);
+	if (err)
+		return err;
+	err = source_of(&opener, 0);
 	if (!err)
-		err = sdp_open_first(&rpc->open, opener->sg, got->first,
+		err = sdp_open_first(&rpc->open, &opener.sg, opener.plain,
 				     sdp_rpc_is_server(rpc) ? NULL : &rpc->seal,
 				     &head, 0);
-	kfree(opener->memory);
-	kfree(opener);
+	if (err >= 0) {
+		/* Kept until it is copied out. */
+		got->first = opener.plain;
+		got->first_size = opener.size;
+		got->first_length = err;
+		got->first_start = SDP_RECORD_HEADER + head.len;
+		got->length = head.app_len;
+		opener.plain = NULL;
+	}
+	opener_end(&opener);
 	if (err < 0)
 		return err;
-	got->first_length = err;
-	got->first_start = SDP_RECORD_HEADER + head.len;
-	got->length = head.app_len;
 	if (!again)
 		receive_acks(rpc, &head);
 	return 0;
@@ -441,21 +439,20 @@ static int verified(struct sdp_rpc *rpc)
 }
 
 static int copy_record(struct sdp_received *got, struct opener *opener,
-		       u32 index, u8 *plain, struct iov_iter *to, ssize_t *copied)
+		       u32 index, struct iov_iter *to, ssize_t *copied)
 {
-	struct sdp_rpc *rpc = got->rpc;
-	int length = got->first_length;
 	u8 *from = got->first + got->first_start;
+	int length = got->first_length;
 	size_t part;
 
 	if (index) {
-		length = source_of(opener, rpc, index);
+		length = source_of(opener, index);
 		if (!length)
-			length = sdp_open_record(&rpc->open, index, opener->sg,
-						 plain, 0);
+			length = sdp_open_record(&got->rpc->open, index,
+						 &opener->sg, opener->plain, 0);
 		if (length < 0)
 			return length;
-		from = plain + SDP_RECORD_HEADER;
+		from = opener->plain + SDP_RECORD_HEADER;
 	}
 	part = min_t(size_t, length, iov_iter_count(to));
 	if (copy_to_iter(from, part, to) != part)
@@ -469,24 +466,16 @@ static ssize_t copy_sealed(struct sdp_received *got, struct iov_iter *to)
 	struct sdp_rpc *rpc = got->rpc;
 	u32 records = sdp_layout_records(sdp_session_record_size(rpc->session),
 					 rpc->open.sealed);
-	struct opener *opener = NULL;
+	struct opener opener = {};
 	ssize_t copied = 0;
-	u8 *plain = NULL;
 	int err = 0;
 	u32 i;
 
-	if (records > 1) {
-		opener = kzalloc(sizeof(*opener), GFP_KERNEL);
-		plain = kmalloc(sdp_open_buffer(&rpc->open, 1), GFP_KERNEL);
-		if (!opener || !plain)
-			err = -ENOMEM;
-	}
+	if (records > 1)
+		err = opener_begin(&opener, rpc, 1);
 	for (i = 0; i < records && !err; i++)
-		err = copy_record(got, opener, i, plain, to, &copied);
-	if (opener)
-		kfree(opener->memory);
-	kfree(opener);
-	kfree(plain);
+		err = copy_record(got, &opener, i, to, &copied);
+	opener_end(&opener);
 	if (!err)
 		err = verified(rpc);
 	if (!err)

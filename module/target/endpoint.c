@@ -138,7 +138,12 @@ void sdp_endpoint_shutdown(struct sdp_endpoint *ep)
 
 void sdp_endpoint_release(struct sdp_endpoint *ep)
 {
+	struct sdp_peer *peer;
+
 	sdp_endpoint_shutdown(ep);
+	peer = unrcu_pointer(xchg(&ep->last_peer, NULL));
+	if (peer)
+		sdp_peer_put(peer);
 	spin_lock_bh(&ports_lock);
 	move_to(ep, 0);
 	spin_unlock_bh(&ports_lock);

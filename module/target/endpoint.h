@@ -13,6 +13,8 @@
 
 #include "net.h"
 
+struct sdp_peer;
+
 /**
  * struct sdp_endpoint - embedded in a socket of ours.
  * @sk:        the socket; sockets are freed after an RCU grace period.
@@ -21,6 +23,7 @@
  * @server:    accepts requests.
  * @policy:    SDP_POLICY_*.
  * @shutdown:  set once, under @lock: nothing starts or waits any more.
+ * @last_peer: peer of the last request, held, or NULL; exchanged.
  * @port_node: in the table of ports.
  * @lock:      spinlock (bh) of the lists below. Taken inside an RPC's lock.
  * @rpcs:      all RPCs.
@@ -39,6 +42,7 @@ struct sdp_endpoint {
 	bool server;
 	u8 policy;
 	bool shutdown;
+	struct sdp_peer __rcu *last_peer;
 	struct hlist_node port_node;
 
 	spinlock_t lock ____cacheline_aligned_in_smp;

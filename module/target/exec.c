@@ -26,6 +26,7 @@ struct sdp_run *sdp_run_begin(struct sdp_net *sn)
 	struct sdp_run *run;
 
 	local_bh_disable();
+	rcu_read_lock();
 	run = this_cpu_ptr(&runs);
 	WARN_ON_ONCE(run->busy);
 	run->busy = true;
@@ -448,6 +449,7 @@ void sdp_run_finish(struct sdp_run *run)
 		take_turn(run, turn.rpc, turn.rank);
 	}
 	run->busy = false;
+	rcu_read_unlock();
 	local_bh_enable();
 }
 

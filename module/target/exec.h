@@ -3,7 +3,8 @@
  * The executor: runs the transport program's chains on events, and carries out
  * their instructions (program/mtp.h).
  *
- * A run has bottom halves disabled from sdp_run_begin() to sdp_run_finish().
+ * A run has bottom halves disabled, and the RCU read lock, from sdp_run_begin()
+ * to sdp_run_finish().
  * Between them, events are run on RPCs; what they want sent, and who is to be
  * woken, is done at the unlocking of each RPC; winners of ranks that changed
  * get their turns in sdp_run_finish().

@@ -119,7 +119,8 @@ int sdp_memory_charge_tx(struct sdp_endpoint *ep, u32 length, bool nonblock)
 		if (err)
 			return err;
 	}
-	return charge(ep, &ep->wmem, length, SK_MEM_SEND) ? 0 : -ENOBUFS;
+	return charge(ep, &ep->wmem, length + SDP_MEMORY_OVERHEAD,
+		      SK_MEM_SEND) ? 0 : -ENOBUFS;
 }
 
 void sdp_memory_uncharge_tx(struct sdp_endpoint *ep, u32 length)
@@ -127,7 +128,7 @@ void sdp_memory_uncharge_tx(struct sdp_endpoint *ep, u32 length)
 	struct sock *sk = ep->sk;
 	struct socket *socket;
 
-	uncharge(ep, &ep->wmem, length);
+	uncharge(ep, &ep->wmem, length + SDP_MEMORY_OVERHEAD);
 	/* Pairs with the setting of the bit before room is looked for. */
 	smp_mb__after_atomic();
 	rcu_read_lock();

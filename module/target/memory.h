@@ -8,6 +8,9 @@
 
 #include "endpoint.h"
 
+/* What a message costs beside its bytes: the RPC, a packet's head, slack. */
+#define SDP_MEMORY_OVERHEAD 1024
+
 /**
  * sdp_memory_charge_rx() - charge a received packet.
  * @ep:       the socket.
@@ -24,7 +27,7 @@ void sdp_memory_uncharge_rx(struct sdp_endpoint *ep, u32 truesize);
 /**
  * sdp_memory_charge_tx() - charge a message to send, waiting for room.
  * @ep:       the socket.
- * @length:   bytes.
+ * @length:   bytes; SDP_MEMORY_OVERHEAD is added.
  * @nonblock: do not wait.
  *
  * A message may be larger than what is free: it waits only until something is.

@@ -70,6 +70,7 @@ int sdp_message_send(struct sdp_endpoint *ep, struct sdp_send *send);
  * @secure:  came over a session.
  * @session: its id.
  * @first:   the first record, opened; private to the target.
+ * @first_size: bytes of its memory.
  * @first_start: where its application data begins.
  * @first_length: bytes of that.
  */
@@ -83,6 +84,7 @@ struct sdp_received {
 	bool secure;
 	u32 session;
 	u8 *first;
+	u32 first_size;
 	u32 first_start;
 	u32 first_length;
 };

@@ -54,8 +54,13 @@ static void peer_gone(struct sdp_table_entry *entry)
 
 static void client_free(struct rcu_head *rcu)
 {
-	kmem_cache_free(client_cache,
-			container_of(rcu, struct sdp_client, entry.rcu));
+	struct sdp_client *client =
+		container_of(rcu, struct sdp_client, entry.rcu);
+	struct sdp_peer *peer = rcu_dereference_protected(client->peer, true);
+
+	if (peer)
+		sdp_peer_put(peer);
+	kmem_cache_free(client_cache, client);
 }
 
 static void client_gone(struct sdp_table_entry *entry)

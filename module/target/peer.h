@@ -79,6 +79,27 @@ struct sdp_peer {
  */
 struct sdp_peer *sdp_peer_get(const struct sdp_peer_key *key, gfp_t gfp);
 
+/**
+ * sdp_peer_try() - a peer that was found before, if it is the one wanted.
+ * @peer: valid under RCU, or NULL.
+ * @key:  what is wanted.
+ *
+ * Context: RCU read lock. Return: a reference, or NULL.
+ */
+static inline struct sdp_peer *sdp_peer_try(struct sdp_peer *peer,
+					    const struct sdp_peer_key *key)
+{
+	if (peer && !memcmp(&peer->key, key, sizeof(*key)) &&
+	    refcount_inc_not_zero(&peer->entry.refs))
+		return peer;
+	return NULL;
+}
+
+static inline void sdp_peer_hold(struct sdp_peer *peer)
+{
+	refcount_inc(&peer->entry.refs);
+}
+
 static inline void sdp_peer_put(struct sdp_peer *peer)
 {
 	sdp_table_put(&peer->entry);
@@ -116,6 +137,7 @@ struct sdp_client_key {
  * @lock:  spinlock (bh), inside an RPC's lock.
  * @prog:  the program's.
  * @open:  requests of it that we hold.
+ * @peer:  peer of its last request, held, or NULL; exchanged.
  */
 struct sdp_client {
 	struct sdp_table_entry entry;
@@ -123,6 +145,7 @@ struct sdp_client {
 	spinlock_t lock;
 	struct prog_client prog;
 	atomic_t open;
+	struct sdp_peer __rcu *peer;
 };
 
 /**

@@ -147,7 +147,7 @@ enum sdp_drop sdp_receive_new(struct sdp_packet *packet,
 		drop = SDP_DROP_not_server;
 		goto refuse;
 	}
-	peer = sdp_origin_peer(&packet->to);
+	peer = sdp_origin_peer(&packet->to, client);
 	if (IS_ERR(peer)) {
 		drop = SDP_DROP_peer_limit;
 		peer = NULL;

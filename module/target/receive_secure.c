@@ -119,42 +119,57 @@ static u32 place_of(const struct sdp_packet *packet,
 	return sequence;
 }
 
+/* A new RPC for a verified packet of a request. */
+static enum sdp_drop make_rpc(struct sdp_run *run, struct sdp_packet *packet,
+			      struct sdp_epoch *epoch,
+			      const struct sdp_secure_data_hdr *hdr,
+			      struct sdp_rpc **rpc)
+{
+	int err;
+
+	if (!(packet->who.id & 1)) {
+		run->ev.id = packet->who.id;
+		run->ev.port = packet->who.pport;
+		run->ev.secure = 1;
+		sdp_exec_stray(run, NULL, PROG_EV_STRAY_DATA);
+		return SDP_DROP_no_rpc;
+	}
+	err = sdp_rx_check(epoch, msgno_of(hdr));
+	if (err)
+		return drop_of(err);
+	return sdp_receive_new(packet, packet->to.session, NULL, rpc);
+}
+
+static void discard(struct sdp_rpc *rpc)
+{
+	sdp_rpc_hold(rpc);
+	sdp_rpc_end(rpc);
+	spin_unlock(&rpc->lock);
+	sdp_rpc_put(rpc);
+}
+
+/* @rpc is locked, or NULL; unlocked on return. */
 static enum sdp_drop run_data(struct sdp_run *run, struct sdp_packet *packet,
 			      struct sdp_epoch *epoch,
-			      const struct sdp_secure_data_hdr *hdr)
+			      const struct sdp_secure_data_hdr *hdr,
+			      struct sdp_rpc *rpc)
 {
-	struct sdp_rpc *rpc = sdp_rpc_find_lock(&packet->who);
 	bool fresh = !rpc;
 	enum sdp_drop drop;
 	int verdict;
 
 	if (fresh) {
-		if (!(packet->who.id & 1)) {
-			run->ev.id = packet->who.id;
-			run->ev.port = packet->who.pport;
-			run->ev.secure = 1;
-			sdp_exec_stray(run, NULL, PROG_EV_STRAY_DATA);
-			return SDP_DROP_no_rpc;
-		}
-		verdict = sdp_rx_check(epoch, msgno_of(hdr));
-		if (verdict)
-			return drop_of(verdict);
-		drop = sdp_receive_new(packet, packet->to.session, NULL, &rpc);
+		drop = make_rpc(run, packet, epoch, hdr, &rpc);
 		if (drop)
 			return drop;
 	}
 	drop = attach(rpc, epoch, hdr);
-	if (drop) {
-		if (fresh) {
-			sdp_rpc_hold(rpc);
-			sdp_rpc_end(rpc);
-			spin_unlock(&rpc->lock);
-			sdp_rpc_put(rpc);
-		} else {
-			spin_unlock(&rpc->lock);
-		}
+	if (drop && fresh)
+		discard(rpc);
+	else if (drop)
+		spin_unlock(&rpc->lock);
+	if (drop)
 		return drop;
-	}
 	if (!sdp_rpc_is_server(rpc))
 		sdp_tx_heard(&rpc->seal);
 	if (fresh)
@@ -164,38 +179,67 @@ static enum sdp_drop run_data(struct sdp_run *run, struct sdp_packet *packet,
 	return verdict ? SDP_DROP_program : 0;
 }
 
+/*
+ * The session of a packet: most often known from the RPC that it names, which
+ * is then locked. Nothing is done to it before the packet has verified.
+ */
+static struct sdp_session *find(struct sdp_packet *packet, u32 id,
+				struct sdp_rpc **found, bool *mismatch)
+{
+	struct sdp_rpc *rpc = sdp_rpc_find_lock(&packet->who);
+
+	*found = NULL;
+	*mismatch = false;
+	if (rpc) {
+		if (rpc->session && sdp_session_id(rpc->session) == id) {
+			*found = rpc;
+			return rpc->session;
+		}
+		spin_unlock(&rpc->lock);
+		*mismatch = true;
+	}
+	return session_of(packet, id);
+}
+
 static enum sdp_drop receive_data(struct sdp_packet *packet)
 {
+	struct sdp_endpoint *ep = packet->to.ep;
 	const struct sdp_secure_data_hdr *hdr;
 	struct sdp_session *session;
 	struct sdp_epoch *epoch;
+	struct sdp_rpc *rpc;
 	struct sdp_run *run;
 	enum sdp_drop drop;
+	bool mismatch;
 	u32 truesize;
 
 	hdr = sdp_receive_pull(packet, sizeof(*hdr));
 	if (!hdr)
 		return SDP_DROP_short;
-	session = session_of(packet, ntohl(hdr->session));
+	run = sdp_run_begin(packet->to.sn);
+	session = find(packet, ntohl(hdr->session), &rpc, &mismatch);
+	drop = SDP_DROP_no_session;
 	if (!session)
-		return SDP_DROP_no_session;
+		goto finish;
 	packet->to.session = session;
 	epoch = sdp_open_header(session, hdr, &packet->to.local);
-	if (IS_ERR(epoch))
-		return drop_of(PTR_ERR(epoch));
-	run = sdp_run_begin(packet->to.sn);
+	drop = IS_ERR(epoch) ? drop_of(PTR_ERR(epoch)) : 0;
+	if (!drop && mismatch)
+		drop = SDP_DROP_mismatch;
+	if (drop)
+		goto unlock;
 	run->ev.auth = !!(hdr->flags & SDP_DATA_AUTHENTICATED);
 	if (run->ev.auth) {
 		drop = check_authenticated(packet, epoch);
 		if (drop)
-			goto finish;
+			goto unlock;
 		hdr = sdp_receive_pull(packet, sizeof(*hdr));
 	}
 	truesize = packet->skb->truesize;
-	if (!sdp_memory_charge_rx(packet->to.ep, truesize)) {
+	if (!sdp_memory_charge_rx(ep, truesize)) {
 		sdp_count(run->sn->net, SDP_CTR_mem_refused);
 		drop = SDP_DROP_memory;
-		goto finish;
+		goto unlock;
 	}
 	run->ev.message_length = ntohl(hdr->message_length);
 	run->ev.incoming = ntohl(hdr->incoming);
@@ -204,10 +248,15 @@ static enum sdp_drop receive_data(struct sdp_packet *packet)
 	run->ev.length = packet->skb->len - sizeof(*hdr);
 	run->payload = sizeof(*hdr);
 	run->skb = packet->skb;
-	drop = run_data(run, packet, epoch, hdr);
+	drop = run_data(run, packet, epoch, hdr, rpc);
 	packet->skb = run->skb;
 	if (run->skb)
-		sdp_memory_uncharge_rx(packet->to.ep, truesize);
+		sdp_memory_uncharge_rx(ep, truesize);
+	goto finish;
+
+unlock:
+	if (rpc)
+		spin_unlock(&rpc->lock);
 finish:
 	sdp_run_finish(run);
 	return drop;

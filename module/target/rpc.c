@@ -319,7 +319,7 @@ int sdp_rpc_init(void)
 		spin_lock_init(&buckets[i].lock);
 	}
 	rpc_cache = kmem_cache_create("sdp_rpc", sizeof(struct sdp_rpc), 0,
-				      SLAB_HWCACHE_ALIGN | SLAB_ACCOUNT |
+				      SLAB_HWCACHE_ALIGN |
 				      SLAB_TYPESAFE_BY_RCU, rpc_construct);
 	if (!rpc_cache) {
 		kvfree(buckets);

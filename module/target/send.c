@@ -11,6 +11,7 @@
 #include <linux/sdp.h>
 
 #include "../observe/observe.h"
+#include "../offload/buffer.h"
 #include "../record/seal.h"
 #include "exec.h"
 #include "memory.h"
@@ -152,13 +153,13 @@ static int hand_on(struct sdp_rpc *rpc, u32 ready, bool first)
 	return run_request(rpc, ready);
 }
 
-static int make_buffer(struct sdp_rpc *rpc, u32 length, bool nonblock)
+static int make_buffer(struct sdp_rpc *rpc, u32 length, u32 unit, bool nonblock)
 {
 	int err = sdp_memory_charge_tx(rpc->ep, length, nonblock);
 
 	if (err)
 		return err;
-	err = sdp_txbuf_alloc(&rpc->tx, length);
+	err = sdp_txbuf_alloc(&rpc->tx, length, unit);
 	if (err) {
 		rpc->tx.length = 0;
 		sdp_memory_uncharge_tx(rpc->ep, length);
@@ -184,7 +185,7 @@ static int send_clear(struct sdp_rpc *rpc, const struct sdp_send *send)
 		return -EINVAL;
 	if (length > HOMA_MAX_MESSAGE_LENGTH)
 		return -EMSGSIZE;
-	err = make_buffer(rpc, length, send->nonblock);
+	err = make_buffer(rpc, length, 0, send->nonblock);
 	if (err)
 		return err;
 	err = sdp_txbuf_copy_from_iter(&rpc->tx, 0, length, send->from);
@@ -290,15 +291,17 @@ static int send_secure(struct sdp_rpc *rpc, const struct sdp_send *send)
 	err = begin_sealing(rpc, &seal, &head, send->nonblock);
 	if (err)
 		return err;
-	err = make_buffer(rpc, rpc->seal.sealed, send->nonblock);
+	err = make_buffer(rpc, rpc->seal.sealed,
+			  sdp_layout_wire_size(seal.record_size),
+			  send->nonblock);
 	if (err)
 		return err;
 	/* Plaintext on its way: nobody else can write it. */
-	plain = kmalloc(sdp_seal_buffer(&seal, 0), GFP_KERNEL);
+	plain = sdp_buffer_alloc(sdp_seal_buffer(&seal, 0));
 	if (!plain)
 		return -ENOMEM;
 	err = seal_all(rpc, &seal, plain, send->from);
-	kfree(plain);
+	sdp_buffer_free(plain, sdp_seal_buffer(&seal, 0));
 	if (err)
 		give_up(rpc);
 	return err;
@@ -312,10 +315,32 @@ static int send_message(struct sdp_rpc *rpc, const struct sdp_send *send)
 	return err > 0 ? -EINVAL : err;
 }
 
+/* The peer of a request: most often that of the one before. */
+static struct sdp_peer *find_peer(struct sdp_endpoint *ep,
+				  const struct sdp_address *to)
+{
+	struct sdp_peer_key key;
+	struct sdp_peer *peer, *old;
+
+	peer_key(&key, ep, to);
+	rcu_read_lock();
+	peer = sdp_peer_try(rcu_dereference(ep->last_peer), &key);
+	rcu_read_unlock();
+	if (likely(peer))
+		return peer;
+	peer = sdp_peer_get(&key, GFP_KERNEL);
+	if (IS_ERR(peer))
+		return peer;
+	sdp_peer_hold(peer);
+	old = unrcu_pointer(xchg(&ep->last_peer, RCU_INITIALIZER(peer)));
+	if (old)
+		sdp_peer_put(old);
+	return peer;
+}
+
 static int send_request(struct sdp_endpoint *ep, struct sdp_send *send)
 {
 	struct sdp_session *session;
-	struct sdp_peer_key key;
 	struct sdp_rpc_id who;
 	struct dst_entry *dst;
 	struct sdp_peer *peer;
@@ -330,9 +355,7 @@ static int send_request(struct sdp_endpoint *ep, struct sdp_send *send)
 	session = choose_session(ep, send);
 	if (IS_ERR(session))
 		return PTR_ERR(session);
-	peer_key(&key, ep, &send->to);
-	err = -ENOMEM;
-	peer = sdp_peer_get(&key, GFP_KERNEL);
+	peer = find_peer(ep, &send->to);
 	if (IS_ERR(peer)) {
 		err = PTR_ERR(peer);
 		goto put_session;

@@ -2,6 +2,7 @@
 #include <linux/random.h>
 #include <net/protocol.h>
 
+#include "../offload/buffer.h"
 #include "../offload/segment.h"
 #include "exec.h"
 #include "icmp.h"
@@ -52,9 +53,12 @@ int sdp_target_init(void)
 {
 	int err;
 
-	err = sdp_rpc_init();
+	err = sdp_buffer_init();
 	if (err)
 		return err;
+	err = sdp_rpc_init();
+	if (err)
+		goto exit_buffer;
 	err = sdp_peer_init();
 	if (err)
 		goto exit_rpc;
@@ -82,6 +86,8 @@ exit_peer:
 	sdp_peer_exit();
 exit_rpc:
 	sdp_rpc_exit();
+exit_buffer:
+	sdp_buffer_exit();
 	return err;
 }
 
@@ -93,6 +99,7 @@ void sdp_target_exit(void)
 	sdp_exec_exit();
 	sdp_peer_exit();
 	sdp_rpc_exit();
+	sdp_buffer_exit();
 }
 
 static const struct net_protocol protocol_v4 = {

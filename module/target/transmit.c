@@ -244,10 +244,9 @@ void sdp_transmit_data(struct sdp_rpc *rpc, const struct mtp_insn *insn)
 	u32 payload, room, overhead;
 	struct way path;
 
-	rcu_read_lock();
 	if (path_of(&path, rpc->who.sn, rpc->ep->sk, rpc->peer)) {
 		sdp_count(rpc->who.sn->net, SDP_CTR_tx_errors);
-		goto out;
+		return;
 	}
 	overhead = path.ip_header + header;
 	if (insn->flags & MTP_TX_AUTH)
@@ -264,22 +263,16 @@ void sdp_transmit_data(struct sdp_rpc *rpc, const struct mtp_insn *insn)
 		send_segment(rpc, &path, insn, offset, length, payload);
 		offset += length;
 	} while (offset < end);
-out:
-	rcu_read_unlock();
 }
 
 bool sdp_transmit_paced(struct sdp_rpc *rpc)
 {
 	struct dst_entry *dst;
-	bool paced;
 
 	if (!sdp_pacer_active())
 		return false;
-	rcu_read_lock();
 	dst = sdp_peer_route(rpc->peer, rpc->ep->sk);
-	paced = !IS_ERR(dst) && sdp_pacer_paced(rpc->who.sn, dst->dev);
-	rcu_read_unlock();
-	return paced;
+	return !IS_ERR(dst) && sdp_pacer_paced(rpc->who.sn, dst->dev);
 }
 
 static const u16 sent_counter[] = {
@@ -427,15 +420,14 @@ void sdp_transmit_control(struct sdp_rpc *rpc, const struct mtp_insn *insn,
 	if (rpc->secure)
 		sdp_control_of_request(&control, server ? NULL : &rpc->seal,
 				       server ? &rpc->open : NULL);
-	rcu_read_lock();
 	if (path_of(&path, rpc->who.sn, rpc->ep->sk, rpc->peer))
 		sdp_count(rpc->who.sn->net, SDP_CTR_tx_errors);
 	else
 		send_control(&path, &to, rpc->session, &control, insn, count);
-	rcu_read_unlock();
 }
 
-struct sdp_peer *sdp_origin_peer(const struct sdp_origin *to)
+struct sdp_peer *sdp_origin_peer(const struct sdp_origin *to,
+				 struct sdp_client *client)
 {
 	const struct sock *sk = to->ep->sk;
 	struct sdp_peer_key key = {
@@ -443,8 +435,21 @@ struct sdp_peer *sdp_origin_peer(const struct sdp_origin *to)
 		.oif = to->ifindex, .mark = READ_ONCE(sk->sk_mark),
 		.uid = from_kuid_munged(&init_user_ns, sk->sk_uid),
 	};
+	struct sdp_peer *peer, *old;
 
-	return sdp_peer_get(&key, GFP_ATOMIC);
+	if (!client)
+		return sdp_peer_get(&key, GFP_ATOMIC);
+	peer = sdp_peer_try(rcu_dereference(client->peer), &key);
+	if (likely(peer))
+		return peer;
+	peer = sdp_peer_get(&key, GFP_ATOMIC);
+	if (IS_ERR(peer))
+		return peer;
+	sdp_peer_hold(peer);
+	old = unrcu_pointer(xchg(&client->peer, RCU_INITIALIZER(peer)));
+	if (old)
+		sdp_peer_put(old);
+	return peer;
 }
 
 void sdp_transmit_answer(const struct sdp_origin *to, u64 id,
@@ -461,13 +466,11 @@ void sdp_transmit_answer(const struct sdp_origin *to, u64 id,
 
 	if (insn->op != MTP_PACKET)
 		return;
-	peer = sdp_origin_peer(to);
+	peer = sdp_origin_peer(to, NULL);
 	if (IS_ERR(peer))
 		return;
-	rcu_read_lock();
 	if (!path_of(&path, to->sn, to->ep->sk, peer))
 		send_control(&path, &address, to->session, &control, insn,
 			     count);
-	rcu_read_unlock();
 	sdp_peer_put(peer);
 }

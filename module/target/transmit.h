@@ -57,10 +57,14 @@ void sdp_transmit_answer(const struct sdp_origin *to, u64 id,
 			 const struct mtp_insn *insn, u32 count);
 
 /**
- * sdp_origin_peer() - the peer that an origin is, for its program context.
- * Return: a reference, or ERR_PTR.
+ * sdp_origin_peer() - the peer that an origin is.
+ * @to:     the origin.
+ * @client: remembers it for the next time; or NULL.
+ *
+ * Context: in a run. Return: a reference, or ERR_PTR.
  */
-struct sdp_peer *sdp_origin_peer(const struct sdp_origin *to);
+struct sdp_peer *sdp_origin_peer(const struct sdp_origin *to,
+				 struct sdp_client *client);
 
 /** sdp_transmit_paced() - is the link to a peer kept short by pacing? */
 bool sdp_transmit_paced(struct sdp_rpc *rpc);
