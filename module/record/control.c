@@ -55,7 +55,10 @@ int sdp_control_seal(struct sdp_session *session, void *pkt, unsigned int len,
 	if (!(common->type & SDP_TYPE_SECURE) ||
 	    sdp_wire_control_length(common->type) != len)
 		return -EINVAL;
+	/* Unlike clear packets; nobody looks at them. */
+	common->flags = 0;
 	common->checksum = 0;
+	common->urgent = 0;
 	rcu_read_lock();
 	epoch = rcu_dereference(session->tx);
 	if (epoch)
