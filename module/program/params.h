@@ -17,8 +17,7 @@
  * @unsched_bytes: bytes of our messages that are sent without a grant.
  * @max_unsched:   most unscheduled bytes that are taken from a peer.
  * @window:        bytes that one message may have granted and not received.
- * @max_incoming:  bytes that all messages may have granted and not received;
- *                 at least two @quantum.
+ * @max_incoming:  bytes that all messages may have granted and not received.
  * @quantum:       grants are multiples of it (or the length); 0 or 1: any.
  * @max_message:   longest message, bytes; [0] clear, [1] secure (sealed).
  * @pace_bytes:    messages of at most so many bytes are not paced.

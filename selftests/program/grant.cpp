@@ -98,6 +98,17 @@ TEST_F(Grant, within_the_cap)
 	EXPECT_EQ(turn(0, 1), Words{}) << "over the cap after it was lowered";
 }
 
+TEST_F(Grant, one_quantum_where_the_cap_is_less)
+{
+	params.quantum = 4096;
+	params.max_incoming = 100;
+	begin(9000);
+	EXPECT_EQ(turn(0, 1), (Words{"GRANT 12288 prio 0"}));
+	EXPECT_EQ(turn(0, 1), Words{});
+	receive(12288);
+	EXPECT_EQ(turn(0, 1), (Words{"GRANT 16384 prio 0"}));
+}
+
 TEST_F(Grant, who_was_denied_is_called_when_bytes_arrive)
 {
 	begin(9000);

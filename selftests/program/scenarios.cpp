@@ -130,6 +130,7 @@ TEST_F(Scenario, aborted_requests_leave_nothing_at_the_server)
 	for (u64 when = 0; when < 2000; when += 90) {
 		World world({});
 		std::vector<u64> ids;
+		ids.reserve(6);
 		for (int i = 0; i < 6; i++)
 			ids.push_back(world.request(0, 1, i % 2 != 0, 200000, 200000));
 		world.at(world.now() + when * us, [&] {
@@ -155,7 +156,7 @@ TEST_F(Scenario, shortest_first)
 // A long message among short ones that never cease, with and without its share.
 TEST_F(Scenario, the_oldest_does_not_starve)
 {
-	u64 took[2];
+	u64 took[2]{};
 	for (const u32 share : {0U, 100U}) {
 		World world({.hosts = 3});
 		world.host(2).params.overcommit = 1;
@@ -177,7 +178,7 @@ TEST_F(Scenario, the_oldest_does_not_starve)
 // Clear messages that are granted everything they ask for and never come.
 TEST_F(Scenario, clear_hoarders_do_not_hinder_secure)
 {
-	u64 took[2];
+	u64 took[2]{};
 	for (const int hoarders : {0, 30}) {
 		World world({.hosts = 33});
 		for (int i = 2; i < 2 + hoarders; i++) {

@@ -275,6 +275,7 @@ std::vector<std::shared_ptr<Rpc>> World::winners(Host &h, u32 rank)
 			first = rpc;
 	}
 	std::vector<std::shared_ptr<Rpc>> order;
+	order.reserve(best.size());
 	for (auto &[group, rpc] : best)
 		order.push_back(rpc);
 	std::stable_sort(order.begin(), order.end(), [rank](const auto &a, const auto &b) {

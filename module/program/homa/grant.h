@@ -80,7 +80,8 @@ static inline void homa_grant_settle(const struct prog_ev *ev,
 /*
  * Bytes that messages of a class may be granted now. The other class counts for
  * no more than half, so what it holds never keeps this one from its own half;
- * and clear messages take no more than half while secure ones wait.
+ * and clear messages take no more than half while secure ones wait. A class that
+ * holds nothing gets a quantum even where the cap is less than that.
  */
 static inline u32 homa_grant_room(const struct prog_params *params,
 				  const struct prog_host *host, u32 class)
@@ -91,6 +92,8 @@ static inline u32 homa_grant_room(const struct prog_params *params,
 
 	if (!class && host->ranked[1] && most > half)
 		most = half;
+	if (!host->held[class] && most < params->quantum)
+		return params->quantum;
 	return host->held[class] < most ? most - host->held[class] : 0;
 }
 
