@@ -3,6 +3,7 @@
 #include <net/gso.h>
 #include <net/protocol.h>
 
+#include "merge.h"
 #include "segment.h"
 
 /* Bytes 4-7 of the header are the place of a packet's payload; byte 12 holds
@@ -54,6 +55,8 @@ static struct sk_buff *gso_segment(struct sk_buff *skb,
 	struct sk_buff *segs, *seg;
 	u32 place, header;
 
+	if (sdp_merge_is_list(skb))
+		return skb_segment_list(skb, features, skb_mac_header_len(skb));
 	if (!pskb_may_pull(skb, MIN_HEADER))
 		return ERR_PTR(-EINVAL);
 	header = (skb->data[DOFF_OFFSET] >> 4) * 4;
@@ -77,11 +80,19 @@ static struct sk_buff *gso_segment(struct sk_buff *skb,
 }
 
 static const struct net_offload offload_v4 = {
-	.callbacks = { .gso_segment = gso_segment },
+	.callbacks = {
+		.gso_segment = gso_segment,
+		.gro_receive = sdp_merge_receive,
+		.gro_complete = sdp_merge_complete_v4,
+	},
 };
 
 static const struct net_offload offload_v6 = {
-	.callbacks = { .gso_segment = gso_segment },
+	.callbacks = {
+		.gso_segment = gso_segment,
+		.gro_receive = sdp_merge_receive,
+		.gro_complete = sdp_merge_complete_v6,
+	},
 };
 
 int sdp_segment_init(u8 protocol)

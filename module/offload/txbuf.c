@@ -9,6 +9,9 @@
 /* Chunks of 32 KB where memory has them, so that a segment takes few frags. */
 #define CHUNK_ORDER 3
 
+/* Longest message that shares a page with others, bytes. */
+#define LONGEST_PART 12288
+
 /* Shortest records that get a chunk each, bytes. */
 #define LEAST_UNIT 8192
 
@@ -38,7 +41,26 @@ static int alloc_chunks(struct sdp_txbuf *buf, u32 order)
 	return 0;
 }
 
-int sdp_txbuf_alloc(struct sdp_txbuf *buf, u32 length, u32 unit)
+/* A message of one packet, in a part of a page as TCP's bytes are. */
+static int alloc_part(struct sdp_txbuf *buf)
+{
+	struct page_frag *frag = &current->task_frag;
+	u32 lead = SDP_BUFFER_LEAD;
+
+	if (!skb_page_frag_refill(buf->length + lead + 16, frag, GFP_KERNEL))
+		return -ENOMEM;
+	frag->offset = ALIGN(frag->offset, 16);
+	get_page(frag->page);
+	buf->one = frag->page;
+	buf->chunk = &buf->one;
+	buf->chunks = 1;
+	buf->chunk_size = buf->length;
+	buf->chunk_lead = frag->offset + lead;
+	frag->offset += buf->length + lead;
+	return 0;
+}
+
+int sdp_txbuf_alloc(struct sdp_txbuf *buf, u32 length, u32 unit, void *small)
 {
 	u32 order;
 
@@ -48,9 +70,11 @@ int sdp_txbuf_alloc(struct sdp_txbuf *buf, u32 length, u32 unit)
 	buf->length = length;
 	buf->ready = 0;
 	if (length <= SDP_TXBUF_LINEAR) {
-		buf->linear = sdp_buffer_alloc(length);
-		return buf->linear ? 0 : -ENOMEM;
+		buf->linear = small;
+		return 0;
 	}
+	if (length <= LONGEST_PART)
+		return alloc_part(buf);
 	buf->chunk_lead = unit ? SDP_BUFFER_LEAD : 0;
 	order = get_order(min(unit ?: length, length) + buf->chunk_lead);
 	if (!unit)
@@ -69,7 +93,6 @@ void sdp_txbuf_free(struct sdp_txbuf *buf)
 {
 	u32 i;
 
-	sdp_buffer_free(buf->linear, buf->length);
 	buf->linear = NULL;
 	for (i = 0; i < buf->chunks; i++)
 		put_page(buf->chunk[i]);

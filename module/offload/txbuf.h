@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The bytes of a message that is being sent, in kernel memory that nobody else
- * can write: sealed records, or plaintext in the clear. A short message is one
- * linear buffer that is copied into each packet; a longer one is in pages that
- * packets share and never write.
+ * can write: sealed records, or plaintext in the clear. A very short message is
+ * in memory of its RPC and copied into each packet; a longer one is in pages
+ * that packets share and never write.
  */
 #ifndef SDP_OFFLOAD_TXBUF_H
 #define SDP_OFFLOAD_TXBUF_H
@@ -11,8 +11,8 @@
 #include <linux/bvec.h>
 #include <linux/skbuff.h>
 
-/* Longest message that is kept linear, bytes. */
-#define SDP_TXBUF_LINEAR 1536
+/* Longest message that is kept in memory of its RPC, bytes. */
+#define SDP_TXBUF_LINEAR 192
 
 /**
  * struct sdp_txbuf - bytes of a message; zeroed when new.
@@ -21,7 +21,7 @@
  * @chunks:   entries of @chunk.
  * @chunk_size: bytes in each chunk but the last.
  * @chunk_lead: bytes left free before them in the chunk's memory.
- * @linear:   all of a short message, otherwise NULL.
+ * @linear:   all of a very short message, otherwise NULL; not owned.
  * @chunk:    pages of a long message, one after another, each full.
  * @one:      holds @chunk where one entry does.
  */
@@ -42,11 +42,12 @@ struct sdp_txbuf {
  * @length: bytes, more than 0.
  * @unit:   bytes of a record, each of which gets a chunk of its own, placed as
  *          buffer.h says; 0: the message has none.
+ * @small:  SDP_TXBUF_LINEAR bytes that live as long as @buf.
  *
  * Context: process, may sleep. The socket is charged, not the caller's cgroup.
  * Return: 0 or -ENOMEM.
  */
-int sdp_txbuf_alloc(struct sdp_txbuf *buf, u32 length, u32 unit);
+int sdp_txbuf_alloc(struct sdp_txbuf *buf, u32 length, u32 unit, void *small);
 
 /**
  * sdp_txbuf_free() - give the memory back, but for pages that packets share.

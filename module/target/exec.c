@@ -190,6 +190,7 @@ static void raise(struct raised *raised, u32 kind, u32 length)
 static void apply(struct sdp_run *run, struct sdp_rpc *rpc,
 		  struct raised *raised)
 {
+	bool lost = false;
 	u32 i;
 
 	for (i = 0; i < run->out.count; i++) {
@@ -200,7 +201,8 @@ static void apply(struct sdp_run *run, struct sdp_rpc *rpc,
 			rpc->rx_length = insn->a;
 			break;
 		case MTP_RX_ADD:
-			if (!keep(run, rpc, insn)) {
+			if (!lost && !keep(run, rpc, insn)) {
+				lost = true;
 				run->ev.error = ENOMEM;
 				raise(raised, PROG_EV_ABORT, 0);
 			}

@@ -10,6 +10,7 @@
 
 #include "../observe/observe.h"
 #include "../observe/trace.h"
+#include "../offload/merge.h"
 #include "memory.h"
 #include "receive.h"
 
@@ -411,7 +412,7 @@ static enum sdp_drop receive(struct sdp_packet *packet, struct net *net)
 	return receive_clear(packet);
 }
 
-int sdp_receive(struct sk_buff *skb)
+static void receive_one(struct sk_buff *skb)
 {
 	struct net *net = dev_net(skb->dev);
 	struct sdp_packet packet = {
@@ -426,6 +427,27 @@ int sdp_receive(struct sk_buff *skb)
 			kfree_skb(packet.skb);
 		else
 			consume_skb(packet.skb);
+	}
+}
+
+int sdp_receive(struct sk_buff *skb)
+{
+	struct sk_buff *rest = NULL, *next;
+
+	if (sdp_merge_is_list(skb)) {
+		rest = sdp_merge_split(skb);
+		if (unlikely(sdp_merge_is_list(skb))) {
+			sdp_count_drop(dev_net(skb->dev),
+				       SDP_DROP_fragment_memory, skb);
+			kfree_skb(skb);
+			return 0;
+		}
+	}
+	receive_one(skb);
+	for (; rest; rest = next) {
+		next = rest->next;
+		skb_mark_not_on_list(rest);
+		receive_one(rest);
 	}
 	return 0;
 }

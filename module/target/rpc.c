@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <linux/jhash.h>
 #include <linux/random.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
@@ -16,26 +15,27 @@ struct bucket {
 };
 
 static struct bucket *buckets __read_mostly;
-static u32 hash_seed __read_mostly;
+static u64 hash_factor[7] __read_mostly;
 static struct kmem_cache *rpc_cache __read_mostly;
 
 /*
- * Our own ids are unique in the namespace, and a receiver may name a request
- * by its id alone; those of other hosts are not.
+ * Multiply-shift hashing with random 64-bit factors is universal: who does not
+ * know them cannot choose ids that collide. Our own ids are unique in the
+ * namespace, and a receiver may name a request by its id alone; those of other
+ * hosts are not.
  */
 static u32 hash_of(const struct sdp_rpc_id *who)
 {
-	u32 ports = who->port, seed = hash_seed;
+	u64 sum = (u32)who->id * hash_factor[0] +
+		  (who->id >> 32) * hash_factor[1] +
+		  who->port * hash_factor[2];
 
-	if (who->id & 1) {
-		/* Whoever sends chooses these: no two may cancel out. */
-		ports |= (u32)who->pport << 16;
-		if (ipv6_addr_v4mapped(&who->addr))
-			seed = jhash_1word(who->addr.s6_addr32[3], seed);
-		else
-			seed = jhash2(who->addr.s6_addr32, 4, seed);
-	}
-	return jhash_3words((u32)who->id, (u32)(who->id >> 32), ports, seed);
+	if (who->id & 1)
+		sum += who->addr.s6_addr32[3] * hash_factor[3] +
+		       who->addr.s6_addr32[2] * hash_factor[4] +
+		       who->addr.s6_addr32[1] * hash_factor[5] +
+		       who->pport * hash_factor[6];
+	return sum >> 32;
 }
 
 static bool same(const struct sdp_rpc_id *a, const struct sdp_rpc_id *b)
@@ -310,7 +310,7 @@ int sdp_rpc_init(void)
 {
 	u32 i;
 
-	get_random_bytes(&hash_seed, sizeof(hash_seed));
+	get_random_bytes(hash_factor, sizeof(hash_factor));
 	buckets = kvmalloc_array(BUCKETS, sizeof(*buckets), GFP_KERNEL);
 	if (!buckets)
 		return -ENOMEM;
@@ -318,9 +318,13 @@ int sdp_rpc_init(void)
 		INIT_HLIST_NULLS_HEAD(&buckets[i].head, i);
 		spin_lock_init(&buckets[i].lock);
 	}
-	rpc_cache = kmem_cache_create("sdp_rpc", sizeof(struct sdp_rpc), 0,
-				      SLAB_HWCACHE_ALIGN |
-				      SLAB_TYPESAFE_BY_RCU, rpc_construct);
+	/* A very short message is copied from user space to its place. */
+	rpc_cache = kmem_cache_create_usercopy("sdp_rpc",
+					       sizeof(struct sdp_rpc), 0,
+					       SLAB_HWCACHE_ALIGN |
+					       SLAB_TYPESAFE_BY_RCU,
+					       offsetof(struct sdp_rpc, small),
+					       SDP_TXBUF_LINEAR, rpc_construct);
 	if (!rpc_cache) {
 		kvfree(buckets);
 		return -ENOMEM;

@@ -40,6 +40,7 @@ struct sdp_rpc_id {
  * @hashed:  found in the table; false once it has ended. Under @lock.
  * @refs:    the table's, one per task or softirq that works without @lock.
  * @who:     what it is found by; constant while it is hashed.
+ * @small:   bytes of a very short message that is sent.
  * @secure:  belongs to @session.
  * @private: only a receiver that names it gets the response.
  * @over:    ended: no instruction is carried out any more. Under @lock.
@@ -79,6 +80,7 @@ struct sdp_rpc {
 	bool hashed;
 	refcount_t refs;
 	struct sdp_rpc_id who;
+	u8 small[SDP_TXBUF_LINEAR] __aligned(16);
 	/* Zeroed from here at the start of each life. */
 	bool secure;
 	bool private;

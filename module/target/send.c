@@ -159,7 +159,7 @@ static int make_buffer(struct sdp_rpc *rpc, u32 length, u32 unit, bool nonblock)
 
 	if (err)
 		return err;
-	err = sdp_txbuf_alloc(&rpc->tx, length, unit);
+	err = sdp_txbuf_alloc(&rpc->tx, length, unit, rpc->small);
 	if (err) {
 		rpc->tx.length = 0;
 		sdp_memory_uncharge_tx(rpc->ep, length);

@@ -33,7 +33,7 @@ static void init_program(struct prog_params *prog)
 	prog->dead_ns = 100 * NSEC_PER_MSEC;
 	prog->need_ack_ns = 2 * NSEC_PER_MSEC;
 	prog->forget_ns = 100 * NSEC_PER_MSEC;
-	prog->unsched_bytes = 40000;
+	prog->unsched_bytes = 66000;
 	prog->max_unsched = 131072;
 	prog->window = 100000;
 	prog->max_incoming = 400000;
