@@ -257,8 +257,10 @@ void fetcher::again(piece part, const std::error_code &why)
 		throw std::system_error(why, part.of->what.path);
 	}
 	++retries_;
-	if (!options_.psk.empty() && why == std::errc::timed_out && part.sent > handshake_) {
-		// The server may have been restarted, without our session.
+	std::cerr << part.of->what.path << ": " << why.message() << "; asking again\n";
+	const bool often = part.tries > 2 && why == std::errc::timed_out;
+	if (often && !options_.psk.empty() && part.sent > handshake_) {
+		// The server may have been restarted, and not know our session.
 		handshake_ = clock::now();
 		sdp::psk_connect(client_.underlying(), options_.server,
 				 sdp::secret::load(options_.psk), options_.handshake);

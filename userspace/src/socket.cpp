@@ -207,13 +207,14 @@ std::optional<message> socket::state::read_region()
 	message result;
 	result.id_ = args.id;
 	result.cookie_ = args.completion_cookie;
-	result.peer_ =
-		address::from(reinterpret_cast<sockaddr *>(&peer), head.msg_namelen).unmapped();
 	result.secure_ = only_secure;
 	if (error != 0) {
+		// The kernel names no peer when recvmsg fails.
 		result.error_ = make_code(error);
 		return result;
 	}
+	result.peer_ =
+		address::from(reinterpret_cast<sockaddr *>(&peer), head.msg_namelen).unmapped();
 	const std::size_t pages = std::min<std::size_t>(args.num_bpages, HOMA_MAX_BPAGES);
 	result.size_ = static_cast<std::size_t>(size);
 	region->locate(offsets.first(pages), result.size_, result.chunks_);

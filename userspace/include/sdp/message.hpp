@@ -53,6 +53,7 @@ public:
 	[[nodiscard]] bool is_request() const noexcept { return (id_ & 1) != 0; }
 	/** What the request was sent with; 0 in a request. */
 	[[nodiscard]] std::uint64_t cookie() const noexcept { return cookie_; }
+	/** The other end; the any-address in a failure where a receive region is used. */
 	[[nodiscard]] const address &peer() const noexcept { return peer_; }
 
 	/**
