@@ -99,7 +99,7 @@ public:
 		head.msg_namelen = peer_length_;
 		head.msg_iov = &piece;
 		head.msg_iovlen = 1;
-		alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof(sdp_rpc_cmsg))> control{};
+		alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(SDP_RPC_CMSG_SHORT)> control{};
 		if (region_) {
 			head.msg_control = &args;
 		} else {
@@ -108,14 +108,14 @@ public:
 			cmsghdr *rpc = CMSG_FIRSTHDR(&head);
 			rpc->cmsg_level = IPPROTO_HOMA;
 			rpc->cmsg_type = SDP_CMSG_RPC;
-			rpc->cmsg_len = CMSG_LEN(sizeof(sdp_rpc_cmsg));
-			const sdp_rpc_cmsg fields{.size = sizeof(fields),
+			rpc->cmsg_len = CMSG_LEN(SDP_RPC_CMSG_SHORT);
+			const sdp_rpc_cmsg fields{.size = SDP_RPC_CMSG_SHORT,
 						  .flags = 0,
 						  .id = id_,
 						  .cookie = 0,
 						  .error = 0,
 						  .session = 0};
-			std::memcpy(CMSG_DATA(rpc), &fields, sizeof(fields));
+			std::memcpy(CMSG_DATA(rpc), &fields, SDP_RPC_CMSG_SHORT);
 		}
 		check(::sendmsg(fd_, &head, 0), "response");
 	}

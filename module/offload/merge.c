@@ -9,25 +9,29 @@
 
 /*
  * Bytes of header of a DATA packet that can be merged, 0: it cannot. Those
- * whose place is not in @sequence cannot, nor those that end in a tag.
+ * whose place is not in @sequence cannot, nor those that end in a tag; and one
+ * that is a whole message has nothing to wait for.
  */
 static u32 mergeable(const struct sdp_common_hdr *hdr, struct sk_buff *skb,
 		     u32 offset)
 {
 	const struct sdp_secure_data_hdr *secure;
 	const struct sdp_data_hdr *clear;
+	u32 length = skb_gro_len(skb);
 
 	switch (hdr->type) {
 	case SDP_TYPE_DATA:
 		clear = skb_gro_header(skb, offset + sizeof(*clear), offset);
-		if (clear && hdr->doff == SDP_DOFF_DATA &&
+		if (clear && length < ntohl(clear->message_length) &&
+		    hdr->doff == SDP_DOFF_DATA &&
 		    clear->offset == htonl(SDP_OFFSET_IN_SEQUENCE) &&
 		    !clear->ack.client_id)
 			return sizeof(*clear);
 		return 0;
 	case SDP_TYPE_DATA | SDP_TYPE_SECURE:
 		secure = skb_gro_header(skb, offset + sizeof(*secure), offset);
-		if (secure && hdr->doff == SDP_DOFF_SECURE_DATA &&
+		if (secure && length < ntohl(secure->message_length) &&
+		    hdr->doff == SDP_DOFF_SECURE_DATA &&
 		    !(secure->flags & SDP_DATA_AUTHENTICATED) &&
 		    !(hdr->sequence & htonl(SDP_PLACE_INDEXED)))
 			return sizeof(*secure);

@@ -8,9 +8,14 @@
 
 #include "socket.h"
 
-/* Bytes of struct sdp_rpc_cmsg as first published. */
-#define RPC_CMSG_LEAST 32
-static_assert(sizeof(struct sdp_rpc_cmsg) == RPC_CMSG_LEAST);
+/*
+ * Bytes of struct sdp_rpc_cmsg that a send has to give: a response needs no
+ * more, and then fits where the kernel keeps short control messages without
+ * allocating memory.
+ */
+#define RPC_CMSG_LEAST offsetofend(struct sdp_rpc_cmsg, id)
+static_assert(RPC_CMSG_LEAST == SDP_RPC_CMSG_SHORT);
+static_assert(sizeof(struct sdp_rpc_cmsg) == 32);
 
 static int plain_destination(struct sdp_sock *s, const struct msghdr *msg,
 			     struct sdp_address *to)

@@ -429,6 +429,12 @@ int sdp_exec_stray(struct sdp_run *run, struct sdp_pctx *pctx, u32 kind)
 	return run->out.verdict;
 }
 
+void sdp_exec_take_acks(struct sdp_run *run, struct sdp_pctx *pctx)
+{
+	run->ev.kind = PROG_EV_TAKE_ACKS;
+	dispatch(run, NULL, pctx, PROG_EV_TAKE_ACKS);
+}
+
 static void take_turn(struct sdp_run *run, struct sdp_rpc *rpc, u32 rank)
 {
 	spin_lock(&rpc->lock);

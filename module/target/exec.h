@@ -98,6 +98,13 @@ int sdp_exec_delivered(struct sdp_run *run, struct sdp_rpc *rpc);
  */
 int sdp_exec_stray(struct sdp_run *run, struct sdp_pctx *pctx, u32 kind);
 
+/**
+ * sdp_exec_take_acks() - run TAKE_ACKS; the answer is left in @run->out.
+ * @run:  ev.length and ev.secure are set.
+ * @pctx: the peer's context.
+ */
+void sdp_exec_take_acks(struct sdp_run *run, struct sdp_pctx *pctx);
+
 int sdp_exec_init(void);
 void sdp_exec_exit(void);
 

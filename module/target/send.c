@@ -71,25 +71,30 @@ static struct sdp_session *choose_session(struct sdp_endpoint *ep,
 }
 
 /* Acknowledgements to ride in this message. Returns how many. */
-static u32 take_acks(struct sdp_rpc *rpc, u64 *ids, u16 *port, u32 most)
+static u32 take_acks(struct sdp_run *run, struct sdp_rpc *rpc, u64 *ids,
+		     u16 *port, u32 most)
 {
-	struct sdp_run *run;
 	u32 count = 0, i;
 
 	if (!prog_peer_acks(&rpc->pctx->prog))
 		return 0;
-	run = sdp_run_begin(rpc->who.sn);
 	run->ev.length = most;
 	run->ev.secure = rpc->secure;
-	sdp_exec_stray(run, rpc->pctx, PROG_EV_TAKE_ACKS);
+	sdp_exec_take_acks(run, rpc->pctx);
 	for (i = 0; i < run->out.count && count < most; i++) {
 		if (run->out.insn[i].op != MTP_ACK)
 			continue;
 		*port = run->out.insn[i].a;
 		ids[count++] = run->out.insn[i].key;
 	}
-	sdp_run_finish(run);
 	return count;
+}
+
+/* In the clear there is room for one, in the header of a packet. */
+static void ride_along(struct sdp_run *run, struct sdp_rpc *rpc)
+{
+	if (!rpc->secure)
+		take_acks(run, rpc, &rpc->ack.id, &rpc->ack.port, 1);
 }
 
 static int run_send(struct sdp_rpc *rpc, u32 kind, u32 ready)
@@ -97,6 +102,8 @@ static int run_send(struct sdp_rpc *rpc, u32 kind, u32 ready)
 	struct sdp_run *run = sdp_run_begin(rpc->who.sn);
 	int err = 0;
 
+	if (kind == PROG_EV_SEND_RESPONSE)
+		ride_along(run, rpc);
 	spin_lock(&rpc->lock);
 	if (!rpc->hashed) {
 		spin_unlock(&rpc->lock);
@@ -124,6 +131,7 @@ static int run_request(struct sdp_rpc *rpc, u32 ready)
 	struct sdp_run *run = sdp_run_begin(rpc->who.sn);
 	int err;
 
+	ride_along(run, rpc);
 	sdp_rpc_hold(rpc);
 	err = sdp_rpc_insert(rpc);
 	if (err) {
@@ -191,7 +199,6 @@ static int send_clear(struct sdp_rpc *rpc, const struct sdp_send *send)
 	err = sdp_txbuf_copy_from_iter(&rpc->tx, 0, length, send->from);
 	if (err)
 		return err;
-	take_acks(rpc, &rpc->ack.id, &rpc->ack.port, 1);
 	return hand_on(rpc, length, true);
 }
 
@@ -281,13 +288,16 @@ static int send_secure(struct sdp_rpc *rpc, const struct sdp_send *send)
 		.app_len = length, .rpc_id = rpc->who.id,
 	};
 	struct sdp_seal seal;
+	struct sdp_run *run;
 	u16 port;
 	u8 *plain;
 	int err;
 
 	if (length > READ_ONCE(rpc->who.sn->set.max_message))
 		return -EMSGSIZE;
-	head.num_acks = take_acks(rpc, head.acks, &port, SDP_MAX_ACKS);
+	run = sdp_run_begin(rpc->who.sn);
+	head.num_acks = take_acks(run, rpc, head.acks, &port, SDP_MAX_ACKS);
+	sdp_run_finish(run);
 	err = begin_sealing(rpc, &seal, &head, send->nonblock);
 	if (err)
 		return err;

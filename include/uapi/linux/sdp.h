@@ -188,9 +188,13 @@ struct sdp_raw_keys {
 /** SDP_MSG_CLEAR - send this request in the clear (mixed sockets only). */
 #define SDP_MSG_CLEAR 0x80000000
 
+/** SDP_RPC_CMSG_SHORT - bytes of struct sdp_rpc_cmsg that a send has to give. */
+#define SDP_RPC_CMSG_SHORT 16
+
 /**
  * struct sdp_rpc_cmsg - control message of the plain API.
- * @size:    sizeof(struct sdp_rpc_cmsg).
+ * @size:    sizeof(struct sdp_rpc_cmsg). A send may end after @id, with
+ *           SDP_RPC_CMSG_SHORT here: the rest is zero.
  * @flags:   SDP_RPC_*, SDP_MSG_CLEAR.
  * @id:      send: 0 for a request, otherwise the RPC to which this is the
  *           response; received: the RPC, odd if the message is a request.
