@@ -127,8 +127,8 @@ static void unclaim(struct sdp_rpc *rpc, bool ready)
 	spin_lock_bh(&rpc->lock);
 	spin_lock(&ep->lock);
 	rpc->claimed = false;
-	rpc->ready = ready || rpc->error;
-	if (rpc->hashed && rpc->ready && !rpc->private) {
+	sdp_rpc_set_ready(rpc, rpc->hashed && (ready || rpc->error));
+	if (rpc->ready && !rpc->private) {
 		list_add(&rpc->ready_link, &ep->ready);
 		ep->ready_count++;
 	}
@@ -137,7 +137,8 @@ static void unclaim(struct sdp_rpc *rpc, bool ready)
 	if (free)
 		sdp_rpc_rx_free(rpc);
 	spin_unlock_bh(&rpc->lock);
-	if (ready)
+	/* Who was woken for a failure meanwhile found it claimed. */
+	if (ready || READ_ONCE(rpc->error))
 		wake_next(ep);
 }
 
@@ -437,8 +438,13 @@ static int verified(struct sdp_rpc *rpc)
 		return 0;
 	run = sdp_run_begin(rpc->who.sn);
 	spin_lock(&rpc->lock);
-	if (!rpc->hashed || !sdp_rx_commit(&rpc->open)) {
+	if (!rpc->hashed) {
 		spin_unlock(&rpc->lock);
+		err = -ECONNRESET;
+	} else if (!sdp_rx_commit(&rpc->open)) {
+		/* Delivered before: not twice. */
+		run->ev.error = sdp_rpc_is_server(rpc) ? 0 : ECONNRESET;
+		sdp_exec(run, rpc, PROG_EV_ABORT);
 		err = -ECONNRESET;
 	} else {
 		sdp_exec(run, rpc, PROG_EV_VERIFIED);
@@ -525,7 +531,7 @@ void sdp_message_done(struct sdp_received *got)
 	spin_lock(&rpc->lock);
 	spin_lock(&rpc->ep->lock);
 	rpc->claimed = false;
-	rpc->ready = false;
+	sdp_rpc_set_ready(rpc, false);
 	spin_unlock(&rpc->ep->lock);
 	sdp_rpc_rx_free(rpc);
 	if (rpc->hashed)

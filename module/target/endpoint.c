@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/random.h>
-#include <linux/rculist.h>
+#include <linux/rculist_nulls.h>
 
 #include "../observe/observe.h"
 #include "exec.h"
@@ -9,30 +9,41 @@
 #define PORT_BUCKETS 1024
 #define FIRST_AUTO 0x8000
 
-static struct hlist_head ports[PORT_BUCKETS];
+/*
+ * A socket that binds moves from the port it was given to another: a reader may
+ * be led from one list into the other, and notices by its end.
+ */
+static struct hlist_nulls_head ports[PORT_BUCKETS];
 static DEFINE_SPINLOCK(ports_lock);
 
-static struct hlist_head *port_bucket(const struct sdp_net *sn, u16 port)
+static u32 port_slot(const struct sdp_net *sn, u16 port)
 {
-	return &ports[(port ^ sn->net->ns.inum) % PORT_BUCKETS];
+	return (port ^ sn->net->ns.inum) % PORT_BUCKETS;
 }
 
 struct sdp_endpoint *sdp_endpoint_find(struct net *net, u16 port)
 {
 	struct sdp_net *sn = sdp_net(net);
+	u32 slot = port_slot(sn, port);
+	struct hlist_nulls_node *pos;
 	struct sdp_endpoint *ep;
 
-	hlist_for_each_entry_rcu(ep, port_bucket(sn, port), port_node)
+begin:
+	hlist_nulls_for_each_entry_rcu(ep, pos, &ports[slot], port_node)
 		if (READ_ONCE(ep->port) == port && ep->sn == sn)
 			return ep;
+	if (unlikely(get_nulls_value(pos) != slot))
+		goto begin;
 	return NULL;
 }
 
 static bool port_taken(const struct sdp_endpoint *self, u16 port)
 {
-	struct sdp_endpoint *ep;
+	const struct hlist_nulls_node *pos;
+	const struct sdp_endpoint *ep;
 
-	hlist_for_each_entry(ep, port_bucket(self->sn, port), port_node)
+	hlist_nulls_for_each_entry(ep, pos, &ports[port_slot(self->sn, port)],
+				   port_node)
 		if (ep->port == port && ep->sn == self->sn && ep != self)
 			return true;
 	return false;
@@ -57,10 +68,11 @@ static u16 free_port(const struct sdp_endpoint *ep)
 static void move_to(struct sdp_endpoint *ep, u16 port)
 {
 	if (ep->port)
-		hlist_del_rcu(&ep->port_node);
+		hlist_nulls_del_rcu(&ep->port_node);
 	WRITE_ONCE(ep->port, port);
 	if (port)
-		hlist_add_head_rcu(&ep->port_node, port_bucket(ep->sn, port));
+		hlist_nulls_add_head_rcu(&ep->port_node,
+					 &ports[port_slot(ep->sn, port)]);
 }
 
 int sdp_endpoint_bind(struct sdp_endpoint *ep, u16 port)
@@ -90,7 +102,8 @@ int sdp_endpoint_init(struct sdp_endpoint *ep, struct sock *sk)
 	spin_lock_init(&ep->mem_lock);
 	INIT_LIST_HEAD(&ep->rpcs);
 	INIT_LIST_HEAD(&ep->ready);
-	INIT_HLIST_NODE(&ep->port_node);
+	INIT_LIST_HEAD(&ep->incoming);
+	INIT_LIST_HEAD(&ep->parked);
 	sk->sk_rcvbuf = READ_ONCE(ep->sn->set.rcvbuf);
 	sk->sk_sndbuf = READ_ONCE(ep->sn->set.sndbuf);
 	sock_set_flag(sk, SOCK_RCU_FREE);
@@ -151,5 +164,14 @@ void sdp_endpoint_release(struct sdp_endpoint *ep)
 
 void sdp_endpoint_destruct(struct sdp_endpoint *ep)
 {
+	WARN_ON_ONCE(atomic_read(&ep->rmem) || atomic_read(&ep->wmem));
 	sdp_memory_release(ep);
+}
+
+void sdp_endpoint_init_ports(void)
+{
+	u32 i;
+
+	for (i = 0; i < PORT_BUCKETS; i++)
+		INIT_HLIST_NULLS_HEAD(&ports[i], i);
 }

@@ -7,6 +7,7 @@
 #define SDP_TARGET_ENDPOINT_H
 
 #include <linux/list.h>
+#include <linux/list_nulls.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 #include <net/sock.h>
@@ -28,8 +29,14 @@ struct sdp_peer;
  * @lock:      spinlock (bh) of the lists below. Taken inside an RPC's lock.
  * @rpcs:      all RPCs.
  * @ready:     RPCs with a message or a failure for any recvmsg.
+ * @incoming:  RPCs with part of a message, the oldest first.
+ * @parked:    RPCs whose peers have to wait for leave to send: there is no
+ *             memory.
+ * @waiting:   RPCs with a whole message or a failure, private and claimed ones
+ *             too.
  * @rpc_count: entries of @rpcs.
  * @ready_count: entries of @ready.
+ * @pressed:   a packet found no memory: see reclaim.h.
  * @rmem:      truesize of received packets held, bytes.
  * @wmem:      bytes of messages being sent.
  * @quota:     bytes scheduled with the protocol and the cgroup, both ways.
@@ -43,19 +50,26 @@ struct sdp_endpoint {
 	u8 policy;
 	bool shutdown;
 	struct sdp_peer __rcu *last_peer;
-	struct hlist_node port_node;
+	struct hlist_nulls_node port_node;
 
 	spinlock_t lock ____cacheline_aligned_in_smp;
 	struct list_head rpcs;
 	struct list_head ready;
+	struct list_head incoming;
+	struct list_head parked;
 	u32 rpc_count;
 	u32 ready_count;
+	u32 waiting;
+	bool pressed;
 
 	atomic_t rmem ____cacheline_aligned_in_smp;
 	atomic_t wmem;
 	int quota;
 	spinlock_t mem_lock;
 };
+
+/** sdp_endpoint_init_ports() - set the table of ports up, once. */
+void sdp_endpoint_init_ports(void);
 
 /**
  * sdp_endpoint_init() - set up the endpoint of a new socket.

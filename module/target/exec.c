@@ -6,10 +6,14 @@
 #include "exec.h"
 #include "memory.h"
 #include "pacer.h"
+#include "reclaim.h"
 #include "transmit.h"
 
 /* Events that one chain may raise, and these in turn. */
 #define MAX_RAISED 4
+
+/* RPCs that one event lets go on when there is memory again. */
+#define UNPARK_MOST 16
 
 struct raised {
 	u32 count;
@@ -95,6 +99,12 @@ static void set_rank(struct sdp_run *run, struct sdp_rpc *rpc, u32 rank, u64 key
 	struct sdp_rank_group *group = NULL;
 	struct sdp_rank_news news;
 
+	if (unlikely(rpc->parked) && rank != PROG_RANK_SEND) {
+		/* Its turn comes when there is memory. */
+		rpc->parked |= BIT(rank);
+		rpc->rank[rank].key = key;
+		return;
+	}
 	if (prog_rank_grouped(rank))
 		group = &rpc->pctx->group[rank];
 	r->limit = clamp(prog_rank_winners(rank, &run->sn->set.prog), 1U,
@@ -107,6 +117,7 @@ static void clear_rank(struct sdp_run *run, struct sdp_rpc *rpc, u32 rank)
 {
 	struct sdp_rank_news news;
 
+	rpc->parked &= ~BIT(rank);
 	if (!rpc->rank[rank].group)
 		return;
 	sdp_rank_clear(&run->sn->ranks[rank], &rpc->rank[rank], holds[rank],
@@ -126,16 +137,23 @@ static void kick_rank(struct sdp_run *run, u32 rank)
 static void announce(struct sdp_run *run, struct sdp_rpc *rpc, int error)
 {
 	struct sdp_endpoint *ep = rpc->ep;
+	bool flush;
 
 	spin_lock(&ep->lock);
-	rpc->ready = true;
+	sdp_rpc_set_ready(rpc, true);
 	if (error)
-		rpc->error = error;
+		WRITE_ONCE(rpc->error, error);
 	if (!rpc->private && !rpc->claimed && list_empty(&rpc->ready_link)) {
 		list_add_tail(&rpc->ready_link, &ep->ready);
 		ep->ready_count++;
 	}
+	/* Of a failure, no byte will be read; of a claimed one, some may be now. */
+	flush = error && !rpc->claimed;
 	spin_unlock(&ep->lock);
+	sdp_reclaim_leave(rpc);
+	if (flush)
+		sdp_rpc_rx_free(rpc);
+	run->arriving = false;
 	run->wake = true;
 }
 
@@ -199,6 +217,7 @@ static void apply(struct sdp_run *run, struct sdp_rpc *rpc,
 		switch (insn->op) {
 		case MTP_RX_NEW:
 			rpc->rx_length = insn->a;
+			run->arriving = true;
 			break;
 		case MTP_RX_ADD:
 			if (!lost && !keep(run, rpc, insn)) {
@@ -209,6 +228,7 @@ static void apply(struct sdp_run *run, struct sdp_rpc *rpc,
 			break;
 		case MTP_RX_FLUSH:
 			sdp_rpc_rx_flush(rpc, insn->a, insn->b);
+			run->arriving = true;
 			break;
 		case MTP_TIMER_SET:
 			sdp_timer_set(&rpc->timer, insn->key);
@@ -262,7 +282,8 @@ static __always_inline void dispatch(struct sdp_run *run, struct sdp_rpc *rpc,
 	if (contexts & MTP_CTX_HOST)
 		spin_lock(&sn->host_lock);
 	prog_dispatch_as(kind, &run->ev, &sn->set.prog, rpc ? &rpc->prog : NULL,
-			 client ? &client->prog : NULL, &pctx->prog, &sn->host,
+			 client ? &client->prog : NULL,
+			 contexts & MTP_CTX_PEER ? &pctx->prog : NULL, &sn->host,
 			 &run->scratch, &run->out);
 	if (contexts & MTP_CTX_HOST)
 		spin_unlock(&sn->host_lock);
@@ -284,6 +305,28 @@ static void trace_event(const struct sdp_run *run, u32 kind)
 	if (trace_sdp_event_enabled())
 		trace_sdp_event(run->sn->net, prog_event_name(kind), run->ev.id,
 				run->ev.port, run->out.verdict);
+}
+
+/* State of an RPC, for those who trace changes of it. */
+static u32 traced_state(const struct sdp_rpc *rpc)
+{
+	struct prog_info info;
+
+	if (!trace_sdp_rpc_state_enabled())
+		return 0;
+	prog_rpc_info(&rpc->prog, &info);
+	return info.state;
+}
+
+static void trace_state(const struct sdp_run *run, const struct sdp_rpc *rpc,
+			u32 before)
+{
+	u32 after = traced_state(rpc);
+
+	if (after != before)
+		trace_sdp_rpc_state(run->sn->net, rpc->who.id, rpc->who.port,
+				    prog_state_name(before),
+				    prog_state_name(after));
 }
 
 static noinline void run_raised(struct sdp_run *run, struct sdp_rpc *rpc,
@@ -335,11 +378,46 @@ static bool creates(u32 kind)
 	       kind == PROG_EV_REQUEST_NEW_SECURE;
 }
 
+/* RPCs that waited for memory may be granted more. Others get their turn later. */
+static noinline void unpark(struct sdp_run *run, struct sdp_endpoint *ep)
+{
+	struct sdp_rpc *rpc;
+	u32 rank, i, parked;
+
+	for (i = 0; i < UNPARK_MOST; i++) {
+		rpc = sdp_reclaim_unpark(ep);
+		if (!rpc)
+			break;
+		spin_lock(&rpc->lock);
+		parked = rpc->parked;
+		rpc->parked = 0;
+		for (rank = 0; rpc->hashed && rank < PROG_RANKS; rank++)
+			if (parked & BIT(rank))
+				set_rank(run, rpc, rank, rpc->rank[rank].key);
+		spin_unlock(&rpc->lock);
+		sdp_rpc_put(rpc);
+	}
+}
+
+/* Leave all ranks whose turns give the peer leave to send. */
+static void park(struct sdp_run *run, struct sdp_rpc *rpc)
+{
+	u32 rank, parked = 0;
+
+	for (rank = 0; rank < PROG_RANKS; rank++)
+		if (rank != PROG_RANK_SEND && rpc->rank[rank].group) {
+			clear_rank(run, rpc, rank);
+			parked |= BIT(rank);
+		}
+	rpc->parked |= parked;
+}
+
 static __always_inline int exec(struct sdp_run *run, struct sdp_rpc *rpc,
 				u32 kind, bool constant)
 {
 	struct raised raised = { .count = 0 };
 	struct sdp_endpoint *ep = rpc->ep;
+	u32 state = traced_state(rpc);
 	int verdict;
 
 	lockdep_assert_held(&rpc->lock);
@@ -351,6 +429,7 @@ static __always_inline int exec(struct sdp_run *run, struct sdp_rpc *rpc,
 	run->laters = 0;
 	run->wake = false;
 	run->ended = false;
+	run->arriving = false;
 
 	if (constant)
 		dispatch(run, rpc, rpc->pctx, kind);
@@ -366,6 +445,9 @@ static __always_inline int exec(struct sdp_run *run, struct sdp_rpc *rpc,
 		run->ended = true;
 	}
 
+	trace_state(run, rpc, state);
+	if (unlikely(run->arriving) && !run->ended)
+		sdp_reclaim_enter(rpc);
 	if (run->ended || run->laters) {
 		bool over = run->ended;
 
@@ -382,6 +464,8 @@ static __always_inline int exec(struct sdp_run *run, struct sdp_rpc *rpc,
 		if (run->wake)
 			ep->sk->sk_data_ready(ep->sk);
 	}
+	if (unlikely(!list_empty(&ep->parked)))
+		unpark(run, ep);
 	return verdict;
 }
 
@@ -438,7 +522,11 @@ void sdp_exec_take_acks(struct sdp_run *run, struct sdp_pctx *pctx)
 static void take_turn(struct sdp_run *run, struct sdp_rpc *rpc, u32 rank)
 {
 	spin_lock(&rpc->lock);
-	if (rpc->hashed) {
+	if (rpc->hashed && unlikely(sdp_memory_full(rpc->ep)) &&
+	    sdp_reclaim_park(rpc)) {
+		park(run, rpc);
+		spin_unlock(&rpc->lock);
+	} else if (rpc->hashed) {
 		run->ev.position = rpc->rank[rank].position;
 		run->ev.winners = run->sn->ranks[rank].count;
 		run->ev.length = 0;

@@ -41,6 +41,7 @@ struct sdp_turn {
  * @payload: where its payload begins, from skb->data.
  * @wake:    the RPC's socket has something for a receiver.
  * @ended:   the RPC has ended, with a reference for us.
+ * @arriving: the event left part of a message.
  * @busy:    guards against nesting.
  */
 struct sdp_run {
@@ -56,6 +57,7 @@ struct sdp_run {
 	u32 payload;
 	bool wake;
 	bool ended;
+	bool arriving;
 	bool busy;
 };
 

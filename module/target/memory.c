@@ -3,6 +3,7 @@
 #include <net/sock.h>
 
 #include "memory.h"
+#include "reclaim.h"
 
 #define STEP 65536
 
@@ -66,9 +67,12 @@ static void uncharge(struct sdp_endpoint *ep, atomic_t *counter, int bytes)
 
 bool sdp_memory_charge_rx(struct sdp_endpoint *ep, u32 truesize)
 {
-	if (unlikely(atomic_read(&ep->rmem) > READ_ONCE(ep->sk->sk_rcvbuf)))
-		return false;
-	return charge(ep, &ep->rmem, truesize, SK_MEM_RECV);
+	if (likely(atomic_read(&ep->rmem) / 2 <= READ_ONCE(ep->sk->sk_rcvbuf) ||
+		   sdp_reclaim_alone(ep)) &&
+	    charge(ep, &ep->rmem, truesize, SK_MEM_RECV))
+		return true;
+	WRITE_ONCE(ep->pressed, true);
+	return false;
 }
 
 void sdp_memory_uncharge_rx(struct sdp_endpoint *ep, u32 truesize)

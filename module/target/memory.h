@@ -12,12 +12,25 @@
 #define SDP_MEMORY_OVERHEAD 1024
 
 /**
+ * sdp_memory_full() - is what was received beyond SO_RCVBUF?
+ * @ep: the socket.
+ *
+ * Then no message begins, and none is granted more; those that have begun may
+ * take as much again.
+ */
+static inline bool sdp_memory_full(const struct sdp_endpoint *ep)
+{
+	return atomic_read(&ep->rmem) > READ_ONCE(ep->sk->sk_rcvbuf);
+}
+
+/**
  * sdp_memory_charge_rx() - charge a received packet.
  * @ep:       the socket.
  * @truesize: bytes.
  *
- * Context: any. Return: false if the socket's share is used up, or memory is
- * short: nothing is charged then.
+ * Context: BH disabled; the socket's lock is not held. Return: false if twice
+ * the socket's share is used up, unless a single message has it, or memory is
+ * short: nothing is charged then, and ep->pressed is set.
  */
 bool sdp_memory_charge_rx(struct sdp_endpoint *ep, u32 truesize);
 

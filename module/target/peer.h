@@ -18,9 +18,11 @@
  * @lock:  spinlock (bh), inside an RPC's and a client's lock.
  * @prog:  the program's.
  * @group: the peer's members in each rank that groups by peer.
+ * @open:  requests under this session that we hold; in secure mode.
  */
 struct sdp_pctx {
 	spinlock_t lock;
+	atomic_t open;
 	struct prog_peer prog;
 	struct sdp_rank_group group[PROG_RANKS];
 };

@@ -13,6 +13,7 @@
 #include "../offload/merge.h"
 #include "memory.h"
 #include "receive.h"
+#include "reclaim.h"
 
 /* Least distance of two offsets in an unsegmented segment, bytes. */
 #define LEAST_STRIDE 128
@@ -134,6 +135,18 @@ static void tell_unreachable(const struct sdp_packet *packet)
 			    ICMPV6_PORT_UNREACH, 0);
 }
 
+/* Requests that we hold of a client, or under a session. */
+static u32 open_requests(struct sdp_session *session,
+			 const struct sdp_client *client)
+{
+	const struct sdp_pctx *pctx;
+
+	if (client)
+		return atomic_read(&client->open);
+	pctx = sdp_session_transport(session);
+	return atomic_read(&pctx->open);
+}
+
 enum sdp_drop sdp_receive_new(struct sdp_packet *packet,
 			      struct sdp_session *session,
 			      struct sdp_client *client, struct sdp_rpc **rpc)
@@ -148,6 +161,15 @@ enum sdp_drop sdp_receive_new(struct sdp_packet *packet,
 		drop = SDP_DROP_not_server;
 		goto refuse;
 	}
+	if (unlikely(sdp_memory_full(ep))) {
+		sdp_count(sn->net, SDP_CTR_mem_refused);
+		WRITE_ONCE(ep->pressed, true);
+		goto refuse;
+	}
+	if (open_requests(session, client) >= READ_ONCE(sn->set.peer_rpcs)) {
+		drop = SDP_DROP_rpc_limit;
+		goto refuse;
+	}
 	peer = sdp_origin_peer(&packet->to, client);
 	if (IS_ERR(peer)) {
 		drop = SDP_DROP_peer_limit;
@@ -156,7 +178,6 @@ enum sdp_drop sdp_receive_new(struct sdp_packet *packet,
 	}
 	if (session && !sdp_session_hold(session)) {
 		drop = SDP_DROP_no_session;
-		session = NULL;
 		goto refuse;
 	}
 	new = sdp_rpc_alloc(ep, &packet->who, peer, session, GFP_ATOMIC);
@@ -164,6 +185,8 @@ enum sdp_drop sdp_receive_new(struct sdp_packet *packet,
 		goto put_session;
 	if (client)
 		atomic_inc(&client->open);
+	else
+		atomic_inc(&new->pctx->open);
 	new->client = client;
 	if (sdp_rpc_insert(new)) {
 		sdp_rpc_put(new);
@@ -223,12 +246,6 @@ static enum sdp_drop data_piece(struct sdp_run *run, struct sdp_packet *packet)
 		client = sdp_client_get(&key);
 		if (!client) {
 			drop = SDP_DROP_peer_limit;
-			goto uncharge;
-		}
-		if (atomic_read(&client->open) >=
-		    READ_ONCE(run->sn->set.peer_rpcs)) {
-			sdp_client_put(client);
-			drop = SDP_DROP_rpc_limit;
 			goto uncharge;
 		}
 		drop = sdp_receive_new(packet, NULL, client, &rpc);
@@ -375,6 +392,7 @@ static bool filtered(struct sock *sk, struct sk_buff *skb)
 static enum sdp_drop receive(struct sdp_packet *packet, struct net *net)
 {
 	struct sdp_endpoint *ep;
+	enum sdp_drop drop;
 	bool secure;
 
 	if (unlikely(!sdp_receive_pull(packet, sizeof(struct sdp_common_hdr))))
@@ -402,14 +420,14 @@ static enum sdp_drop receive(struct sdp_packet *packet, struct net *net)
 		return SDP_DROP_filter;
 	packet->hdr = (const void *)packet->skb->data;
 	secure = packet->hdr->type & SDP_TYPE_SECURE;
-	if (secure) {
-		if (READ_ONCE(ep->policy) == SDP_POLICY_CLEAR)
-			return SDP_DROP_policy_secure;
-		return sdp_receive_secure(packet);
-	}
-	if (READ_ONCE(ep->policy) == SDP_POLICY_SECURE)
+	if (secure && READ_ONCE(ep->policy) == SDP_POLICY_CLEAR)
+		return SDP_DROP_policy_secure;
+	if (!secure && READ_ONCE(ep->policy) == SDP_POLICY_SECURE)
 		return SDP_DROP_policy_clear;
-	return receive_clear(packet);
+	drop = secure ? sdp_receive_secure(packet) : receive_clear(packet);
+	if (unlikely(READ_ONCE(ep->pressed)))
+		sdp_reclaim_oldest(ep);
+	return drop;
 }
 
 static void receive_one(struct sk_buff *skb)

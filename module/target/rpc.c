@@ -4,7 +4,7 @@
 #include <linux/vmalloc.h>
 
 #include "memory.h"
-#include "rpc.h"
+#include "reclaim.h"
 
 #define BUCKET_SHIFT 14
 #define BUCKETS (1U << BUCKET_SHIFT)
@@ -70,6 +70,8 @@ struct sdp_rpc *sdp_rpc_alloc(struct sdp_endpoint *ep,
 	}
 	INIT_LIST_HEAD(&rpc->ep_link);
 	INIT_LIST_HEAD(&rpc->ready_link);
+	INIT_LIST_HEAD(&rpc->in_link);
+	INIT_LIST_HEAD(&rpc->park_link);
 	refcount_set(&rpc->refs, 1);
 	return rpc;
 }
@@ -86,6 +88,8 @@ static void rpc_free(struct sdp_rpc *rpc)
 	if (rpc->client) {
 		atomic_dec(&rpc->client->open);
 		sdp_client_put(rpc->client);
+	} else if (rpc->session && sdp_rpc_is_server(rpc)) {
+		atomic_dec(&rpc->pctx->open);
 	}
 	sdp_session_put(rpc->session);
 	sdp_peer_put(rpc->peer);
@@ -189,7 +193,7 @@ void sdp_rpc_end(struct sdp_rpc *rpc)
 	bool claimed;
 
 	lockdep_assert_held(&rpc->lock);
-	rpc->over = true;
+	WRITE_ONCE(rpc->over, true);
 	if (!rpc->hashed)
 		return;
 	rpc->hashed = false;
@@ -204,8 +208,11 @@ void sdp_rpc_end(struct sdp_rpc *rpc)
 		list_del_init(&rpc->ready_link);
 		ep->ready_count--;
 	}
+	list_del_init(&rpc->park_link);
+	sdp_rpc_set_ready(rpc, false);
 	claimed = rpc->claimed;
 	spin_unlock(&ep->lock);
+	sdp_reclaim_leave(rpc);
 	/* A receiver that copies from the packets frees them at the end. */
 	if (!claimed)
 		sdp_rpc_rx_free(rpc);

@@ -56,6 +56,9 @@ struct sdp_rpc_id {
  * @rank:    its places in the ranks.
  * @ep_link: in ep->rpcs, under ep->lock.
  * @ready_link: in ep->ready, under ep->lock.
+ * @in_link: in ep->incoming, under ep->lock.
+ * @park_link: in ep->parked, under ep->lock.
+ * @parked:  bit per rank that it left for want of memory. Under @lock.
  * @ready:   a message or a failure waits; under ep->lock.
  * @claimed: one receiver has it; under ep->lock.
  * @error:   errno of a failure, positive.
@@ -99,6 +102,9 @@ struct sdp_rpc {
 
 	struct list_head ep_link;
 	struct list_head ready_link;
+	struct list_head in_link;
+	struct list_head park_link;
+	u8 parked;
 	bool ready;
 	bool claimed;
 	int error;
@@ -179,6 +185,20 @@ static inline void sdp_rpc_hold(struct sdp_rpc *rpc)
 
 /** sdp_rpc_put() - drop a reference; any context. */
 void sdp_rpc_put(struct sdp_rpc *rpc);
+
+/**
+ * sdp_rpc_set_ready() - a message or failure waits for the application, or not.
+ * @rpc:   the RPC; its socket's lock is held.
+ * @ready: whether.
+ */
+static inline void sdp_rpc_set_ready(struct sdp_rpc *rpc, bool ready)
+{
+	lockdep_assert_held(&rpc->ep->lock);
+	if (rpc->ready == ready)
+		return;
+	rpc->ready = ready;
+	rpc->ep->waiting += ready ? 1 : -1;
+}
 
 /**
  * sdp_rpc_end() - take an RPC out of everything; its memory goes with the last

@@ -53,6 +53,7 @@ int sdp_target_init(void)
 {
 	int err;
 
+	sdp_endpoint_init_ports();
 	err = sdp_buffer_init();
 	if (err)
 		return err;

@@ -9,6 +9,7 @@
 #define TICK_SHIFT 20		/* 1.05 ms */
 #define SLOTS 256
 #define BATCH 16
+#define ROUNDS 16
 
 /**
  * struct sdp_wheel - the timers that were first set on a CPU.
@@ -162,12 +163,13 @@ static enum hrtimer_restart turn(struct hrtimer *hrtimer)
 {
 	struct sdp_wheel *wheel = container_of(hrtimer, struct sdp_wheel, timer);
 	struct sdp_timer *due[BATCH];
-	u32 count;
+	u32 round = 0, count;
 
 	do {
 		spin_lock(&wheel->lock);
 		count = collect(wheel, ktime_get_ns(), due);
-		if (!count) {
+		/* Let others have the CPU: the rest in an expiry of its own. */
+		if (!count || ++round == ROUNDS) {
 			u64 next = next_used(wheel, wheel->tick);
 
 			wheel->armed = U64_MAX;
@@ -177,7 +179,7 @@ static enum hrtimer_restart turn(struct hrtimer *hrtimer)
 		spin_unlock(&wheel->lock);
 		for (u32 i = 0; i < count; i++)
 			expire_owner(due[i]);
-	} while (count);
+	} while (count && round < ROUNDS);
 	return HRTIMER_NORESTART;
 }
 
