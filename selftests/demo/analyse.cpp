@@ -261,7 +261,7 @@ std::string judge_clear(const summary &seen, const fragments &known, std::uint64
 		return "not a transfer in the clear";
 	}
 	// Fragments that two packets share, and those that files have in common, are missed.
-	return known.found() * 10 >= known.count() * 8
+	return known.found() * 10 >= known.count() * 9
 		       ? ""
 		       : "only " + std::to_string(known.found()) + " fragments found";
 }
