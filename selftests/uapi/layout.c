@@ -135,6 +135,7 @@ AT(sdp_rpc_cmsg, id, 8);
 AT(sdp_rpc_cmsg, cookie, 16);
 AT(sdp_rpc_cmsg, error, 24);
 AT(sdp_rpc_cmsg, session, 28);
+IS(SDP_RPC_CMSG_SHORT, 16);
 
 IS(sizeof(struct sdp_abort_args), 24);
 AT(sdp_abort_args, size, 0);

@@ -45,7 +45,8 @@ std::string remaining(const Baseline &now)
 		if (active > before.objects[name])
 			text += name + ": " + std::to_string(active) + " objects, " +
 				std::to_string(before.objects[name]) + " before\n";
-	if (now.namespaces > before.namespaces)
+	// The kernel frees the memory of the last namespace when the next one goes.
+	if (now.namespaces > before.namespaces + 1)
 		text += "net_namespace: " + std::to_string(now.namespaces) + " objects, " +
 			std::to_string(before.namespaces) + " before\n";
 	return text;

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+// What belongs to a network namespace, and what users may see and change of it:
+// sysctls and the files in /proc/net/sdp.
+#include <fcntl.h>
+#include <fstream>
+#include <grp.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include "lib/proc.hpp"
+#include "lib/talk.hpp"
+#include "lib/test.hpp"
+
+namespace {
+
+constexpr uid_t nobody = 65534;
+
+/// Runs in @a ns as somebody without capabilities.
+void as_nobody(const net::Netns &ns, const std::function<void()> &run)
+{
+	test::Child child([&] {
+		ns.in([&] {
+			OK(setgroups(0, nullptr));
+			OK(setuid(nobody));
+			run();
+		});
+	});
+	child.join();
+}
+
+std::vector<std::string> own_lines(const std::string &name)
+{
+	std::vector<std::string> result;
+	FILE *file = fopen(("/proc/thread-self/net/sdp/" + name).c_str(), "r");
+	CHECK(file != nullptr);
+	char line[4096];
+	while (fgets(line, sizeof(line), file))
+		result.emplace_back(line);
+	fclose(file);
+	CHECK(!result.empty());
+	result.erase(result.begin());
+	return result;
+}
+
+bool has_pointer(const std::string &text)
+{
+	return text.find("ffff8") != std::string::npos ||
+	       text.find("ffffffff8") != std::string::npos;
+}
+
+struct Range {
+	const char *name;
+	const char *least;
+	const char *most;
+	const char *too_small; // nullptr: nothing is
+	const char *too_large;
+};
+
+constexpr Range ranges[] = {
+	{"policy", "0", "2", "-1", "3"},
+	{"policy_allowed", "0", "7", "-1", "8"},
+	{"max_message", "1024", "1073741824", "1023", "1073741825"},
+	{"rcvbuf", "65536", "2147483647", "65535", "2147483648"},
+	{"sndbuf", "65536", "2147483647", "65535", "2147483648"},
+	{"peer_rpcs", "1", "16777216", "0", "16777217"},
+	{"max_peers", "1", "16777216", "0", "16777217"},
+	{"user_sessions", "0", "16777216", "-1", "16777217"},
+	{"unsched_bytes", "0", "268435456", "-1", "268435457"},
+	{"max_unsched", "0", "268435456", "-1", "268435457"},
+	{"window", "1500", "268435456", "1499", "268435457"},
+	{"max_incoming", "1500", "268435456", "1499", "268435457"},
+	{"grant_quantum", "0", "268435456", "-1", "268435457"},
+	{"fifo_share", "0", "1000", "-1", "1001"},
+	{"overcommit", "1", "255", "0", "256"},
+	{"resend_us", "1", "1000000", "0", "1000001"},
+	{"dead_us", "1", "60000000", "0", "60000001"},
+	{"need_ack_us", "1", "1000000", "0", "1000001"},
+	{"pace_ns", "0", "10000000", "-1", "10000001"},
+};
+
+std::string sysctl_of(const net::Netns &ns, const std::string &name)
+{
+	std::string text = ns.read("/proc/sys/net/sdp/" + name);
+	while (!text.empty() && text.back() == '\n')
+		text.pop_back();
+	return text;
+}
+
+/// The default value that docs/sysctl.md gives for @a name.
+std::string documented(const std::string &name)
+{
+	const char *data = getenv("SDP_TEST_DATA");
+	CHECK(data != nullptr);
+	std::ifstream page(std::string(data) + "/../../../docs/sysctl.md");
+	for (std::string line; std::getline(page, line);) {
+		if (!line.starts_with("| `" + name + "`"))
+			continue;
+		std::istringstream columns(line);
+		std::string column;
+		for (int i = 0; i < 5; i++)
+			std::getline(columns, column, '|');
+		std::erase_if(column, [](char c) { return c < '0' || c > '9'; });
+		return column;
+	}
+	return "not documented";
+}
+
+/// A namespace as the library makes them may have been changed for tests.
+net::Netns pristine()
+{
+	net::Netns ns;
+	ns.patient(false);
+	return ns;
+}
+
+} // namespace
+
+SETUP
+{
+	two_hosts();
+}
+
+TEST(sysctl_ranges)
+{
+	net::Netns ns = pristine();
+	net::Netns other = pristine();
+	for (const Range &range : ranges) {
+		std::string initial = sysctl_of(ns, range.name);
+		EQ(range.name + ("=" + initial), range.name + ("=" + documented(range.name)));
+		for (const char *value : {range.least, range.most}) {
+			CHECK(ns.sysctl(range.name, value));
+			EQ(sysctl_of(ns, range.name), value);
+		}
+		CHECK(!ns.sysctl(range.name, range.too_small));
+		CHECK(!ns.sysctl(range.name, range.too_large));
+		CHECK(!ns.sysctl(range.name, "many"));
+		EQ(sysctl_of(ns, range.name), range.most);
+		EQ(sysctl_of(other, range.name), initial);
+	}
+}
+
+TEST(sysctls_are_documented)
+{
+	net::Netns ns;
+	std::string names;
+	CHECK(ns.try_sh("ls /proc/sys/net/sdp | wc -l", &names));
+	EQ(std::stoul(names), std::size(ranges));
+}
+
+TEST(sysctls_need_capabilities)
+{
+	as_nobody(hosts->a.ns, [] {
+		FAILS(open("/proc/sys/net/sdp/policy", O_WRONLY), EACCES);
+		FAILS(open("/proc/sys/net/sdp/rcvbuf", O_WRONLY), EACCES);
+	});
+}
+
+// User namespaces are refused to who is in a chroot, as the guest's programs may
+// be. Climb out of it, and make the same files the root of a mount namespace.
+void leave_chroot()
+{
+	OK(unshare(CLONE_NEWNS));
+	Fd files(OK(open("/", O_RDONLY | O_DIRECTORY)));
+	OK(chroot("/mnt"));
+	OK(fchdir(files));
+	for (int i = 0; i < 16; i++)
+		OK(chdir(".."));
+	OK(chroot("."));
+	OK(fchdir(files));
+	// Fails where there was no chroot.
+	if (!mount(".", "/", nullptr, MS_MOVE, nullptr))
+		OK(chroot("."));
+	OK(chdir("/"));
+}
+
+// A user who makes a namespace of their own is its root, not the machine's.
+TEST(limits_of_an_own_namespace)
+{
+	test::Child child([] {
+		leave_chroot();
+		OK(setgroups(0, nullptr));
+		OK(setuid(nobody));
+		OK(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));
+		OK(unshare(CLONE_NEWUSER | CLONE_NEWNET));
+		for (const char *name :
+		     {"max_message", "rcvbuf", "sndbuf", "peer_rpcs", "max_peers", "user_sessions"})
+			FAILS(open(("/proc/sys/net/sdp/" + std::string(name)).c_str(), O_WRONLY),
+			      EACCES);
+		Fd policy(OK(open("/proc/sys/net/sdp/policy", O_WRONLY)));
+		EQ(OK(write(policy, "1", 1)), 1);
+		Fd socket(OK(::socket(AF_INET, SOCK_DGRAM, IPPROTO_HOMA)));
+		int value = -1;
+		socklen_t size = sizeof(value);
+		OK(getsockopt(socket, IPPROTO_HOMA, SDP_POLICY, &value, &size));
+		EQ(value, SDP_POLICY_SECURE);
+	});
+	child.join();
+}
+
+TEST(dumps_show_what_is_there)
+{
+	PlainTalk talk;
+	make_secure(talk);
+	talk.client.request(talk.to, pattern(1000));
+	PlainMessage request = talk.server.expect();
+	auto sockets = proc::lines(hosts->a.ns, "sockets");
+	auto rpcs = proc::lines(hosts->a.ns, "rpcs");
+	auto sessions = proc::lines(hosts->a.ns, "sessions");
+	EQ(sockets.size(), 1);
+	EQ(rpcs.size(), 1);
+	EQ(sessions.size(), 1);
+	CHECK(sockets[0].find("secure client rpcs=1") != std::string::npos);
+	CHECK(sockets[0].find(":" + std::to_string(talk.client.port())) != std::string::npos);
+	CHECK(rpcs[0].find("client " + std::to_string(talk.client.port()) + " 10.0.0.2:4000") !=
+	      std::string::npos);
+	CHECK(rpcs[0].find("session=") != std::string::npos);
+	CHECK(sessions[0].find("10.0.0.2:4000") != std::string::npos);
+	CHECK(sessions[0].find("0x1301") != std::string::npos);
+	for (const auto &text : {sockets[0], rpcs[0], sessions[0]})
+		CHECK(!has_pointer(text));
+	CHECK(proc::lines(hosts->b.ns, "rpcs").at(0).find("server") != std::string::npos);
+	talk.server.reply(request, pattern(10));
+	talk.client.expect();
+}
+
+TEST(namespaces_are_separate)
+{
+	net::Netns elsewhere;
+	PlainTalk talk;
+	make_secure(talk);
+	talk.client.request(talk.to, pattern(10));
+	talk.server.expect();
+	for (const char *name : {"sockets", "rpcs", "sessions"})
+		CHECK(proc::lines(elsewhere, name).empty());
+	for (const auto &[name, value] : proc::Counters::read(elsewhere))
+		EQ(name + "=" + std::to_string(value), name + "=0");
+}
+
+TEST(dumps_of_other_users)
+{
+	PlainTalk talk;
+	make_secure(talk);
+	talk.client.request(talk.to, pattern(10));
+	talk.server.expect();
+	as_nobody(hosts->a.ns, [] {
+		for (const char *name : {"sockets", "rpcs", "sessions"})
+			CHECK(own_lines(name).empty());
+		Fd own(OK(socket(AF_INET, SOCK_DGRAM, IPPROTO_HOMA)));
+		EQ(own_lines("sockets").size(), 1);
+		CHECK(own_lines("sockets")[0].starts_with("65534 "));
+		CHECK(own_lines("rpcs").empty());
+	});
+}
+
+TEST(many_sockets_in_a_dump)
+{
+	constexpr unsigned count = 300;
+	std::vector<PlainSocket> sockets;
+	sockets.reserve(count);
+	for (unsigned i = 0; i < count; i++)
+		sockets.emplace_back(hosts->a.ns, i % 2 ? AF_INET : AF_INET6);
+	EQ(proc::lines(hosts->a.ns, "sockets").size(), count);
+	while (sockets.size() > 100)
+		sockets.pop_back();
+	EQ(proc::lines(hosts->a.ns, "sockets").size(), 100);
+}
+
+// Dumps beside sockets that come and go.
+TEST(dump_under_load)
+{
+	PlainTalk talk;
+	bool done = false;
+	test::Thread reader([&] {
+		while (!__atomic_load_n(&done, __ATOMIC_RELAXED)) {
+			proc::lines(hosts->a.ns, "sockets");
+			proc::lines(hosts->a.ns, "rpcs");
+			proc::lines(hosts->b.ns, "rpcs");
+		}
+	});
+	for (int i = 0; i < 100; i++) {
+		PlainSocket client(hosts->a.ns, AF_INET);
+		for (int j = 0; j < 5; j++)
+			client.request(talk.to, pattern(3000));
+		talk.server.echo();
+		client.expect();
+		while (talk.server.ready(POLLIN))
+			talk.server.expect();
+	}
+	__atomic_store_n(&done, true, __ATOMIC_RELAXED);
+	reader.join();
+}
+
+TEST(module_stays_while_a_socket_is_open)
+{
+	PlainSocket socket(hosts->a.ns, AF_INET);
+	std::string output;
+	CHECK(!hosts->a.ns.try_sh("rmmod sdp", &output));
+	CHECK(output.find("in use") != std::string::npos);
+}
