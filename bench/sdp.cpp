@@ -49,14 +49,12 @@ public:
 	end(int fd, bool region, std::size_t size) : fd_(fd), region_(region), bytes_(size) {}
 
 	/** On a connected socket, as a program without need for ids would. */
-	void request_plain()
-	{
-		check(::send(fd_, bytes_.data(), bytes_.size(), 0), "request");
-	}
+	void request_plain() { check(::send(fd_, bytes_.data(), bytes_.size(), 0), "request"); }
 
 	void receive_plain()
 	{
-		const ssize_t length = check(::recv(fd_, bytes_.data(), bytes_.size(), 0), "receive");
+		const ssize_t length =
+			check(::recv(fd_, bytes_.data(), bytes_.size(), 0), "receive");
 		if (static_cast<std::size_t>(length) != bytes_.size()) {
 			throw std::runtime_error("a message of another length");
 		}

@@ -115,7 +115,7 @@ public:
 	void remove_session(const address &peer);
 	/** Starts the next epoch of what is sent to @p peer. */
 	void rekey(const address &peer);
-	/** @throws ENOKEY if there is no session with @p peer. */
+	/** @throws ENOENT if there is no session with @p peer. */
 	[[nodiscard]] session_info info(const address &peer) const;
 
 private:
