@@ -169,6 +169,6 @@ enum sdp_drop sdp_receive_control(struct sdp_run *run,
 
 unlock:
 	if (rpc)
-		spin_unlock(&rpc->lock);
+		sdp_rpc_unlock(rpc);
 	return drop;
 }

@@ -68,7 +68,7 @@ static struct sdp_rpc *claim_one(struct sdp_endpoint *ep, u64 id)
 		if (rpc->ready && !rpc->claimed)
 			found = claim(ep, rpc);
 		spin_unlock(&ep->lock);
-		spin_unlock(&rpc->lock);
+		sdp_rpc_unlock(rpc);
 	}
 	rcu_read_unlock();
 	local_bh_enable();
@@ -155,14 +155,14 @@ static void run_event(struct sdp_rpc *rpc, u32 kind, u32 offset, u32 length,
 {
 	struct sdp_run *run = sdp_run_begin(rpc->who.sn);
 
-	spin_lock(&rpc->lock);
+	sdp_rpc_lock(rpc);
 	if (rpc->hashed) {
 		run->ev.offset = offset;
 		run->ev.length = length;
 		run->ev.final = final;
 		sdp_exec(run, rpc, kind);
 	} else {
-		spin_unlock(&rpc->lock);
+		sdp_rpc_unlock(rpc);
 	}
 	sdp_run_finish(run);
 }
@@ -184,15 +184,19 @@ static struct sk_buff *packet_at(struct sdp_rpc *rpc, u32 offset)
 	return NULL;
 }
 
-/* Copy bytes of the received message, which are all there. */
-static void gather(struct sdp_rpc *rpc, u32 offset, u32 length, u8 *memory)
+/* Copy bytes of the received message. Return: 0, -ENODATA: some are missing. */
+static int gather(struct sdp_rpc *rpc, u32 offset, u32 length, u8 *memory)
 {
 	struct sk_buff *skb = packet_at(rpc, offset);
 
-	while (length && !WARN_ON_ONCE(!skb)) {
+	while (length) {
 		const struct sdp_rx_cb *cb = sdp_rx_cb(skb);
-		u32 part = min(length, cb->end - offset);
+		u32 part;
 
+		/* Forgetting takes memory; without, too much is forgotten. */
+		if (!skb || cb->offset > offset)
+			return -ENODATA;
+		part = min(length, cb->end - offset);
 		skb_copy_bits(skb, cb->start + offset - cb->offset, memory,
 			      part);
 		memory += part;
@@ -200,6 +204,7 @@ static void gather(struct sdp_rpc *rpc, u32 offset, u32 length, u8 *memory)
 		length -= part;
 		skb = skb_rb_next(skb);
 	}
+	return 0;
 }
 
 /**
@@ -260,7 +265,7 @@ static int source_of(struct opener *opener, u32 index)
 	const struct sdp_rx_cb *cb;
 	u32 start;
 
-	if (WARN_ON_ONCE(!skb))
+	if (unlikely(!skb))
 		return -ENODATA;
 	cb = sdp_rx_cb(skb);
 	start = cb->start + offset - cb->offset;
@@ -273,9 +278,8 @@ static int source_of(struct opener *opener, u32 index)
 		opener->memory = sdp_buffer_alloc(opener->size);
 	if (!opener->memory)
 		return -ENOMEM;
-	gather(rpc, offset, length, opener->memory);
 	sg_init_one(&opener->sg, opener->memory, length);
-	return 0;
+	return gather(rpc, offset, length, opener->memory);
 }
 
 /*
@@ -330,7 +334,7 @@ static void receive_acks(struct sdp_rpc *rpc, const struct sdp_message_head *hea
 		if (acked->session == rpc->session)
 			sdp_exec(run, acked, PROG_EV_ACK);
 		else
-			spin_unlock(&acked->lock);
+			sdp_rpc_unlock(acked);
 	}
 	rcu_read_unlock();
 	sdp_run_finish(run);
@@ -437,9 +441,9 @@ static int verified(struct sdp_rpc *rpc)
 	if (rpc->open.committed)
 		return 0;
 	run = sdp_run_begin(rpc->who.sn);
-	spin_lock(&rpc->lock);
+	sdp_rpc_lock(rpc);
 	if (!rpc->hashed) {
-		spin_unlock(&rpc->lock);
+		sdp_rpc_unlock(rpc);
 		err = -ECONNRESET;
 	} else if (!sdp_rx_commit(&rpc->open)) {
 		/* Delivered before: not twice. */
@@ -482,6 +486,7 @@ static ssize_t copy_sealed(struct sdp_received *got, struct iov_iter *to)
 	u32 records = sdp_layout_records(sdp_session_record_size(rpc->session),
 					 rpc->open.sealed);
 	struct opener opener = {};
+	size_t room = iov_iter_count(to);
 	ssize_t copied = 0;
 	int err = 0;
 	u32 i;
@@ -495,7 +500,8 @@ static ssize_t copy_sealed(struct sdp_received *got, struct iov_iter *to)
 		err = verified(rpc);
 	if (!err)
 		return copied;
-	/* Nothing of a message that failed may stay. */
+	/* Nothing of a message that failed may stay, be it part of a record. */
+	copied = room - iov_iter_count(to);
 	iov_iter_revert(to, copied);
 	iov_iter_zero(copied, to);
 	iov_iter_revert(to, copied);
@@ -528,7 +534,7 @@ void sdp_message_done(struct sdp_received *got)
 	else
 		sdp_count(net, SDP_CTR_responses_delivered);
 	run = sdp_run_begin(rpc->who.sn);
-	spin_lock(&rpc->lock);
+	sdp_rpc_lock(rpc);
 	spin_lock(&rpc->ep->lock);
 	rpc->claimed = false;
 	sdp_rpc_set_ready(rpc, false);
@@ -537,7 +543,7 @@ void sdp_message_done(struct sdp_received *got)
 	if (rpc->hashed)
 		sdp_exec_delivered(run, rpc);
 	else
-		spin_unlock(&rpc->lock);
+		sdp_rpc_unlock(rpc);
 	sdp_run_finish(run);
 	release(got);
 }

@@ -134,12 +134,12 @@ void sdp_endpoint_shutdown(struct sdp_endpoint *ep)
 	while ((rpc = first_rpc(ep))) {
 		struct sdp_run *run = sdp_run_begin(ep->sn);
 
-		spin_lock(&rpc->lock);
+		sdp_rpc_lock(rpc);
 		if (rpc->hashed) {
 			run->ev.error = 0;
 			sdp_exec(run, rpc, PROG_EV_ABORT);
 		} else {
-			spin_unlock(&rpc->lock);
+			sdp_rpc_unlock(rpc);
 		}
 		sdp_rpc_put(rpc);
 		sdp_run_finish(run);

@@ -31,6 +31,8 @@ struct sdp_run *sdp_run_begin(struct sdp_net *sn)
 
 	local_bh_disable();
 	rcu_read_lock();
+	/* sparse cannot follow it to sdp_run_finish(). */
+	__release(RCU);
 	run = this_cpu_ptr(&runs);
 	WARN_ON_ONCE(run->busy);
 	run->busy = true;
@@ -267,6 +269,19 @@ static void apply(struct sdp_run *run, struct sdp_rpc *rpc,
 	}
 }
 
+/* Which contexts are locked depends on the event: more than sparse can see. */
+static __always_inline void lock_context(spinlock_t *lock)
+{
+	spin_lock(lock);
+	__release(lock);
+}
+
+static __always_inline void unlock_context(spinlock_t *lock)
+{
+	__acquire(lock);
+	spin_unlock(lock);
+}
+
 /* Run a chain with the contexts that its event names. */
 static __always_inline void dispatch(struct sdp_run *run, struct sdp_rpc *rpc,
 				     struct sdp_pctx *pctx, u32 kind)
@@ -276,21 +291,21 @@ static __always_inline void dispatch(struct sdp_run *run, struct sdp_rpc *rpc,
 	struct sdp_net *sn = run->sn;
 
 	if (contexts & MTP_CTX_CLIENT)
-		spin_lock(&client->lock);
+		lock_context(&client->lock);
 	if (contexts & MTP_CTX_PEER)
-		spin_lock(&pctx->lock);
+		lock_context(&pctx->lock);
 	if (contexts & MTP_CTX_HOST)
-		spin_lock(&sn->host_lock);
+		lock_context(&sn->host_lock);
 	prog_dispatch_as(kind, &run->ev, &sn->set.prog, rpc ? &rpc->prog : NULL,
 			 client ? &client->prog : NULL,
 			 contexts & MTP_CTX_PEER ? &pctx->prog : NULL, &sn->host,
 			 &run->scratch, &run->out);
 	if (contexts & MTP_CTX_HOST)
-		spin_unlock(&sn->host_lock);
+		unlock_context(&sn->host_lock);
 	if (contexts & MTP_CTX_PEER)
-		spin_unlock(&pctx->lock);
+		unlock_context(&pctx->lock);
 	if (contexts & MTP_CTX_CLIENT)
-		spin_unlock(&client->lock);
+		unlock_context(&client->lock);
 }
 
 static noinline void dispatch_any(struct sdp_run *run, struct sdp_rpc *rpc,
@@ -388,13 +403,13 @@ static noinline void unpark(struct sdp_run *run, struct sdp_endpoint *ep)
 		rpc = sdp_reclaim_unpark(ep);
 		if (!rpc)
 			break;
-		spin_lock(&rpc->lock);
+		sdp_rpc_lock(rpc);
 		parked = rpc->parked;
 		rpc->parked = 0;
 		for (rank = 0; rpc->hashed && rank < PROG_RANKS; rank++)
 			if (parked & BIT(rank))
 				set_rank(run, rpc, rank, rpc->rank[rank].key);
-		spin_unlock(&rpc->lock);
+		sdp_rpc_unlock(rpc);
 		sdp_rpc_put(rpc);
 	}
 }
@@ -454,13 +469,13 @@ static __always_inline int exec(struct sdp_run *run, struct sdp_rpc *rpc,
 		sdp_rpc_hold(rpc);
 		if (over)
 			end(run, rpc);
-		spin_unlock(&rpc->lock);
+		sdp_rpc_unlock(rpc);
 		carry_out(run, rpc);
 		if (run->wake)
 			ep->sk->sk_data_ready(ep->sk);
 		sdp_rpc_put(rpc);
 	} else {
-		spin_unlock(&rpc->lock);
+		sdp_rpc_unlock(rpc);
 		if (run->wake)
 			ep->sk->sk_data_ready(ep->sk);
 	}
@@ -521,18 +536,18 @@ void sdp_exec_take_acks(struct sdp_run *run, struct sdp_pctx *pctx)
 
 static void take_turn(struct sdp_run *run, struct sdp_rpc *rpc, u32 rank)
 {
-	spin_lock(&rpc->lock);
+	sdp_rpc_lock(rpc);
 	if (rpc->hashed && unlikely(sdp_memory_full(rpc->ep)) &&
 	    sdp_reclaim_park(rpc)) {
 		park(run, rpc);
-		spin_unlock(&rpc->lock);
+		sdp_rpc_unlock(rpc);
 	} else if (rpc->hashed) {
 		run->ev.position = rpc->rank[rank].position;
 		run->ev.winners = run->sn->ranks[rank].count;
 		run->ev.length = 0;
 		sdp_exec(run, rpc, prog_rank_event(rank));
 	} else {
-		spin_unlock(&rpc->lock);
+		sdp_rpc_unlock(rpc);
 	}
 	sdp_rpc_put(rpc);
 }
@@ -545,6 +560,7 @@ void sdp_run_finish(struct sdp_run *run)
 		take_turn(run, turn.rpc, turn.rank);
 	}
 	run->busy = false;
+	__acquire(RCU);
 	rcu_read_unlock();
 	local_bh_enable();
 }
@@ -562,7 +578,7 @@ static void timer_expire(struct sdp_timer *timer)
 	struct sdp_run *run = sdp_run_begin(rpc->who.sn);
 	u64 deadline;
 
-	spin_lock(&rpc->lock);
+	sdp_rpc_lock(rpc);
 	deadline = timer->deadline;
 	if (rpc->hashed && deadline && deadline <= ktime_get_ns()) {
 		sdp_count(run->sn->net, SDP_CTR_timer_expiries);
@@ -572,7 +588,7 @@ static void timer_expire(struct sdp_timer *timer)
 	} else {
 		if (rpc->hashed && deadline)
 			sdp_timer_set(timer, deadline);
-		spin_unlock(&rpc->lock);
+		sdp_rpc_unlock(rpc);
 	}
 	sdp_rpc_put(rpc);
 	sdp_run_finish(run);

@@ -39,9 +39,18 @@ static void fail_request(struct sk_buff *skb, int offset,
 		run->ev.error = error;
 		sdp_exec(run, rpc, PROG_EV_ICMP_ERROR);
 	} else if (rpc) {
-		spin_unlock(&rpc->lock);
+		sdp_rpc_unlock(rpc);
 	}
 	sdp_run_finish(run);
+}
+
+/* The socket that sent the quoted packet; NULL: nobody here did. */
+static struct sdp_endpoint *sender_of(struct sk_buff *skb, int offset)
+{
+	__be16 copy, *port;
+
+	port = skb_header_pointer(skb, offset, sizeof(copy), &copy);
+	return port ? sdp_endpoint_find(dev_net(skb->dev), ntohs(*port)) : NULL;
 }
 
 static int error_v4(u8 code)
@@ -62,6 +71,7 @@ int sdp_icmp_v4(struct sk_buff *skb, u32 info)
 	const struct icmphdr *icmp = icmp_hdr(skb);
 	struct net *net = dev_net(skb->dev);
 	struct sdp_rpc_id who = { .sn = sdp_net(net) };
+	struct sdp_endpoint *ep;
 
 	sdp_count(net, SDP_CTR_icmp_errors);
 	if (icmp->type == ICMP_REDIRECT) {
@@ -71,7 +81,10 @@ int sdp_icmp_v4(struct sk_buff *skb, u32 info)
 	if (icmp->type != ICMP_DEST_UNREACH)
 		return 0;
 	if (icmp->code == ICMP_FRAG_NEEDED) {
-		ipv4_update_pmtu(skb, net, info, 0, ip->protocol);
+		ep = sender_of(skb, ip->ihl * 4);
+		if (ep)
+			ipv4_update_pmtu(skb, net, info, ep->sk->sk_bound_dev_if,
+					 ip->protocol);
 		return 0;
 	}
 	ipv6_addr_set_v4mapped(ip->daddr, &who.addr);
@@ -85,11 +98,20 @@ int sdp_icmp_v6(struct sk_buff *skb, struct inet6_skb_parm *opt, u8 type,
 	const struct ipv6hdr *ip = (const struct ipv6hdr *)skb->data;
 	struct net *net = dev_net(skb->dev);
 	struct sdp_rpc_id who = { .sn = sdp_net(net), .addr = ip->daddr };
+	struct sdp_endpoint *ep;
+	int oif;
 
 	sdp_count(net, SDP_CTR_icmp_errors);
 	switch (type) {
 	case ICMPV6_PKT_TOOBIG:
-		ip6_update_pmtu(skb, net, info, 0, 0, sock_net_uid(net, NULL));
+		ep = sender_of(skb, offset);
+		if (!ep)
+			break;
+		oif = ep->sk->sk_bound_dev_if;
+		if (!oif && ipv6_addr_type(&ip->daddr) & IPV6_ADDR_LINKLOCAL)
+			oif = inet6_iif(skb);
+		ip6_update_pmtu(skb, net, info, oif, READ_ONCE(ep->sk->sk_mark),
+				ep->sk->sk_uid);
 		break;
 	case NDISC_REDIRECT:
 		ip6_redirect(skb, net, inet6_iif(skb), 0,

@@ -54,13 +54,13 @@ static bool abort_one(struct sdp_rpc *rpc, int error)
 	struct sdp_run *run = sdp_run_begin(rpc->who.sn);
 	bool found;
 
-	spin_lock(&rpc->lock);
+	sdp_rpc_lock(rpc);
 	found = rpc->hashed;
 	if (found) {
 		run->ev.error = error;
 		sdp_exec(run, rpc, PROG_EV_ABORT);
 	} else {
-		spin_unlock(&rpc->lock);
+		sdp_rpc_unlock(rpc);
 	}
 	sdp_run_finish(run);
 	return found;
@@ -77,7 +77,7 @@ static int abort_id(struct sdp_endpoint *ep, u64 id, int error)
 	rpc = sdp_rpc_find_client_lock(ep, id);
 	if (rpc) {
 		sdp_rpc_hold(rpc);
-		spin_unlock(&rpc->lock);
+		sdp_rpc_unlock(rpc);
 	}
 	rcu_read_unlock();
 	local_bh_enable();

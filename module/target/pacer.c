@@ -141,13 +141,13 @@ static u64 turn(struct sdp_net *sn)
 		return wait;
 	}
 	run = sdp_run_begin(sn);
-	spin_lock(&rpc->lock);
+	sdp_rpc_lock(rpc);
 	if (rpc->hashed) {
 		run->ev.length = bytes;
 		run->ev.paced = true;
 		sdp_exec(run, rpc, PROG_EV_SEND_TURN);
 	} else {
-		spin_unlock(&rpc->lock);
+		sdp_rpc_unlock(rpc);
 	}
 	sdp_rpc_put(rpc);
 	sdp_run_finish(run);

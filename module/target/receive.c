@@ -232,7 +232,7 @@ static enum sdp_drop data_piece(struct sdp_run *run, struct sdp_packet *packet)
 	rpc = sdp_rpc_find_lock(&packet->who);
 	if (rpc) {
 		if (rpc->secure) {
-			spin_unlock(&rpc->lock);
+			sdp_rpc_unlock(rpc);
 			drop = SDP_DROP_mismatch;
 			goto uncharge;
 		}
@@ -316,7 +316,7 @@ void sdp_receive_acks(struct sdp_run *run, const struct sdp_packet *packet,
 		if (rpc->session == packet->to.session)
 			sdp_exec(run, rpc, PROG_EV_ACK);
 		else
-			spin_unlock(&rpc->lock);
+			sdp_rpc_unlock(rpc);
 	}
 }
 
@@ -370,7 +370,7 @@ static enum sdp_drop receive_clear(struct sdp_packet *packet)
 		run->ev.before = 0;
 		rpc = sdp_rpc_find_lock(&packet->who);
 		if (rpc && rpc->secure) {
-			spin_unlock(&rpc->lock);
+			sdp_rpc_unlock(rpc);
 			drop = SDP_DROP_mismatch;
 		} else {
 			drop = sdp_receive_control(run, packet, rpc);

@@ -144,7 +144,7 @@ static void discard(struct sdp_rpc *rpc)
 {
 	sdp_rpc_hold(rpc);
 	sdp_rpc_end(rpc);
-	spin_unlock(&rpc->lock);
+	sdp_rpc_unlock(rpc);
 	sdp_rpc_put(rpc);
 }
 
@@ -167,7 +167,7 @@ static enum sdp_drop run_data(struct sdp_run *run, struct sdp_packet *packet,
 	if (drop && fresh)
 		discard(rpc);
 	else if (drop)
-		spin_unlock(&rpc->lock);
+		sdp_rpc_unlock(rpc);
 	if (drop)
 		return drop;
 	if (!sdp_rpc_is_server(rpc))
@@ -195,7 +195,7 @@ static struct sdp_session *find(struct sdp_packet *packet, u32 id,
 			*found = rpc;
 			return rpc->session;
 		}
-		spin_unlock(&rpc->lock);
+		sdp_rpc_unlock(rpc);
 		*mismatch = true;
 	}
 	return session_of(packet, id);
@@ -256,7 +256,7 @@ static enum sdp_drop receive_data(struct sdp_packet *packet)
 
 unlock:
 	if (rpc)
-		spin_unlock(&rpc->lock);
+		sdp_rpc_unlock(rpc);
 finish:
 	sdp_run_finish(run);
 	return drop;
@@ -302,7 +302,7 @@ static enum sdp_drop receive_control(struct sdp_packet *packet)
 	run->ev.before = !!(control.flags & SDP_CONTROL_DELIVERED);
 	rpc = sdp_rpc_find_lock(&packet->who);
 	if (rpc && (rpc->session != session || !same_request(rpc, &control))) {
-		spin_unlock(&rpc->lock);
+		sdp_rpc_unlock(rpc);
 		drop = SDP_DROP_mismatch;
 		goto finish;
 	}

@@ -81,14 +81,14 @@ static struct sdp_rpc *victim(struct sdp_endpoint *ep)
 
 static void give_up(struct sdp_run *run, struct sdp_rpc *rpc)
 {
-	spin_lock(&rpc->lock);
+	sdp_rpc_lock(rpc);
 	if (!list_empty(&rpc->in_link)) {
 		sdp_count(run->sn->net, SDP_CTR_mem_reclaimed);
 		/* A server forgets, and the client starts over when it asks. */
 		run->ev.error = sdp_rpc_is_server(rpc) ? 0 : ENOBUFS;
 		sdp_exec(run, rpc, PROG_EV_ABORT);
 	} else {
-		spin_unlock(&rpc->lock);
+		sdp_rpc_unlock(rpc);
 	}
 	sdp_rpc_put(rpc);
 }

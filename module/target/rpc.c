@@ -31,9 +31,9 @@ static u32 hash_of(const struct sdp_rpc_id *who)
 		  who->port * hash_factor[2];
 
 	if (who->id & 1)
-		sum += who->addr.s6_addr32[3] * hash_factor[3] +
-		       who->addr.s6_addr32[2] * hash_factor[4] +
-		       who->addr.s6_addr32[1] * hash_factor[5] +
+		sum += (__force u32)who->addr.s6_addr32[3] * hash_factor[3] +
+		       (__force u32)who->addr.s6_addr32[2] * hash_factor[4] +
+		       (__force u32)who->addr.s6_addr32[1] * hash_factor[5] +
 		       who->pport * hash_factor[6];
 	return sum >> 32;
 }
@@ -109,13 +109,13 @@ int sdp_rpc_insert(struct sdp_rpc *rpc)
 	struct hlist_nulls_node *pos;
 	struct sdp_rpc *other;
 
-	spin_lock(&rpc->lock);
+	sdp_rpc_lock(rpc);
 	spin_lock(&ep->lock);
 	/* Whoever ends all of these under @ep->lock has not been here, or has. */
 	if (ep->shutdown ||
 	    (rpc->session && sdp_session_dead(rpc->session))) {
 		spin_unlock(&ep->lock);
-		spin_unlock(&rpc->lock);
+		sdp_rpc_unlock(rpc);
 		return ep->shutdown ? -ESHUTDOWN : -ECONNRESET;
 	}
 	list_add_tail(&rpc->ep_link, &ep->rpcs);
@@ -130,7 +130,7 @@ int sdp_rpc_insert(struct sdp_rpc *rpc)
 			list_del_init(&rpc->ep_link);
 			ep->rpc_count--;
 			spin_unlock(&ep->lock);
-			spin_unlock(&rpc->lock);
+			sdp_rpc_unlock(rpc);
 			return -EEXIST;
 		}
 	}
@@ -151,11 +151,11 @@ begin:
 	hlist_nulls_for_each_entry_rcu(rpc, pos, &buckets[slot].head, node) {
 		if (rpc->hash != hash || !same(&rpc->who, who))
 			continue;
-		spin_lock(&rpc->lock);
+		sdp_rpc_lock(rpc);
 		/* The object may have begun another life, or have ended. */
 		if (likely(rpc->hashed && same(&rpc->who, who)))
 			return rpc;
-		spin_unlock(&rpc->lock);
+		sdp_rpc_unlock(rpc);
 		goto begin;
 	}
 	if (unlikely(get_nulls_value(pos) != slot))
@@ -175,10 +175,10 @@ begin:
 	hlist_nulls_for_each_entry_rcu(rpc, pos, &buckets[slot].head, node) {
 		if (rpc->hash != hash || rpc->who.id != id || rpc->ep != ep)
 			continue;
-		spin_lock(&rpc->lock);
+		sdp_rpc_lock(rpc);
 		if (likely(rpc->hashed && rpc->who.id == id && rpc->ep == ep))
 			return rpc;
-		spin_unlock(&rpc->lock);
+		sdp_rpc_unlock(rpc);
 		goto begin;
 	}
 	if (unlikely(get_nulls_value(pos) != slot))

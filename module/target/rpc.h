@@ -128,6 +128,22 @@ struct sdp_rpc {
 	u32 bad_tries;
 };
 
+/*
+ * An RPC's lock is taken in one function and dropped in another, which sparse
+ * cannot follow: it is not told.
+ */
+static inline void sdp_rpc_lock(struct sdp_rpc *rpc)
+{
+	spin_lock(&rpc->lock);
+	__release(&rpc->lock);
+}
+
+static inline void sdp_rpc_unlock(struct sdp_rpc *rpc)
+{
+	__acquire(&rpc->lock);
+	spin_unlock(&rpc->lock);
+}
+
 /** sdp_rpc_is_server() - is this the server's end? */
 static inline bool sdp_rpc_is_server(const struct sdp_rpc *rpc)
 {

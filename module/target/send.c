@@ -104,9 +104,9 @@ static int run_send(struct sdp_rpc *rpc, u32 kind, u32 ready)
 
 	if (kind == PROG_EV_SEND_RESPONSE)
 		ride_along(run, rpc);
-	spin_lock(&rpc->lock);
+	sdp_rpc_lock(rpc);
 	if (!rpc->hashed) {
-		spin_unlock(&rpc->lock);
+		sdp_rpc_unlock(rpc);
 		goto out;
 	}
 	WRITE_ONCE(rpc->tx.ready, ready);
@@ -118,6 +118,9 @@ static int run_send(struct sdp_rpc *rpc, u32 kind, u32 ready)
 					      &run->sn->set.prog,
 					      rpc->tx.length);
 		err = sdp_exec_send_response(run, rpc);
+		/* Refused, so nobody has looked at it: it may be made anew. */
+		if (err)
+			WRITE_ONCE(rpc->tx.ready, 0);
 	} else {
 		err = sdp_exec(run, rpc, kind);
 	}
@@ -254,12 +257,12 @@ static void give_up(struct sdp_rpc *rpc)
 {
 	struct sdp_run *run = sdp_run_begin(rpc->who.sn);
 
-	spin_lock(&rpc->lock);
+	sdp_rpc_lock(rpc);
 	if (rpc->hashed && rpc->tx.ready) {
 		run->ev.error = 0;
 		sdp_exec(run, rpc, PROG_EV_ABORT);
 	} else {
-		spin_unlock(&rpc->lock);
+		sdp_rpc_unlock(rpc);
 	}
 	sdp_run_finish(run);
 }
@@ -276,6 +279,8 @@ static int begin_sealing(struct sdp_rpc *rpc, struct sdp_seal *seal,
 				     seal, head, server ? &rpc->open : NULL, 0);
 		if (err != -EAGAIN || nonblock)
 			return err;
+		if (READ_ONCE(rpc->ep->shutdown))
+			return -ESHUTDOWN;
 		if (schedule_timeout_interruptible(1) || signal_pending(current))
 			return -EINTR;
 	}
@@ -428,7 +433,7 @@ static int begin_reply(struct sdp_endpoint *ep, const struct sdp_send *send,
 			sdp_rpc_hold(rpc);
 			*found = rpc;
 		}
-		spin_unlock(&rpc->lock);
+		sdp_rpc_unlock(rpc);
 	}
 	rcu_read_unlock();
 	local_bh_enable();

@@ -19,6 +19,9 @@
 
 #define CONTROL_PRIO 7
 
+/* Where even our headers hardly fit, IPv4 fragments. */
+#define LEAST_MTU 256
+
 struct way {
 	struct sdp_net *sn;
 	const struct sock *sk;
@@ -26,6 +29,7 @@ struct way {
 	struct dst_entry *dst;
 	u32 ip_header;
 	u32 mtu;
+	bool tiny;
 };
 
 static int path_of(struct way *path, struct sdp_net *sn, const struct sock *sk,
@@ -43,6 +47,9 @@ static int path_of(struct way *path, struct sdp_net *sn, const struct sock *sk,
 				     sizeof(struct ipv6hdr);
 	/* The length field of IP is the limit on a loopback device. */
 	path->mtu = min_t(u32, dst_mtu(dst), 65535);
+	path->tiny = unlikely(path->mtu < LEAST_MTU);
+	if (path->tiny)
+		path->mtu = LEAST_MTU;
 	return 0;
 }
 
@@ -61,7 +68,7 @@ static void ip_header_v4(struct sk_buff *skb, const struct way *path, u8 prio)
 	*(__be16 *)ip = htons(4 << 12 | 5 << 8 | traffic_class(path, prio));
 	ip->id = 0;
 	ip->frag_off = 0;
-	if (ip_dont_fragment(sk, path->dst))
+	if (!path->tiny && ip_dont_fragment(sk, path->dst))
 		ip->frag_off = htons(IP_DF);
 	else
 		__ip_select_ident(path->sn->net, ip,
@@ -251,8 +258,7 @@ void sdp_transmit_data(struct sdp_rpc *rpc, const struct mtp_insn *insn)
 	overhead = path.ip_header + header;
 	if (insn->flags & MTP_TX_AUTH)
 		overhead += sizeof(struct sdp_data_trailer);
-	/* IPv4's least MTU leaves some room; below it, IP fragments. */
-	payload = max_t(u32, path.mtu, 576) - overhead;
+	payload = path.mtu - overhead;
 	room = payload;
 	if (!(insn->flags & MTP_TX_AUTH) && end - offset > payload)
 		room = sdp_segment_room(path.dst->dev, path.ip_header + header,
