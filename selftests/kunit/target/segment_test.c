@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Cutting segments: places, sizes, headers, and what is refused. */
+#include <kunit/test.h>
+#include <linux/ip.h>
+#include <linux/module.h>
+
+#include "../../../module/offload/segment.c"
+
+#define HEADER 60
+#define ROOM (ETH_HLEN + sizeof(struct iphdr))
+#define PLACE 100000
+
+/* Not looked at here. */
+struct sk_buff *sdp_merge_receive(struct list_head *held, struct sk_buff *skb)
+{
+	return NULL;
+}
+
+int sdp_merge_complete_v4(struct sk_buff *skb, int offset)
+{
+	return 0;
+}
+
+int sdp_merge_complete_v6(struct sk_buff *skb, int offset)
+{
+	return 0;
+}
+
+static u8 byte_at(u32 place)
+{
+	return place * 7 + (place >> 8);
+}
+
+/* A segment as the IP layer hands it over: data at the transport header. */
+static struct sk_buff *make(struct kunit *test, u32 bytes, u32 payload, u8 doff,
+			    bool paged)
+{
+	struct sk_buff *skb = alloc_skb(ROOM + HEADER + bytes, GFP_KERNEL);
+	struct page *page;
+	u8 *data;
+	u32 i;
+
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	memset(skb_put(skb, ROOM), 0xee, ROOM);
+	skb_reset_mac_header(skb);
+	skb_set_network_header(skb, ETH_HLEN);
+	skb_set_transport_header(skb, ROOM);
+	skb->mac_len = ETH_HLEN;
+	skb->protocol = htons(ETH_P_IP);
+	memset(skb_put(skb, HEADER), 0x11, HEADER);
+	put_unaligned_be32(PLACE, skb->data + ROOM + PLACE_OFFSET);
+	skb->data[ROOM + DOFF_OFFSET] = doff;
+	if (paged) {
+		page = alloc_pages(GFP_KERNEL | __GFP_COMP, get_order(bytes));
+		KUNIT_ASSERT_NOT_NULL(test, page);
+		data = page_address(page);
+		skb_add_rx_frag(skb, 0, page, 0, bytes, bytes);
+	} else {
+		data = skb_put(skb, bytes);
+	}
+	for (i = 0; i < bytes; i++)
+		data[i] = byte_at(PLACE + i);
+	sdp_segment_mark(skb, payload, bytes, false);
+	__skb_pull(skb, ROOM);
+	return skb;
+}
+
+static void check_piece(struct kunit *test, struct sk_buff *seg, u32 place,
+			u32 length)
+{
+	u8 *copy = kunit_kmalloc(test, length, GFP_KERNEL);
+	u32 at = skb_transport_offset(seg);
+	u32 i, wrong = 0;
+
+	KUNIT_ASSERT_NOT_NULL(test, copy);
+	KUNIT_EXPECT_EQ(test, seg->len - at - HEADER, length);
+	KUNIT_EXPECT_EQ(test, get_unaligned_be32(skb_transport_header(seg) +
+						 PLACE_OFFSET), place);
+	KUNIT_EXPECT_EQ(test, (u32)skb_transport_header(seg)[HEADER - 1], 0x11);
+	KUNIT_ASSERT_EQ(test, skb_copy_bits(seg, at + HEADER, copy, length), 0);
+	for (i = 0; i < length; i++)
+		wrong += copy[i] != byte_at(place + i);
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+}
+
+static void cut(struct kunit *test, u32 bytes, u32 payload, bool paged)
+{
+	struct sk_buff *skb = make(test, bytes, payload, HEADER / 4 << 4, paged);
+	struct sk_buff *segs = gso_segment(skb, 0), *seg, *next;
+	u32 done = 0;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, segs);
+	for (seg = segs; seg; seg = next) {
+		u32 length = min(payload, bytes - done);
+
+		next = seg->next;
+		check_piece(test, seg, PLACE + done, length);
+		done += length;
+		kfree_skb(seg);
+	}
+	KUNIT_EXPECT_EQ(test, done, bytes);
+	kfree_skb(skb);
+}
+
+static void cuts_all_of_it(struct kunit *test)
+{
+	static const struct {
+		u32 bytes;
+		u32 payload;
+	} sizes[] = {
+		{ 2840, 1420 }, { 2841, 1420 }, { 1421, 1420 }, { 65280, 1420 },
+		{ 30000, 496 }, { 1000, 1 }, { 20000, 8900 },
+	};
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		cut(test, sizes[i].bytes, sizes[i].payload, true);
+		cut(test, sizes[i].bytes, sizes[i].payload, false);
+	}
+}
+
+static void refuses_bad_headers(struct kunit *test)
+{
+	static const u8 doffs[] = { 0, 0x10, 0x50, 0x60 };
+	struct sk_buff *skb;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(doffs); i++) {
+		skb = make(test, 3000, 1400, doffs[i], false);
+		KUNIT_EXPECT_PTR_EQ(test, gso_segment(skb, 0),
+				    (struct sk_buff *)ERR_PTR(-EINVAL));
+		kfree_skb(skb);
+	}
+	skb = make(test, 3000, 1400, 0xf0, false);
+	skb_shinfo(skb)->gso_size = 0;
+	KUNIT_EXPECT_PTR_EQ(test, gso_segment(skb, 0),
+			    (struct sk_buff *)ERR_PTR(-EINVAL));
+	__skb_trim(skb, 20);
+	KUNIT_EXPECT_PTR_EQ(test, gso_segment(skb, 0),
+			    (struct sk_buff *)ERR_PTR(-EINVAL));
+	kfree_skb(skb);
+}
+
+static void room_is_whole_packets(struct kunit *test)
+{
+	struct net_device *dev = kunit_kzalloc(test, sizeof(*dev), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, dev);
+	dev->gso_max_size = GSO_LEGACY_MAX_SIZE;
+	dev->gso_ipv4_max_size = GSO_LEGACY_MAX_SIZE;
+	dev->gso_max_segs = 65535;
+	KUNIT_EXPECT_EQ(test, sdp_segment_room(dev, 80, 1420, false) % 1420, 0);
+	KUNIT_EXPECT_LE(test, sdp_segment_room(dev, 80, 1420, false),
+			SDP_SEGMENT_MAX);
+	dev->gso_max_segs = 3;
+	KUNIT_EXPECT_EQ(test, sdp_segment_room(dev, 80, 1420, true), 3 * 1420);
+	/* A device that takes none still gets one packet at a time. */
+	dev->gso_ipv4_max_size = 0;
+	KUNIT_EXPECT_EQ(test, sdp_segment_room(dev, 80, 1420, false), 1420);
+}
+
+static struct kunit_case cases[] = {
+	KUNIT_CASE(cuts_all_of_it),
+	KUNIT_CASE(refuses_bad_headers),
+	KUNIT_CASE(room_is_whole_packets),
+	{}
+};
+
+static struct kunit_suite suite = {
+	.name = "sdp_target_segment",
+	.test_cases = cases,
+};
+kunit_test_suite(suite);
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("KUnit suite of SDP's segmentation");

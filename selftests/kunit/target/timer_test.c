@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The timer wheel, in real time: never early, moved, cancelled, removed, far. */
+#include <kunit/test.h>
+#include <linux/delay.h>
+#include <linux/module.h>
+
+#include "../../../module/target/timer.c"
+
+#define TIMERS 64
+
+static struct sdp_timer timers[TIMERS];
+static u64 fired[TIMERS];
+static u32 order[TIMERS];
+static u32 count;
+static u32 early;
+
+static bool hold(struct sdp_timer *timer)
+{
+	return true;
+}
+
+/* As an owner does: what is not due yet is set again. */
+static void expire(struct sdp_timer *timer)
+{
+	u64 now = ktime_get_ns();
+	u32 i = timer - timers;
+
+	if (!timer->deadline)
+		return;
+	if (now < timer->deadline) {
+		early++;
+		sdp_timer_set(timer, timer->deadline);
+		return;
+	}
+	timer->deadline = 0;
+	fired[i] = now;
+	if (count < TIMERS)
+		order[count] = i;
+	count++;
+}
+
+static void set(u32 i, u64 deadline)
+{
+	local_bh_disable();
+	sdp_timer_set(&timers[i], deadline);
+	local_bh_enable();
+}
+
+static void wait_for(u32 most, u32 ms)
+{
+	while (READ_ONCE(count) < most && ms--)
+		msleep(1);
+}
+
+static void none_early_all_in_order(struct kunit *test)
+{
+	u64 start = ktime_get_ns();
+	u32 i;
+
+	for (i = 0; i < TIMERS; i++)
+		set(i, start + (u64)(TIMERS - i) * 3 * NSEC_PER_MSEC);
+	wait_for(TIMERS, 5000);
+	KUNIT_ASSERT_EQ(test, count, TIMERS);
+	KUNIT_EXPECT_EQ(test, early, 0);
+	for (i = 0; i < TIMERS; i++) {
+		KUNIT_EXPECT_GE(test, fired[i], start +
+				(u64)(TIMERS - i) * 3 * NSEC_PER_MSEC);
+		KUNIT_EXPECT_EQ(test, order[i], TIMERS - 1 - i);
+	}
+}
+
+static void deadlines_move(struct kunit *test)
+{
+	u64 start = ktime_get_ns();
+
+	set(0, start + 2 * NSEC_PER_MSEC);
+	set(0, start + 60 * NSEC_PER_MSEC);
+	set(1, start + 5000 * NSEC_PER_MSEC);
+	set(1, start + 10 * NSEC_PER_MSEC);
+	wait_for(2, 5000);
+	KUNIT_ASSERT_EQ(test, count, 2);
+	KUNIT_EXPECT_EQ(test, order[0], 1);
+	KUNIT_EXPECT_GE(test, fired[0], start + 60 * NSEC_PER_MSEC);
+	KUNIT_EXPECT_LT(test, fired[1], start + 4000 * NSEC_PER_MSEC);
+}
+
+static void cancelled_and_removed_stay_silent(struct kunit *test)
+{
+	u64 start = ktime_get_ns();
+
+	set(0, start + 10 * NSEC_PER_MSEC);
+	set(1, start + 10 * NSEC_PER_MSEC);
+	set(2, start + 30 * NSEC_PER_MSEC);
+	sdp_timer_cancel(&timers[0]);
+	local_bh_disable();
+	sdp_timer_remove(&timers[1]);
+	local_bh_enable();
+	KUNIT_EXPECT_TRUE(test, hlist_unhashed(&timers[1].node));
+	wait_for(1, 5000);
+	msleep(20);
+	KUNIT_EXPECT_EQ(test, count, 1);
+	KUNIT_EXPECT_EQ(test, order[0], 2);
+	/* A cancelled one can be set again. */
+	set(0, ktime_get_ns() + NSEC_PER_MSEC);
+	wait_for(2, 5000);
+	KUNIT_EXPECT_EQ(test, count, 2);
+}
+
+/* Beyond one turn of the wheel, which is 268 ms. */
+static void far_deadlines(struct kunit *test)
+{
+	u64 start = ktime_get_ns();
+
+	set(0, start + 700 * NSEC_PER_MSEC);
+	set(1, start + 300 * NSEC_PER_MSEC);
+	wait_for(2, 8000);
+	KUNIT_ASSERT_EQ(test, count, 2);
+	KUNIT_EXPECT_EQ(test, order[0], 1);
+	KUNIT_EXPECT_GE(test, fired[0], start + 700 * NSEC_PER_MSEC);
+	KUNIT_EXPECT_GE(test, fired[1], start + 300 * NSEC_PER_MSEC);
+	KUNIT_EXPECT_EQ(test, early, 0);
+}
+
+/* The past, and more at once than one round takes. */
+static void many_at_once(struct kunit *test)
+{
+	u32 i;
+
+	for (i = 0; i < TIMERS; i++)
+		set(i, 1 + i);
+	wait_for(TIMERS, 5000);
+	KUNIT_EXPECT_EQ(test, count, TIMERS);
+}
+
+static int begin(struct kunit *test)
+{
+	memset(timers, 0, sizeof(timers));
+	memset(fired, 0, sizeof(fired));
+	count = 0;
+	early = 0;
+	return sdp_timer_init(hold, expire);
+}
+
+static void end(struct kunit *test)
+{
+	sdp_timer_exit();
+}
+
+static struct kunit_case cases[] = {
+	KUNIT_CASE(none_early_all_in_order),
+	KUNIT_CASE(deadlines_move),
+	KUNIT_CASE(cancelled_and_removed_stay_silent),
+	KUNIT_CASE(far_deadlines),
+	KUNIT_CASE(many_at_once),
+	{}
+};
+
+static struct kunit_suite suite = {
+	.name = "sdp_target_timer",
+	.init = begin,
+	.exit = end,
+	.test_cases = cases,
+};
+kunit_test_suite(suite);
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("KUnit suite of SDP's timer wheel");
