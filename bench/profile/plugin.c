@@ -2,7 +2,9 @@
 /*
  * A QEMU plugin that counts instructions by the address of their block, between
  * the marks of ../mark.hpp. At exit it writes "address count" lines, 16 hex
- * digits and a decimal number, to the file named by its argument out=FILE.
+ * digits and a decimal number, to the file named by its argument out=FILE; with
+ * edges=FILE also "from to count" for each pair of blocks that ran one after the
+ * other, from which calls can be told.
  *
  * Debian ships no header for plugins; the few functions used are declared here
  * (API version 1: QEMU 4.2 and later).
@@ -28,6 +30,8 @@ typedef void (*exit_callback)(qemu_plugin_id_t id, void *data);
 void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id, tb_callback callback);
 void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *tb, int operation, void *where,
 					      uint64_t value);
+void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *tb, insn_callback callback,
+					  int flags, void *data);
 void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn, insn_callback callback,
 					    int flags, void *data);
 void qemu_plugin_register_atexit_cb(qemu_plugin_id_t id, exit_callback callback, void *data);
@@ -45,11 +49,30 @@ struct block {
 	uint64_t running;	/* since the first mark; the emulator adds to it */
 	uint64_t total;
 	struct block *next;
+	struct edge *edges;	/* blocks that ran before this one */
+};
+
+struct edge {
+	struct block *from;
+	uint64_t count;
+	struct edge *next;
 };
 
 #define BUCKETS (1 << 18)
 static struct block *buckets[BUCKETS];
 static const char *out_path;
+static const char *edges_path;
+static bool active;		/* between the marks */
+static struct block *last;
+
+static void *zeroed(size_t size)
+{
+	void *memory = calloc(1, size);
+
+	if (!memory)
+		abort();
+	return memory;
+}
 
 static struct block *block_at(uint64_t address)
 {
@@ -59,9 +82,7 @@ static struct block *block_at(uint64_t address)
 	for (block = *head; block; block = block->next)
 		if (block->address == address)
 			return block;
-	block = calloc(1, sizeof(*block));
-	if (!block)
-		abort();
+	block = zeroed(sizeof(*block));
 	block->address = address;
 	block->next = *head;
 	*head = block;
@@ -94,10 +115,46 @@ static void write_line(struct block *block, void *data)
 			(unsigned long long)block->total);
 }
 
+static void write_edges(struct block *block, void *data)
+{
+	for (struct edge *edge = block->edges; edge; edge = edge->next)
+		fprintf(data, "%016llx %016llx %llu\n", (unsigned long long)edge->from->address,
+			(unsigned long long)block->address, (unsigned long long)edge->count);
+}
+
+/* A block has few that come before it, nearly always the same. */
+static void count_edge(struct block *from, struct block *to)
+{
+	struct edge **at, *edge;
+
+	for (at = &to->edges; *at; at = &(*at)->next)
+		if ((*at)->from == from)
+			break;
+	edge = *at;
+	if (edge) {
+		*at = edge->next;
+	} else {
+		edge = zeroed(sizeof(*edge));
+		edge->from = from;
+	}
+	edge->count++;
+	edge->next = to->edges;
+	to->edges = edge;
+}
+
+static void on_block(unsigned int cpu, void *data)
+{
+	(void)cpu;
+	if (active && last)
+		count_edge(last, data);
+	last = data;
+}
+
 static void on_start(unsigned int cpu, void *data)
 {
 	(void)cpu;
 	(void)data;
+	active = true;
 	each_block(forget, NULL);
 }
 
@@ -105,6 +162,7 @@ static void on_stop(unsigned int cpu, void *data)
 {
 	(void)cpu;
 	(void)data;
+	active = false;
 	each_block(keep, NULL);
 }
 
@@ -132,22 +190,31 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 	block = block_at(qemu_plugin_insn_vaddr(qemu_plugin_tb_get_insn(tb, 0)));
 	qemu_plugin_register_vcpu_tb_exec_inline(tb, QEMU_PLUGIN_INLINE_ADD_U64, &block->running,
 						 count);
+	if (edges_path)
+		qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, QEMU_PLUGIN_CB_NO_REGS, block);
 	for (size_t i = 0; i < count; i++)
 		look_for_mark(qemu_plugin_tb_get_insn(tb, i));
 }
 
-static void on_exit_write(qemu_plugin_id_t id, void *data)
+static void write_file(const char *path, void (*line)(struct block *block, void *data))
 {
-	FILE *out = fopen(out_path, "w");
+	FILE *out = fopen(path, "w");
 
-	(void)id;
-	(void)data;
 	if (!out) {
-		perror(out_path);
+		perror(path);
 		return;
 	}
-	each_block(write_line, out);
+	each_block(line, out);
 	fclose(out);
+}
+
+static void on_exit_write(qemu_plugin_id_t id, void *data)
+{
+	(void)id;
+	(void)data;
+	write_file(out_path, write_line);
+	if (edges_path)
+		write_file(edges_path, write_edges);
 }
 
 __attribute__((visibility("default"))) int qemu_plugin_install(qemu_plugin_id_t id,
@@ -155,9 +222,12 @@ __attribute__((visibility("default"))) int qemu_plugin_install(qemu_plugin_id_t 
 								int argc, char **argv)
 {
 	(void)info;
-	for (int i = 0; i < argc; i++)
+	for (int i = 0; i < argc; i++) {
 		if (!strncmp(argv[i], "out=", 4))
 			out_path = strdup(argv[i] + 4);
+		if (!strncmp(argv[i], "edges=", 6))
+			edges_path = strdup(argv[i] + 6);
+	}
 	if (!out_path) {
 		fprintf(stderr, "plugin: out=FILE is missing\n");
 		return -1;
