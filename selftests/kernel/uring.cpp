@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The plain API through io_uring: sends, receives, multishot receives.
+#include <fstream>
 #include <liburing.h>
 #include <poll.h>
 #include <sys/mman.h>
@@ -9,10 +10,23 @@
 
 namespace {
 
+// io_uring of 6.12 keeps message headers in a cache whose entries KASAN writes
+// into, and then uses what it finds there.
+bool has_kasan()
+{
+	std::ifstream symbols("/proc/kallsyms");
+	for (std::string line; std::getline(symbols, line);)
+		if (line.find(" kasan_report") != std::string::npos)
+			return true;
+	return false;
+}
+
 class Ring {
 public:
 	Ring()
 	{
+		if (has_kasan())
+			throw test::Skip("io_uring of this kernel fails under KASAN");
 		int err = io_uring_queue_init(64, &ring_, 0);
 		if (err < 0)
 			throw test::Skip("no io_uring: " + test::errno_name(-err));
