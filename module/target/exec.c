@@ -53,8 +53,11 @@ static void hold_##number(struct sdp_rank_entry *entry)			\
 {									\
 	sdp_rpc_hold(rpc_of(entry, number));				\
 }
+
 DEFINE_HOLD(0)
+
 DEFINE_HOLD(1)
+
 DEFINE_HOLD(2)
 
 static void (*const holds[])(struct sdp_rank_entry *entry) = {

@@ -57,11 +57,11 @@ static int error_v4(u8 code)
 {
 	switch (code) {
 	case ICMP_PORT_UNREACH:
-		return ENOTCONN;
+		return -ENOTCONN;
 	case ICMP_PROT_UNREACH:
-		return ENOPROTOOPT;
+		return -ENOPROTOOPT;
 	default:
-		return EHOSTUNREACH;
+		return -EHOSTUNREACH;
 	}
 }
 
@@ -88,7 +88,7 @@ int sdp_icmp_v4(struct sk_buff *skb, u32 info)
 		return 0;
 	}
 	ipv6_addr_set_v4mapped(ip->daddr, &who.addr);
-	fail_request(skb, ip->ihl * 4, &who, error_v4(icmp->code));
+	fail_request(skb, ip->ihl * 4, &who, -error_v4(icmp->code));
 	return 0;
 }
 

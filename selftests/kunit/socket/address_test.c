@@ -258,6 +258,7 @@ static struct kunit_suite address_suite = {
 	.name = "sdp_socket_address",
 	.test_cases = address_cases,
 };
+
 kunit_test_suite(address_suite);
 
 MODULE_DESCRIPTION("KUnit tests of SDP's socket addresses");

@@ -96,6 +96,7 @@ static struct kunit_suite argument_suite = {
 	.name = "sdp_socket_argument",
 	.test_cases = argument_cases,
 };
+
 kunit_test_suite(argument_suite);
 
 MODULE_DESCRIPTION("KUnit tests of SDP's extensible structures");

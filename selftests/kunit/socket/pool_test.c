@@ -298,6 +298,7 @@ static struct kunit_suite pool_suite = {
 	.name = "sdp_socket_pool",
 	.test_cases = pool_cases,
 };
+
 kunit_test_suite(pool_suite);
 
 MODULE_DESCRIPTION("KUnit tests of SDP's receive regions");

@@ -175,6 +175,7 @@ static struct kunit_suite suite = {
 	.name = "sdp_target_kept",
 	.test_cases = cases,
 };
+
 kunit_test_suite(suite);
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("KUnit suite of SDP's received packets");

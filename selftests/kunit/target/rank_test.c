@@ -203,6 +203,7 @@ static struct kunit_suite suite = {
 	.name = "sdp_target_rank",
 	.test_cases = cases,
 };
+
 kunit_test_suite(suite);
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("KUnit suite of SDP's ranks");

@@ -170,6 +170,7 @@ static struct kunit_suite suite = {
 	.name = "sdp_target_segment",
 	.test_cases = cases,
 };
+
 kunit_test_suite(suite);
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("KUnit suite of SDP's segmentation");

@@ -126,6 +126,7 @@ static struct kunit_suite suite = {
 	.exit = end,
 	.test_cases = cases,
 };
+
 kunit_test_suite(suite);
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("KUnit suite of SDP's tables");

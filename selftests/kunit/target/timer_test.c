@@ -49,7 +49,7 @@ static void set(u32 i, u64 deadline)
 static void wait_for(u32 most, u32 ms)
 {
 	while (READ_ONCE(count) < most && ms--)
-		msleep(1);
+		usleep_range(1000, 2000);
 }
 
 static void none_early_all_in_order(struct kunit *test)
@@ -161,6 +161,7 @@ static struct kunit_suite suite = {
 	.exit = end,
 	.test_cases = cases,
 };
+
 kunit_test_suite(suite);
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("KUnit suite of SDP's timer wheel");
