@@ -63,6 +63,7 @@ DEFINE_HOLD(2)
 static void (*const holds[])(struct sdp_rank_entry *entry) = {
 	hold_0, hold_1, hold_2,
 };
+
 static_assert(ARRAY_SIZE(holds) >= PROG_RANKS);
 
 static void add_turn(struct sdp_run *run, struct sdp_rpc *rpc, u32 rank)
