@@ -2,8 +2,20 @@
 #include "homa_peer.hpp"
 
 #include <algorithm>
+#include <chrono>
 
 #include "test.hpp"
+
+namespace {
+
+bool same_address(const net::Address &one, const net::Address &other)
+{
+	sockaddr_in6 a = one.in6();
+	sockaddr_in6 b = other.in6();
+	return memcmp(&a.sin6_addr, &b.sin6_addr, sizeof(a.sin6_addr)) == 0;
+}
+
+} // namespace
 
 HomaPeer::HomaPeer(const net::Wire &wire, net::Address self, net::Address host)
 	: wire_(wire), self_(self), host_(host)
@@ -31,7 +43,8 @@ std::optional<HomaPeer::Seen> HomaPeer::next(int milliseconds) const
 		if (seen.ip.next != packet::protocol)
 			continue;
 		seen.homa = packet::parse(seen.ip.payload);
-		if (seen.homa.ends.to == self_.port())
+		if (seen.homa.ends.to == self_.port() && same_address(seen.ip.to, self_) &&
+		    seen.homa.ends.from == host_.port())
 			return seen;
 	}
 }
@@ -186,17 +199,20 @@ void HomaPeer::handle(const Seen &seen)
 
 void HomaPeer::step(const std::function<bool()> &done)
 {
+	auto asked = std::chrono::steady_clock::now();
 	int silent = 0;
 	while (!done()) {
-		if (auto seen = next(50)) {
-			silent = 0;
+		auto seen = next(50);
+		if (seen)
 			handle(*seen);
+		silent = seen ? 0 : silent + 1;
+		if (silent > static_cast<int>(test::slow(200)))
+			throw test::Failure("the host has fallen silent");
+		if (std::chrono::steady_clock::now() - asked < std::chrono::milliseconds(50))
 			continue;
-		}
+		asked = std::chrono::steady_clock::now();
 		for (auto &[id, rpc] : rpcs_)
 			ask_for_missing(rpc, ends(id));
-		if (++silent > static_cast<int>(test::slow(200)))
-			throw test::Failure("the host has fallen silent");
 	}
 }
 

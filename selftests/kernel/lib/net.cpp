@@ -310,7 +310,7 @@ Wire::Packet Wire::receive(int milliseconds) const
 }
 
 Alone::Alone(unsigned mtu)
-	: host{{}, "10.0.0.2", "fd00::2"}, wire(host, "10.0.0.0/24", "fd00::/64", mtu)
+	: host{{}, "10.0.0.2", "fd00::2"}, wire(host, "10.0.0.0/16", "fd00::/64", mtu)
 {
 }
 

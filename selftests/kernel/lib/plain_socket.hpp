@@ -33,14 +33,14 @@ public:
 		     uint32_t flags = 0) const;
 	void reply(const PlainMessage &request, View bytes) const;
 	/// recvmsg() into at most @a room bytes.
-	[[nodiscard]] PlainMessage receive(int flags = 0, size_t room = 1 << 20) const;
+	PlainMessage receive(int flags = 0, size_t room = 1 << 20) const;
 	/// Like receive(), but throws on failure, and if the RPC failed.
 	PlainMessage expect() const;
 	/// Throws unless the next message says that an RPC failed with @a error;
 	/// returns it.
 	PlainMessage expect_failure(int error) const;
 	void echo() const;
-	[[nodiscard]] bool ready(short events, int milliseconds = 0) const;
+	bool ready(short events, int milliseconds = 0) const;
 	[[nodiscard]] short events(int milliseconds = 0) const;
 	int abort(uint64_t id, uint64_t cookie, uint32_t error) const;
 

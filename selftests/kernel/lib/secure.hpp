@@ -112,9 +112,9 @@ public:
 	/// The next packet of the host for this peer, if one comes.
 	[[nodiscard]] std::optional<Bytes> next(int milliseconds = 10000) const;
 	/// The next packet of @a type; those in @a passing may come before it.
-	[[nodiscard]] Bytes expect(uint8_t type, std::vector<uint8_t> passing = {}) const;
+	Bytes expect(uint8_t type, std::vector<uint8_t> passing = {}) const;
 	/// The host's next message, decrypted; whatever else comes is ignored.
-	[[nodiscard]] Message receive(uint64_t epoch = 0) const;
+	Message receive(uint64_t epoch = 0) const;
 	/// Nothing but @a passing comes for a while.
 	void expect_silence(int milliseconds, std::vector<uint8_t> passing = {}) const;
 	/// Tells the host that its response has come.

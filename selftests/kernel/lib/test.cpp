@@ -24,6 +24,12 @@ std::vector<Case *> &cases()
 	return list;
 }
 
+std::vector<void (*)()> &eaches()
+{
+	static std::vector<void (*)()> list;
+	return list;
+}
+
 std::vector<void (*)()> &setups()
 {
 	static std::vector<void (*)()> list;
@@ -84,6 +90,8 @@ Outcome run_case(const Case &one)
 	leaks::begin_case();
 	int pid = fork_guarded([&] {
 		setpgid(0, 0);
+		for (auto run : eaches())
+			run();
 		one.run();
 	});
 	setpgid(pid, pid);
@@ -118,6 +126,11 @@ Case::Case(const char *name, void (*run)(), unsigned seconds)
 	: name(name), run(run), seconds(seconds)
 {
 	cases().push_back(this);
+}
+
+Each::Each(void (*run)())
+{
+	eaches().push_back(run);
 }
 
 Setup::Setup(void (*run)())

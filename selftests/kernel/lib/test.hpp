@@ -6,6 +6,7 @@
 //   TEST(name) { EQ(call(), 3); }         a case, named program/name
 //   TEST_LIMIT(name, seconds) { ... }     with a time limit other than 60 s
 //   SETUP { ... }                         once, before the cases, in the parent
+//   EACH { ... }                          before each case, in its process
 #pragma once
 
 #include <cerrno>
@@ -39,6 +40,11 @@ struct Case {
 	const char *name;
 	void (*run)();
 	unsigned seconds;
+};
+
+/// Runs before each case, in its process.
+struct Each {
+	explicit Each(void (*run)());
 };
 
 struct Setup {
@@ -151,6 +157,11 @@ private:
 	static void test_setup();                        \
 	static const test::Setup setup_once(test_setup); \
 	static void test_setup()
+
+#define EACH                                          \
+	static void test_each();                      \
+	static const test::Each each_case(test_each); \
+	static void test_each()
 
 #define CHECK(condition)                                                         \
 	do {                                                                     \

@@ -19,20 +19,34 @@ bool is_homa(const Wired::Packet &packet)
 
 } // namespace
 
-Wired::Wired(unsigned mtu)
+Wired::Wired(unsigned mtu, bool running)
 	: a{{}, "10.0.0.1", "fd00::1"},
 	  b{{}, "10.0.0.2", "fd00::2"},
 	  wire_a_(a, "10.0.0.0/24", "fd00::/64", mtu),
-	  wire_b_(b, "10.0.0.0/24", "fd00::/64", mtu),
-	  thread_([this] { run(); })
+	  wire_b_(b, "10.0.0.0/24", "fd00::/64", mtu)
 {
+	if (running)
+		start();
+}
+
+void Wired::start()
+{
+	thread_ = std::make_unique<test::Thread>([this] {
+		try {
+			run();
+		} catch (const test::Failure &failure) {
+			test::note(std::string("the link failed: ") + failure.what());
+			throw;
+		}
+	});
 }
 
 Wired::~Wired()
 {
 	stop_ = true;
 	try {
-		thread_.join();
+		if (thread_)
+			thread_->join();
 	} catch (const std::exception &failure) {
 		test::note(failure.what());
 	}

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 
 #include "bytes.hpp"
@@ -25,8 +26,12 @@ public:
 	/// arrive it hands to pass(). Packets other than protocol 146 pass unseen.
 	using Hook = std::function<void(Way, Packet)>;
 
-	explicit Wired(unsigned mtu = 1500);
+	/// Its thread belongs to the process that calls start(), which a constructor
+	/// with @a running does at once.
+	explicit Wired(unsigned mtu = 1500, bool running = true);
 	~Wired();
+
+	void start();
 
 	/// From now on @a hook decides; none: everything passes. When this
 	/// returns, the hook before it is not running any more.
@@ -55,7 +60,7 @@ private:
 	std::deque<std::pair<Way, Packet>> held_;
 	std::atomic<unsigned> seen_ = 0;
 	std::atomic<bool> stop_ = false;
-	test::Thread thread_;
+	std::unique_ptr<test::Thread> thread_;
 };
 
 /// What a bad link does, in percent of the packets; the same for the same seed.
