@@ -27,7 +27,8 @@ struct sdp_peer;
  * @last_peer: peer of the last request, held, or NULL; exchanged.
  * @port_node: in the table of ports.
  * @lock:      spinlock (bh) of the lists below. Taken inside an RPC's lock.
- * @rpcs:      all RPCs.
+ * @rpcs:      all RPCs, the oldest first.
+ * @serial:    counts them, for @serial of each.
  * @ready:     RPCs with a message or a failure for any recvmsg.
  * @incoming:  RPCs with part of a message, the oldest first.
  * @parked:    RPCs whose peers have to wait for leave to send: there is no
@@ -57,6 +58,7 @@ struct sdp_endpoint {
 	struct list_head ready;
 	struct list_head incoming;
 	struct list_head parked;
+	u64 serial;
 	u32 rpc_count;
 	u32 ready_count;
 	u32 waiting;

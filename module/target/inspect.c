@@ -10,30 +10,41 @@
  * struct walk - a way through all RPCs that an endpoint had at its start.
  * @ep:   the endpoint.
  * @last: held; the one visited before; NULL: none yet.
+ * @end:  serial of the last one at the start, 0: not begun.
  */
 struct walk {
 	struct sdp_endpoint *ep;
 	struct sdp_rpc *last;
+	u64 end;
 };
 
-/*
- * The next RPC, held until the next call. New ones go to the list's end; if
- * the present one left the list, the walk begins again: callers may meet an
- * RPC twice.
- */
+/* The RPC that comes after one, which may have left the list. */
+static struct sdp_rpc *after(struct sdp_endpoint *ep, struct sdp_rpc *last)
+{
+	struct sdp_rpc *rpc;
+
+	lockdep_assert_held(&ep->lock);
+	if (last && !list_empty(&last->ep_link))
+		return list_is_last(&last->ep_link, &ep->rpcs) ?
+		       NULL : list_next_entry(last, ep_link);
+	list_for_each_entry(rpc, &ep->rpcs, ep_link)
+		if (!last || rpc->serial > last->serial)
+			return rpc;
+	return NULL;
+}
+
+/* The next RPC, held until the next call; NULL: that was all. */
 static struct sdp_rpc *walk_next(struct walk *walk)
 {
 	struct sdp_endpoint *ep = walk->ep;
-	struct sdp_rpc *next = NULL;
+	struct sdp_rpc *next;
 
 	spin_lock_bh(&ep->lock);
-	if (walk->last && !list_empty(&walk->last->ep_link)) {
-		if (!list_is_last(&walk->last->ep_link, &ep->rpcs))
-			next = list_next_entry(walk->last, ep_link);
-	} else {
-		next = list_first_entry_or_null(&ep->rpcs, struct sdp_rpc,
-						ep_link);
-	}
+	if (!walk->end)
+		walk->end = ep->serial;
+	next = after(ep, walk->last);
+	if (next && next->serial > walk->end)
+		next = NULL;
 	if (next)
 		sdp_rpc_hold(next);
 	spin_unlock_bh(&ep->lock);
@@ -133,12 +144,10 @@ int sdp_message_dump(struct sdp_endpoint *ep,
 {
 	struct walk walk = { .ep = ep };
 	struct sdp_rpc_state state;
-	u32 left = READ_ONCE(ep->rpc_count);
 	struct sdp_rpc *rpc;
 	int err = 0;
 
-	/* Bounded, whatever comes and goes meanwhile. */
-	while (!err && left-- && (rpc = walk_next(&walk))) {
+	while (!err && (rpc = walk_next(&walk))) {
 		describe(rpc, &state);
 		err = fn(&state, arg);
 		cond_resched();

@@ -118,6 +118,7 @@ int sdp_rpc_insert(struct sdp_rpc *rpc)
 		sdp_rpc_unlock(rpc);
 		return ep->shutdown ? -ESHUTDOWN : -ECONNRESET;
 	}
+	rpc->serial = ++ep->serial;
 	list_add_tail(&rpc->ep_link, &ep->rpcs);
 	ep->rpc_count++;
 	spin_unlock(&ep->lock);

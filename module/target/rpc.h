@@ -55,6 +55,7 @@ struct sdp_rpc_id {
  * @timer:   the program's timer.
  * @rank:    its places in the ranks.
  * @ep_link: in ep->rpcs, under ep->lock.
+ * @serial:  orders ep->rpcs.
  * @ready_link: in ep->ready, under ep->lock.
  * @in_link: in ep->incoming, under ep->lock.
  * @park_link: in ep->parked, under ep->lock.
@@ -101,6 +102,7 @@ struct sdp_rpc {
 	struct sdp_rank_entry rank[PROG_RANKS];
 
 	struct list_head ep_link;
+	u64 serial;
 	struct list_head ready_link;
 	struct list_head in_link;
 	struct list_head park_link;
