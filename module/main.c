@@ -4,8 +4,8 @@
  * step needs those before it (docs/architecture.md).
  */
 #include <linux/module.h>
-#include <linux/sdp.h>
 
+#include "observe/name.h"
 #include "observe/observe.h"
 #include "socket/socket.h"
 #include "target/target.h"
@@ -23,7 +23,7 @@ static int __init sdp_init(void)
 	err = sdp_socket_init();
 	if (err)
 		goto exit_target;
-	err = sdp_target_listen(IPPROTO_HOMA);
+	err = sdp_target_listen(SDP_PROTOCOL);
 	if (err)
 		goto exit_socket;
 	return 0;
@@ -39,7 +39,7 @@ exit_observe:
 
 static void __exit sdp_exit(void)
 {
-	sdp_target_unlisten(IPPROTO_HOMA);
+	sdp_target_unlisten(SDP_PROTOCOL);
 	sdp_socket_exit();
 	sdp_target_exit();
 	sdp_observe_exit();

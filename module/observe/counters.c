@@ -5,6 +5,7 @@
 #include <linux/proc_fs.h>
 #include <linux/seq_file.h>
 
+#include "name.h"
 #include "observe.h"
 #include "trace.h"
 
@@ -71,7 +72,7 @@ static int __net_init observe_net_init(struct net *net)
 	on->counts = alloc_percpu(struct sdp_counts);
 	if (!on->counts)
 		return -ENOMEM;
-	on->dir = proc_net_mkdir(net, "sdp", net->proc_net);
+	on->dir = proc_net_mkdir(net, SDP_NAMED(""), net->proc_net);
 	if (!on->dir ||
 	    !proc_create_net_single("counters", 0444, on->dir, counters_show,
 				    NULL)) {

@@ -6,7 +6,7 @@
  * number of the network namespace (as in /proc/self/ns/net).
  */
 #undef TRACE_SYSTEM
-#define TRACE_SYSTEM sdp
+#define TRACE_SYSTEM SDP_NAME
 
 #if !defined(SDP_OBSERVE_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
 #define SDP_OBSERVE_TRACE_H
@@ -15,6 +15,7 @@
 #include <linux/tracepoint.h>
 #include <net/net_namespace.h>
 
+#include "name.h"
 #include "observe.h"
 
 /* An event of the transport program was run on an RPC. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/slab.h>
 
+#include "../observe/name.h"
 #include "buffer.h"
 
 static struct kmem_cache *small_cache;
@@ -42,10 +43,10 @@ static struct kmem_cache *make_cache(const char *name, u32 length)
 
 int sdp_buffer_init(void)
 {
-	small_cache = make_cache("sdp_small", SDP_BUFFER_SMALL);
+	small_cache = make_cache(SDP_NAMED("_small"), SDP_BUFFER_SMALL);
 	if (!small_cache)
 		return -ENOMEM;
-	large_cache = make_cache("sdp_record", SDP_BUFFER_LARGE);
+	large_cache = make_cache(SDP_NAMED("_record"), SDP_BUFFER_LARGE);
 	if (!large_cache) {
 		kmem_cache_destroy(small_cache);
 		return -ENOMEM;

@@ -9,6 +9,7 @@
 #include <linux/suspend.h>
 #include <linux/workqueue.h>
 
+#include "../observe/name.h"
 #include "epoch.h"
 #include "install.h"
 #include "nonce.h"
@@ -65,7 +66,7 @@ int sdp_record_init(const struct sdp_record_ops *ops)
 	if (err)
 		goto err_cache;
 	err = -ENOMEM;
-	sdp_record_wq = alloc_workqueue("sdp_record", WQ_UNBOUND, 0);
+	sdp_record_wq = alloc_workqueue(SDP_NAMED("_record"), WQ_UNBOUND, 0);
 	if (!sdp_record_wq)
 		goto err_audit;
 	err = sdp_session_table_init();

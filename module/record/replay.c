@@ -16,6 +16,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include "../observe/name.h"
 #include "replay.h"
 
 /**
@@ -34,7 +35,9 @@ static struct kmem_cache *chunk_cache __read_mostly;
 
 int sdp_replay_cache_init(void)
 {
-	chunk_cache = KMEM_CACHE(sdp_replay_chunk, SLAB_ACCOUNT);
+	chunk_cache = kmem_cache_create(SDP_NAMED("_replay_chunk"),
+					sizeof(struct sdp_replay_chunk), 0,
+					SLAB_ACCOUNT, NULL);
 	return chunk_cache ? 0 : -ENOMEM;
 }
 

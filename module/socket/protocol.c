@@ -13,6 +13,7 @@
 #include <net/protocol.h>
 #include <net/transp_v6.h>
 
+#include "../observe/name.h"
 #include "pool.h"
 #include "socket.h"
 
@@ -234,7 +235,7 @@ static int compat_ioctl_v6(struct socket *sock, unsigned int cmd,
 #endif
 
 struct proto sdp_prot = {
-	.name = "SDP",
+	.name = __stringify(SDP_PROTO_NAME),
 	.owner = THIS_MODULE,
 	.close = close_sock,
 	.ioctl = queue_length,
@@ -253,7 +254,7 @@ struct proto sdp_prot = {
 };
 
 struct proto sdp6_prot = {
-	.name = "SDPv6",
+	.name = __stringify(SDP_PROTO_NAME) "v6",
 	.owner = THIS_MODULE,
 	.close = close_sock,
 	.ioctl = queue_length,
@@ -322,14 +323,14 @@ static const struct proto_ops ops_v6 = {
 
 static struct inet_protosw switch_v4 = {
 	.type = SOCK_DGRAM,
-	.protocol = IPPROTO_HOMA,
+	.protocol = SDP_PROTOCOL,
 	.prot = &sdp_prot,
 	.ops = &ops_v4,
 };
 
 static struct inet_protosw switch_v6 = {
 	.type = SOCK_DGRAM,
-	.protocol = IPPROTO_HOMA,
+	.protocol = SDP_PROTOCOL,
 	.prot = &sdp6_prot,
 	.ops = &ops_v6,
 };
@@ -406,6 +407,6 @@ void sdp_socket_exit(void)
 	unregister_pernet_subsys(&socket_net_ops);
 }
 
-MODULE_ALIAS_NET_PF_PROTO_TYPE(PF_INET, 146, 2);
-MODULE_ALIAS_NET_PF_PROTO_TYPE(PF_INET6, 146, 2);
-static_assert(IPPROTO_HOMA == 146 && SOCK_DGRAM == 2);
+MODULE_ALIAS_NET_PF_PROTO_TYPE(PF_INET, SDP_PROTOCOL, 2);
+MODULE_ALIAS_NET_PF_PROTO_TYPE(PF_INET6, SDP_PROTOCOL, 2);
+static_assert(SOCK_DGRAM == 2);

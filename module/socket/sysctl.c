@@ -10,6 +10,7 @@
 #include <linux/time64.h>
 #include <net/net_namespace.h>
 
+#include "../observe/name.h"
 #include "../target/settings.h"
 #include "socket.h"
 
@@ -154,7 +155,8 @@ int sdp_sysctl_net_init(struct net *net)
 			table[i].mode = 0444;
 	}
 
-	sn->sysctl = register_net_sysctl_sz(net, "net/sdp", table, TABLE_SIZE);
+	sn->sysctl = register_net_sysctl_sz(net, "net/" SDP_NAMED(""), table,
+					    TABLE_SIZE);
 	if (!sn->sysctl) {
 		kfree(table);
 		return -ENOMEM;

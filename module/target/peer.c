@@ -5,6 +5,7 @@
 #include <net/ipv6.h>
 #include <net/route.h>
 
+#include "../observe/name.h"
 #include "peer.h"
 
 /* Peers and clients that nobody has used for so long are forgotten. */
@@ -250,10 +251,14 @@ int sdp_peer_init(void)
 {
 	int err = -ENOMEM;
 
-	peer_cache = KMEM_CACHE(sdp_peer, SLAB_HWCACHE_ALIGN | SLAB_ACCOUNT);
+	peer_cache = kmem_cache_create(SDP_NAMED("_peer"),
+				       sizeof(struct sdp_peer), 0,
+				       SLAB_HWCACHE_ALIGN | SLAB_ACCOUNT, NULL);
 	if (!peer_cache)
 		return err;
-	client_cache = KMEM_CACHE(sdp_client, SLAB_ACCOUNT);
+	client_cache = kmem_cache_create(SDP_NAMED("_client"),
+					 sizeof(struct sdp_client), 0,
+					 SLAB_ACCOUNT, NULL);
 	if (!client_cache)
 		goto free_peer_cache;
 	err = sdp_table_init(&peers, sizeof(struct sdp_peer_key), peer_free,

@@ -3,6 +3,7 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
+#include "../observe/name.h"
 #include "memory.h"
 #include "reclaim.h"
 
@@ -327,7 +328,7 @@ int sdp_rpc_init(void)
 		spin_lock_init(&buckets[i].lock);
 	}
 	/* A very short message is copied from user space to its place. */
-	rpc_cache = kmem_cache_create_usercopy("sdp_rpc",
+	rpc_cache = kmem_cache_create_usercopy(SDP_NAMED("_rpc"),
 					       sizeof(struct sdp_rpc), 0,
 					       SLAB_HWCACHE_ALIGN |
 					       SLAB_TYPESAFE_BY_RCU,
