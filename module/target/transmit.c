@@ -353,7 +353,9 @@ static u32 put_control(struct sk_buff *skb, const struct sdp_net *sn,
 		break;
 	case PROG_PACKET_ABORT:
 		length = sizeof(*hdr.abort);
-		hdr.abort->reason = htonl(insn->a);
+		hdr.abort->reason = htonl(insn->a == PROG_EBADMSG ?
+					   SDP_ABORT_BAD_MESSAGE :
+					   SDP_ABORT_REFUSED);
 		break;
 	}
 	return secure ? sdp_wire_control_length(insn->what) : length;
