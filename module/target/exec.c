@@ -147,7 +147,8 @@ static void announce(struct sdp_run *run, struct sdp_rpc *rpc, int error)
 
 	spin_lock(&ep->lock);
 	sdp_rpc_set_ready(rpc, true);
-	if (error)
+	/* The first failure is the one that is told. */
+	if (error && !rpc->error)
 		WRITE_ONCE(rpc->error, error);
 	if (!rpc->private && !rpc->claimed && list_empty(&rpc->ready_link)) {
 		list_add_tail(&rpc->ready_link, &ep->ready);
