@@ -103,6 +103,14 @@ static bool socket_matches(const struct sock *sk,
 	       ipv6_addr_equal(&sk->sk_v6_rcv_saddr, &to->local);
 }
 
+/* Was it sent to a group? The link layer need not know. */
+static bool sent_to_group(const struct sk_buff *skb)
+{
+	const struct rtable *rt = skb_rtable(skb);
+
+	return rt && rt->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST);
+}
+
 /* Unicast addresses that somebody could have sent from. */
 static bool addresses_ok(const struct sdp_packet *packet)
 {
@@ -113,7 +121,8 @@ static bool addresses_ok(const struct sdp_packet *packet)
 	if (!packet->hdr->sport)
 		return false;
 	if (packet->v4)
-		return !ipv4_is_multicast(ip_hdr(skb)->saddr) &&
+		return !sent_to_group(skb) &&
+		       !ipv4_is_multicast(ip_hdr(skb)->saddr) &&
 		       !ipv4_is_lbcast(ip_hdr(skb)->saddr) &&
 		       !ipv4_is_zeronet(ip_hdr(skb)->saddr);
 	return !ipv6_addr_is_multicast(&packet->to.local) &&
