@@ -278,12 +278,12 @@ TEST(unscheduled_priority_by_cutoffs)
 		proc::Counters counters(place->host.ns);
 		// They come in answer to a packet, for its RPC.
 		client.request(peer_at(v6, 99), pattern(1));
-		EQ(peer.expect(packet::data, {}).homa.cutoff_version, 0);
+		auto first = peer.expect(packet::data, {});
+		EQ(first.homa.cutoff_version, 0);
 		peer.send(packet::make_cutoffs(
-			peer.ends(0), {1000000, 1000000, 1000000, 1000000, 1000000, 5000, 500, 100},
-			7));
+			peer.ends(first.homa.ends.id ^ 1),
+			{1000000, 1000000, 1000000, 1000000, 1000000, 5000, 500, 100}, 7));
 		EVENTUALLY(counters.moved("rx_cutoffs") == 1);
-		unsigned shift = v6 ? 4 : 5;
 		for (auto [length, level] :
 		     {std::pair(50U, 7), std::pair(100U, 7), std::pair(101U, 6), std::pair(501U, 5),
 		      std::pair(5001U, 4)}) {
@@ -292,10 +292,7 @@ TEST(unscheduled_priority_by_cutoffs)
 			while (seen.homa.message_length != length)
 				seen = peer.expect(packet::data, {});
 			EQ(seen.homa.cutoff_version, 7);
-			if (v6)
-				EQ(seen.ip.traffic_class >> shift, level * 2);
-			else
-				EQ(seen.ip.traffic_class >> shift, level);
+			EQ(seen.ip.traffic_class >> (v6 ? 4 : 5), level);
 		}
 		OK(client.abort(0, 0, 0));
 	}

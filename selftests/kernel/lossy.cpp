@@ -206,14 +206,15 @@ TEST_LIMIT(bridge, 240)
 			net::Host a{{}, "10.0.0.1", "fd00::1"};
 			net::Host b{{}, "10.0.0.2", "fd00::2"};
 			bridge.sh("ip link add br0 type bridge; ip link set br0 up");
-			for (const auto &[host, name] : {std::pair(&a, "a"), std::pair(&b, "b")}) {
-				bridge.sh(std::string("ip link add ") + name +
+			for (const auto &[host, name] :
+			     {std::pair(&a, "to_a"), std::pair(&b, "to_b")}) {
+				bridge.sh(std::string("ip link add name ") + name +
 					  " type veth peer name eth0 netns " + host->ns.path() +
 					  "; ip link set " + name + " master br0 up");
 				host->ns.sh("ip addr add " + host->v4 +
 					    "/24 dev eth0; ip link set eth0 up");
 			}
-			bridge.sh(std::string("ethtool -K b ") + features);
+			bridge.sh(std::string("ethtool -K to_b ") + features);
 			Ends ends(a, b, mode, net::Family::v4);
 			soak::both(ends.client, ends.server, ends.to, usual_load());
 		}
@@ -260,7 +261,7 @@ TEST_LIMIT(features_change, 240)
 		load.largest = 200000;
 		load.tenth = [&](unsigned tenth) {
 			static const char *const sets[] = {"tso off", "tso off gso off",
-							   "tso on gso on", "sg off"};
+							   "sg on tso on gso on", "sg off"};
 			pair.a.ns.sh(std::string("ethtool -K eth0 ") + sets[tenth % 4]);
 			pair.b.ns.sh(std::string("ethtool -K eth0 ") + sets[(tenth + 2) % 4]);
 		};
@@ -281,12 +282,11 @@ TEST_LIMIT(route_changes, 240)
 				      server.fd(), to);
 		soak::Load load = usual_load();
 		load.tenth = [&](unsigned tenth) {
-			links.use(tenth % 2 ? 2 : 1);
-			// The other one really is out of use.
-			links.a.sh(tenth % 2 ? "ip link set one down" : "ip link set one up");
-			links.a.sh(
-				tenth % 2 ? "true"
-					  : "ip link set two down; sleep 0.05; ip link set two up");
+			// The one that was used is really out of use, in the middle.
+			bool to_two = tenth % 2;
+			links.a.sh("ip link set one up; ip link set two up");
+			links.use(to_two ? 2 : 1);
+			links.a.sh(to_two ? "ip link set one down" : "ip link set two down");
 		};
 		soak::both(client, server, to, load);
 	}

@@ -27,14 +27,20 @@ Bytes make_request(Random &random, const Load &load, uint64_t seed, uint32_t bac
 	return bytes;
 }
 
-void answer(const PlainSocket &server, const PlainMessage &request)
+/// False if the socket has been shut down.
+bool answer(const PlainSocket &server, const PlainMessage &request)
 {
 	CHECK(request.is_request());
 	CHECK(request.bytes.size() >= wish_length);
 	uint64_t seed = get(request.bytes, 0, 8);
 	auto back = static_cast<uint32_t>(get(request.bytes, 8, 4));
 	EQ(pattern_error(View(request.bytes).subspan(wish_length), seed), "");
-	server.reply(request, pattern(back, seed + 1));
+	sdp_rpc_cmsg rpc = rpc_cmsg(request.rpc->id);
+	ssize_t sent = server.send(&request.from, pattern(back, seed + 1), &rpc);
+	if (sent < 0 && errno == ESHUTDOWN)
+		return false;
+	EQ(OK(sent), back);
+	return true;
 }
 
 struct Sent {
@@ -71,7 +77,8 @@ void serve(const PlainSocket &server)
 		if (request.result < 0 && request.error == ESHUTDOWN)
 			return;
 		OK(request.result);
-		answer(server, request);
+		if (!answer(server, request))
+			return;
 	}
 }
 
