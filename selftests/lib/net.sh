@@ -15,6 +15,8 @@
 #   net_loss LOSS% [REORDER% [DUPLICATE%]]; net_loss 0 ends it
 #   net_tso on|off; net_gro on|off; net_mtu BYTES         on every link
 #   on HOST COMMAND...                                    runs it on a host
+#   net_capture HOST FILE [TCPDUMP-OPTION...]             what crosses its eth0
+#   net_capture_end                                       until here; see there
 #   net_down                                              kills and removes all
 #   sdp_load [PARAMETER=VALUE...]; sdp_unload             the module, see there
 #   kernel_clean                                          see there
@@ -119,6 +121,39 @@ net_set_mtu() { ip -n "$2" link set dev "$3" mtu "$1"; }
 net_tso() { net_each net_set_offload tso "$1" && net_each net_set_offload gso "$1"; }
 net_gro() { net_each net_set_offload gro "$1"; }
 net_mtu() { net_each net_set_mtu "$1"; }
+
+# net_capture HOST FILE [TCPDUMP-OPTION...]: from when it returns. What tcpdump says
+# goes to FILE.log.
+net_capture() {
+	capture_host=$1 capture_file=$2
+	shift 2
+	# Not by on(): what is killed has to be tcpdump.
+	ip netns exec "$capture_host" tcpdump -i eth0 -n -U -w "$capture_file" "$@" \
+		>"$capture_file.log" 2>&1 &
+	capture_pid=$!
+	while ! grep -q 'listening on' "$capture_file.log"; do
+		kill -0 $capture_pid || return
+		sleep 0.1
+	done
+}
+
+# The kernel hands packets to tcpdump a block at a time, up to a second late, and
+# those it still holds are lost when tcpdump ends. So the last one is a ping to the
+# link's IPv6 hosts, and tcpdump goes on until it has written that. Fails when the
+# capture has gaps.
+net_capture_end() {
+	local try
+	on "$capture_host" ping -6 -q -c 1 -W 1 -p 7364702d656e64 ff02::1%eth0 >/dev/null 2>&1
+	for try in $(seq 300); do
+		! tail -c 8192 "$capture_file" | grep -aq sdp-endsdp-end || break
+		sleep 0.1
+	done
+	kill -TERM "$capture_pid"
+	wait "$capture_pid"
+	[ "$try" != 300 ] && grep -q '^0 packets dropped by kernel' "$capture_file.log" && return
+	cat "$capture_file.log"
+	return 1
+}
 
 net_down() {
 	local host
