@@ -100,7 +100,8 @@ Charged charged(const net::Netns &ns)
 		if (name != "SDP" && name != "SDPv6")
 			continue;
 		sum.sockets += sockets;
-		sum.pages += std::max(0L, pages);
+		// Both protocols have one account.
+		sum.pages = std::max(sum.pages, pages);
 	}
 	return sum;
 }
