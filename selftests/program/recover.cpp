@@ -114,6 +114,57 @@ TEST_F(Timeout, too_early)
 	EXPECT_EQ(timeout(2 * msec), (Words{"TIMER +3000us"}));
 }
 
+TEST_F(Timeout, busy_peers_are_asked_less_and_less)
+{
+	send_request(100);
+	u64 wait = 5 * msec;
+	for (int i = 0; i < 10; i++) {
+		EXPECT_EQ(timeout(wait), (Words{"RESEND all", "TIMER +5000us"})) << i;
+		run(PROG_EV_BUSY);
+		wait = std::min(2 * wait, 640 * msec);
+		EXPECT_EQ(rpc.busy, std::min(i + 1, 7));
+	}
+	EXPECT_EQ(timeout(5 * msec), (Words{"TIMER +635000us"}));
+	// One that is not answered is soon repeated.
+	EXPECT_EQ(timeout(635 * msec), (Words{"RESEND all", "TIMER +5000us"}));
+	EXPECT_EQ(timeout(5 * msec), (Words{"RESEND all", "TIMER +5000us"}));
+}
+
+TEST_F(Timeout, busy_is_over_with_anything_else)
+{
+	send_request(100);
+	timeout(5 * msec);
+	run(PROG_EV_BUSY);
+	run(PROG_EV_BUSY);
+	EXPECT_EQ(rpc.busy, 1) << "one question, one answer";
+	timeout(10 * msec);
+	run(PROG_EV_BUSY);
+	EXPECT_EQ(rpc.busy, 2);
+	EXPECT_EQ(run(PROG_EV_NEED_ACK), (Words{"TIMER +0us", "BUSY"}));
+	EXPECT_EQ(rpc.busy, 0);
+	EXPECT_EQ(timeout(1), (Words{"TIMER +4999us"}));
+	// A message in pieces is waited for as ever.
+	run(PROG_EV_BUSY);
+	ev.offset = 0;
+	ev.length = 10;
+	ev.message_length = ev.incoming = 100;
+	run(PROG_EV_DATA);
+	EXPECT_EQ(rpc.busy, 0);
+	run(PROG_EV_BUSY);
+	EXPECT_EQ(rpc.busy, 0);
+}
+
+TEST_F(Timeout, busy_without_a_question_or_in_the_request)
+{
+	send_request(100);
+	run(PROG_EV_BUSY);
+	EXPECT_EQ(rpc.busy, 0) << "nobody asked";
+	send_request(30000);
+	timeout(5 * msec);
+	run(PROG_EV_BUSY);
+	EXPECT_EQ(rpc.busy, 0) << "a grant may be missing";
+}
+
 TEST_F(Timeout, asked_a_moment_ago)
 {
 	send_request(100);
@@ -349,6 +400,16 @@ TEST_F(Unknown, starting_over_is_announced)
 TEST_F(Unknown, not_asked)
 {
 	send_request(100);
+	EXPECT_EQ(run(PROG_EV_RPC_UNKNOWN), (Words{"drop STALE"}));
+}
+
+TEST_F(Unknown, an_end_is_told_once)
+{
+	send_request(100);
+	timeout(5 * msec);
+	ev.error = 5;
+	EXPECT_EQ(run(PROG_EV_ABORT).back(), "FAILED 5");
+	EXPECT_EQ(rpc.asking, 1);
 	EXPECT_EQ(run(PROG_EV_RPC_UNKNOWN), (Words{"drop STALE"}));
 }
 

@@ -21,6 +21,12 @@
 #define HOMA_RESTARTS 40
 /* Times that a question waits for another RPC's, in a row. */
 #define HOMA_PUT_OFF 12
+/*
+ * BUSY in a row: the time between two questions doubles that often, up to that
+ * many ns.
+ */
+#define HOMA_BUSY_DOUBLES 7
+#define HOMA_BUSY_MAX 1000000000ull
 /* NEED_ACK: the time between two doubles that often. */
 #define HOMA_NEED_ACK_DOUBLES 4
 
@@ -91,6 +97,8 @@ struct homa_range {
  * @offered:     CUTOFFS have been sent for this RPC.
  * @tries:       questions since the peer was last heard.
  * @put_off:     times that another RPC's question went first.
+ * @busy:        times in a row that the peer said BUSY while we wait for its
+ *               response.
  * @need_acks:   NEED_ACKs sent.
  * @restarts:    times that the request was started over, in a row.
  * @tx_prio:     of unscheduled data.
@@ -125,6 +133,7 @@ struct prog_rpc {
 	u8 offered;
 	u8 tries;
 	u8 put_off;
+	u8 busy;
 	u8 need_acks;
 	u8 restarts;
 	u8 tx_prio;

@@ -68,12 +68,13 @@ static inline void homa_end_unknown(const struct prog_ev *ev,
 				    struct prog_scratch *scratch,
 				    struct mtp_out *out)
 {
-	if (!rpc->asking) {
+	if (!rpc->asking || rpc->state == HOMA_FAILED) {
 		out->verdict = PROG_DROP_STALE;
 		return;
 	}
 	rpc->asking = 0;
 	rpc->tries = 0;
+	rpc->busy = 0;
 	homa_raise(out, PROG_EV_PEER_ALIVE);
 	if (rpc->server)
 		homa_over(ev, params, rpc, out);

@@ -6,6 +6,8 @@
  *
  * An RPC that has heard nothing for a while asks:
  *   client, request sent                 RESEND of all of the response
+ *                                        (less and less often while that is
+ *                                        answered with BUSY)
  *   either, part of a message is missing RESEND of each gap, GRANT again
  *   either, nothing is missing           RESEND of no bytes: are you there?
  *   server, response sent                NEED_ACK, less and less often
@@ -26,8 +28,14 @@ static inline u32 homa_timeout_answered(const struct prog_rpc *rpc)
 static inline u64 homa_timeout_interval(const struct prog_params *params,
 					const struct prog_rpc *rpc)
 {
-	if (!homa_timeout_answered(rpc))
-		return params->resend_ns;
+	u64 interval = params->resend_ns;
+
+	if (!homa_timeout_answered(rpc)) {
+		if (rpc->tries || !rpc->busy)
+			return interval;
+		interval <<= rpc->busy;
+		return interval < HOMA_BUSY_MAX ? interval : HOMA_BUSY_MAX;
+	}
 	return params->need_ack_ns << homa_min(rpc->need_acks,
 					       HOMA_NEED_ACK_DOUBLES);
 }
@@ -73,6 +81,9 @@ static inline void homa_timeout_dead(const struct prog_ev *ev,
 {
 	u32 tries = homa_max(rpc->tries, peer->unanswered);
 
+	/* The silence that counts begins with a question. */
+	if (rpc->busy && !rpc->tries)
+		return;
 	if (scratch->stop || tries < params->resend_tries ||
 	    ev->now - rpc->active < params->dead_ns)
 		return;
@@ -145,6 +156,8 @@ static inline void homa_timeout_ask(const struct prog_ev *ev,
 			homa_packet_resend(out, params, 0,
 					   rpc->server ? 0 : PROG_LENGTH_ALL, 0);
 	}
+	if (rpc->busy && !rpc->tries)
+		rpc->active = ev->now;
 	rpc->tries += rpc->tries < 255;
 	rpc->put_off = 0;
 	rpc->asked = ev->now;
@@ -183,14 +196,23 @@ static inline void homa_timeout_alive(const struct prog_ev *ev,
 		peer->asking = 0;
 }
 
-/* BUSY: the peer lives. */
+/*
+ * BUSY: the peer lives. While that is its answer, as it works on the request, there
+ * is no use in asking often: thousands of RPCs may wait so. Whatever else it says
+ * ends that.
+ */
 static inline void homa_timeout_heard(const struct prog_ev *ev,
 				      const struct prog_params *params,
 				      struct prog_rpc *rpc,
 				      struct prog_scratch *scratch,
 				      struct mtp_out *out)
 {
+	u32 busy = homa_min(rpc->busy + rpc->asking, HOMA_BUSY_DOUBLES);
+
+	rpc->busy = 0;
 	homa_heard(ev, rpc, out);
+	if (rpc->state == HOMA_OUT && rpc->tx_sent == rpc->tx_length)
+		rpc->busy = busy;
 }
 
 #endif /* SDP_PROGRAM_HOMA_TIMEOUT_H */
