@@ -266,10 +266,15 @@ finish:
 static bool same_request(const struct sdp_rpc *rpc,
 			 const struct sdp_control *control)
 {
-	u64 ours = sdp_rpc_is_server(rpc) ? rpc->open.msgno : rpc->seal.msgno;
+	bool server = sdp_rpc_is_server(rpc);
+	struct sdp_control ours;
 
-	return control->request_msgno == SDP_MSGNO_NONE ||
-	       control->request_msgno == ours;
+	if (control->request_msgno == SDP_MSGNO_NONE)
+		return true;
+	sdp_control_of_request(&ours, server ? NULL : &rpc->seal,
+			       server ? &rpc->open : NULL);
+	return control->request_msgno == ours.request_msgno &&
+	       control->request_epoch == ours.request_epoch;
 }
 
 static enum sdp_drop receive_control(struct sdp_packet *packet)
