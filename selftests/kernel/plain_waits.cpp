@@ -81,9 +81,7 @@ TEST(signal_interrupts)
 	PlainTalk talk;
 	interruptible(0);
 	test::Thread waiter([&] { FAILS(talk.client.receive().result, EINTR); });
-	usleep(100000);
-	OK(-pthread_kill(waiter.handle(), SIGUSR1));
-	waiter.join();
+	waiter.interrupt(SIGUSR1);
 }
 
 TEST(signal_restarts)
@@ -208,6 +206,8 @@ TEST(server_closes)
 	hosts->a.ns.patient(false);
 	for (int i = 0; i < 10; i++)
 		talk.client.request(talk.to, pattern(10));
+	// One that comes later would be told that nobody listens.
+	EVENTUALLY(proc::lines(hosts->b.ns, "rpcs").size() == 10);
 	talk.server.expect();
 	talk.server.close();
 	for (int i = 0; i < 10; i++)

@@ -25,12 +25,13 @@ struct Stalled {
 		talk.server.echo();
 		EVENTUALLY(waits());
 	}
-	bool waits()
+	/// Has the response with @a cookie arrived and found no room?
+	bool waits(uint64_t cookie = 9)
 	{
 		std::vector<homa_rpc_info> rpcs;
 		talk.client.info(&rpcs);
-		return std::any_of(rpcs.begin(), rpcs.end(), [](const homa_rpc_info &rpc) {
-			return rpc.completion_cookie == 9 && rpc.flags & HOMA_RPC_BUF_STALL;
+		return std::any_of(rpcs.begin(), rpcs.end(), [&](const homa_rpc_info &rpc) {
+			return rpc.completion_cookie == cookie && rpc.flags & HOMA_RPC_BUF_STALL;
 		});
 	}
 	/// What gives the held pages back.
@@ -117,7 +118,7 @@ TEST(order_is_kept)
 	for (unsigned i = 10; i < 13; i++) {
 		client.request(stalled.talk.to, pattern(70000, i), i);
 		stalled.talk.server.echo();
-		EVENTUALLY(client.info().num_rpcs == i - 8);
+		EVENTUALLY(stalled.waits(i));
 	}
 	for (int i = 0; i < 3; i++)
 		FAILS(client.receive_raw({}, MSG_DONTWAIT).result, EAGAIN);
@@ -219,9 +220,7 @@ TEST(signal_interrupts)
 	action.sa_handler = [](int) {};
 	OK(sigaction(SIGUSR1, &action, nullptr));
 	test::Thread waiter([&] { FAILS(stalled.talk.client.receive_raw({}).result, EINTR); });
-	usleep(100000);
-	OK(-pthread_kill(waiter.handle(), SIGUSR1));
-	waiter.join();
+	waiter.interrupt(SIGUSR1);
 }
 
 TEST(shutdown_wakes)

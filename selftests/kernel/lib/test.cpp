@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <exception>
 #include <fcntl.h>
 #include <poll.h>
@@ -35,6 +36,9 @@ std::vector<void (*)()> &setups()
 	static std::vector<void (*)()> list;
 	return list;
 }
+
+// Seconds that a case may take without a word.
+constexpr time_t worth_telling = 10;
 
 constexpr int exit_failed = 1;
 constexpr int exit_skipped = 77;
@@ -183,6 +187,7 @@ Thread::Thread(std::function<void()> run)
 		  } catch (...) {
 			  failure_ = std::current_exception();
 		  }
+		  ended_ = true;
 	  })
 {
 }
@@ -192,6 +197,15 @@ void Thread::join()
 	thread_.join();
 	if (failure_)
 		std::rethrow_exception(std::exchange(failure_, nullptr));
+}
+
+void Thread::interrupt(int signal)
+{
+	while (!ended_) {
+		OK(-pthread_kill(handle(), signal));
+		usleep(10000);
+	}
+	join();
 }
 
 Thread::~Thread()
@@ -254,9 +268,14 @@ int main(int argc, char **argv)
 		fflush(stdout);
 		failed += outcome == Outcome::failed;
 	};
-	for (const Case *one : cases())
-		if (wanted(*one, argc, argv))
-			report(run_case(*one), one->name);
+	for (const Case *one : cases()) {
+		if (!wanted(*one, argc, argv))
+			continue;
+		time_t start = time(nullptr);
+		report(run_case(*one), one->name);
+		if (time_t took = time(nullptr) - start; took >= worth_telling)
+			note("took " + std::to_string(took) + " s");
+	}
 	if (argc < 2)
 		report(guarded(leaks::end) == 0 ? Outcome::passed : Outcome::failed, "leaks");
 	printf("1..%u\n", number);

@@ -9,6 +9,7 @@
 //   EACH { ... }                          before each case, in its process
 #pragma once
 
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
@@ -124,10 +125,14 @@ public:
 	Thread &operator=(const Thread &) = delete;
 	~Thread();
 	void join();
+	/// Sends it @a signal again and again until it has ended, then joins: nobody
+	/// can tell when a thread is really waiting.
+	void interrupt(int signal);
 	[[nodiscard]] pthread_t handle() { return thread_.native_handle(); }
 
 private:
 	std::exception_ptr failure_;
+	std::atomic<bool> ended_ = false;
 	std::thread thread_;
 };
 
