@@ -26,10 +26,10 @@ public:
 	void send(const Bytes &homa, uint8_t traffic_class = 0) const;
 	/// The next packet for this peer; none after @a milliseconds.
 	[[nodiscard]] std::optional<Seen> next(int milliseconds = 10000) const;
-	/// The next packet of @a type; packets of types in @a passing may come before
-	/// it, anything else fails the case.
+	/// The next packet of @a type; packets of types in @a passing, and what timers
+	/// send, may come before it, anything else fails the case.
 	Seen expect(packet::Type type, std::vector<uint8_t> passing = {packet::cutoffs}) const;
-	/// Nothing but packets of types in @a passing comes for a while.
+	/// Nothing but packets of types in @a passing, and of timers, comes for a while.
 	void expect_silence(int milliseconds, const std::vector<uint8_t> &passing) const;
 
 	/// Sends a request to the host's port, answers what it asks for, returns
