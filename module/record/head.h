@@ -5,9 +5,6 @@
 
 #include "seal.h"
 
-/** sdp_head_length() - bytes of a message header. */
-u32 sdp_head_length(bool response, unsigned int num_acks);
-
 /**
  * sdp_head_encode() - write a message header.
  * @head: what; @head->len bytes are written.

@@ -73,6 +73,13 @@ struct sdp_seal {
 };
 
 /**
+ * sdp_head_length() - bytes of a message header.
+ * @response: that of a response.
+ * @num_acks: acknowledgements in it.
+ */
+u32 sdp_head_length(bool response, unsigned int num_acks);
+
+/**
  * sdp_seal_begin() - give a message its number, and fix its header and layout.
  * @session: for a request, the session found for the peer; for a response,
  *           NULL: that of @request.

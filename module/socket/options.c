@@ -55,6 +55,19 @@ static int set_policy(struct sdp_sock *s, sockptr_t val, unsigned int len)
 	return 0;
 }
 
+static int set_padding(struct sdp_sock *s, sockptr_t val, unsigned int len)
+{
+	int bytes, err;
+
+	err = copy_int(&bytes, val, len);
+	if (err)
+		return err;
+	if (bytes < 0 || bytes > SDP_PADDING_MAX)
+		return -EINVAL;
+	WRITE_ONCE(s->ep.padding, bytes);
+	return 0;
+}
+
 static int set_server(struct sdp_sock *s, sockptr_t val, unsigned int len)
 {
 	int on, err;
@@ -188,6 +201,8 @@ static int set_ours(struct sdp_sock *s, int name, sockptr_t val,
 		return set_server(s, val, len);
 	case SDP_POLICY:
 		return set_policy(s, val, len);
+	case SDP_PADDING:
+		return set_padding(s, val, len);
 	case SDP_SESSION_ADD:
 		return add_session(s, val, len);
 	case SDP_RAW_KEYS:
@@ -302,6 +317,8 @@ static int get_ours(struct sdp_sock *s, int name, char __user *val,
 		return get_int(READ_ONCE(s->ep.server), val, len, room);
 	case SDP_POLICY:
 		return get_int(READ_ONCE(s->ep.policy), val, len, room);
+	case SDP_PADDING:
+		return get_int(READ_ONCE(s->ep.padding), val, len, room);
 	case SDP_NONCE:
 		return get_nonce(s, val, len, room);
 	case SDP_SESSION_INFO:

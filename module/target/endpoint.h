@@ -23,6 +23,7 @@ struct sdp_peer;
  * @port:      local port, 0 while there is none; host byte order.
  * @server:    accepts requests.
  * @policy:    SDP_POLICY_*.
+ * @padding:   secure messages have a multiple of so many bytes; 0: any.
  * @shutdown:  set once, under @lock: nothing starts or waits any more.
  * @last_peer: peer of the last request, held, or NULL; exchanged.
  * @port_node: in the table of ports.
@@ -50,6 +51,7 @@ struct sdp_endpoint {
 	bool server;
 	u8 policy;
 	bool shutdown;
+	u32 padding;
 	struct sdp_peer __rcu *last_peer;
 	struct hlist_nulls_node port_node;
 

@@ -267,16 +267,31 @@ static void give_up(struct sdp_rpc *rpc)
 	sdp_run_finish(run);
 }
 
+/* Zeros behind the data, so that the content is of a length that tells less. */
+static u32 padding(const struct sdp_rpc *rpc,
+		   const struct sdp_message_head *head)
+{
+	u32 unit = READ_ONCE(rpc->ep->padding), content;
+
+	if (likely(unit <= 1))
+		return 0;
+	content = head->app_len +
+		  sdp_head_length(sdp_rpc_is_server(rpc), head->num_acks);
+	return unit - 1 - (content - 1) % unit;
+}
+
 /* So many messages are under way that the peer's window is full: rare. */
 static int begin_sealing(struct sdp_rpc *rpc, struct sdp_seal *seal,
 			 const struct sdp_message_head *head, bool nonblock)
 {
 	bool server = sdp_rpc_is_server(rpc);
+	u32 pad = padding(rpc, head);
 	int err;
 
 	for (;;) {
 		err = sdp_seal_begin(server ? NULL : rpc->session, &rpc->seal,
-				     seal, head, server ? &rpc->open : NULL, 0);
+				     seal, head, server ? &rpc->open : NULL,
+				     pad);
 		if (err != -EAGAIN || nonblock)
 			return err;
 		if (READ_ONCE(rpc->ep->shutdown))

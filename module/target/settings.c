@@ -10,9 +10,13 @@
 
 #include "settings.h"
 
-/* Sealing adds 22 bytes a record: at most a tenth, at the smallest record. */
+/*
+ * Sealing adds 22 bytes a record: at most a tenth, at the smallest record. The
+ * peer may pad.
+ */
 static u32 sealed_bound(u32 length)
 {
+	length += SDP_PADDING_MAX;
 	return length + length / 8 + 4096;
 }
 

@@ -342,6 +342,21 @@ policy socket::get_policy() const
 	return static_cast<policy>(value);
 }
 
+void socket::set_padding(std::uint32_t bytes)
+{
+	if (bytes > SDP_PADDING_MAX) {
+		detail::fail(EINVAL, "padding");
+	}
+	set_option(fd(), SDP_PADDING, static_cast<int>(bytes), "padding");
+}
+
+std::uint32_t socket::get_padding() const
+{
+	int value = 0;
+	get_option(fd(), SDP_PADDING, value, "padding");
+	return static_cast<std::uint32_t>(value);
+}
+
 void socket::shutdown()
 {
 	detail::check(::shutdown(fd(), SHUT_RDWR), "shutdown");

@@ -329,6 +329,18 @@ TEST(session, tells_its_state_and_moves_to_another_epoch)
 	EXPECT_EQ(socket.info(server_place).tx_epoch, 1);
 }
 
+TEST(session, padded_messages_are_what_they_were)
+{
+	const echo service{sdp::server(server_place, key('1'))};
+	sdp::client client(server_place, key('1'));
+	sdp::socket &socket = client.underlying();
+	EXPECT_EQ(socket.get_padding(), 0U);
+	socket.set_padding(4096);
+	EXPECT_EQ(socket.get_padding(), 4096U);
+	EXPECT_EQ(error_of([&] { socket.set_padding(65537); }), EINVAL);
+	EXPECT_EQ(client.call("one").text(), "one");
+}
+
 TEST(session, removed_means_no_key_never_clear)
 {
 	const echo service{sdp::server(server_place, key('1'))};

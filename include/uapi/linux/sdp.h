@@ -31,6 +31,14 @@
  * refused with EPERM unless the module was loaded with test_raw_keys=1.
  */
 #define SDP_RAW_KEYS 70
+/**
+ * SDP_PADDING - get, set: int, 0 to SDP_PADDING_MAX. What a secure message of
+ * this socket holds (message header and data) is filled up with zeros to a
+ * multiple of that many bytes, so that its length tells the network less.
+ * 0 (the default) and 1: none.
+ */
+#define SDP_PADDING 71
+#define SDP_PADDING_MAX 65536
 
 /** SDP_CMSG_RPC - control message, level IPPROTO_HOMA: struct sdp_rpc_cmsg. */
 #define SDP_CMSG_RPC 64

@@ -72,6 +72,13 @@ public:
 	void accept_requests(bool yes);
 	void set_policy(policy which);
 	[[nodiscard]] policy get_policy() const;
+	/**
+	 * Fills secure messages, with their header, up to a multiple of @p bytes, at
+	 * most 65536; 0: not.
+	 * @throws EINVAL for more.
+	 */
+	void set_padding(std::uint32_t bytes);
+	[[nodiscard]] std::uint32_t get_padding() const;
 	/** Ends all waiting here, for good: ESHUTDOWN. */
 	void shutdown();
 
