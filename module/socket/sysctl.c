@@ -26,7 +26,6 @@ static const unsigned int message_max = SDP_MAX_MESSAGE_LIMIT;
 static const unsigned int bytes_max = 1 << 28;
 static const unsigned int window_min = 1500;
 static const unsigned int count_max = 1 << 24;
-static const unsigned int second_us = USEC_PER_SEC;
 static const unsigned int minute_us = 60 * USEC_PER_SEC;
 static const unsigned int pace_max = 10 * NSEC_PER_MSEC;
 static const unsigned int permille = 1000;
@@ -116,9 +115,9 @@ static const struct ctl_table settings[] = {
 	UINT("grant_quantum", prog.quantum, SYSCTL_ZERO, &bytes_max),
 	UINT("fifo_share", prog.fifo_share, SYSCTL_ZERO, &permille),
 	SETTING("overcommit", prog.overcommit, do_small, &one, &most_grants),
-	TIME("resend_us", prog.resend_ns, &one, &second_us),
+	TIME("resend_us", prog.resend_ns, &one, &minute_us),
 	TIME("dead_us", prog.dead_ns, &one, &minute_us),
-	TIME("need_ack_us", prog.need_ack_ns, &one, &second_us),
+	TIME("need_ack_us", prog.need_ack_ns, &one, &minute_us),
 };
 
 #define TABLE_SIZE (ARRAY_SIZE(limits) + ARRAY_SIZE(settings))
