@@ -117,15 +117,17 @@ TEST_LIMIT(large_from_several, 180)
 	// More messages than are granted at once, from one address and from many.
 	PlainSocket server(hosts->b.ns, AF_INET, server_port);
 	net::Address to = hosts->b.at(net::Family::v4, server_port);
-	hosts->a.ns.sh("for i in 1 2 3 4 5 6 7 8 9 10 11 12; do "
-		       "ip addr add 10.0.0.10$i/32 dev eth0; done");
-	hosts->b.ns.sh("ip route add 10.0.0.0/16 dev eth0");
+	std::string addresses;
+	for (unsigned i = 0; i < 12; i++)
+		addresses += "addr add 10.0.1." + std::to_string(i + 1) + "/32 dev eth0\n";
+	hosts->a.ns.ip(addresses);
+	hosts->b.ns.sh("ip route add 10.0.1.0/24 dev eth0");
 	std::vector<std::unique_ptr<PlainSocket>> clients;
 	for (unsigned i = 0; i < 12; i++) {
 		clients.push_back(std::make_unique<PlainSocket>(hosts->a.ns, AF_INET));
 		if (i % 3)
 			OK(net::bind_to(clients[i]->fd(),
-					net::Address::of("10.0.0.10" + std::to_string(i % 10), 0)));
+					net::Address::of("10.0.1." + std::to_string(i + 1), 0)));
 		clients[i]->request(to, pattern(400000 + i, i), i);
 		clients[i]->request(to, pattern(150000 + i, i), i);
 	}
@@ -144,13 +146,13 @@ TEST_LIMIT(many_hosts, 180)
 	// Clients of a dozen namespaces, all on one wire with the server.
 	net::Netns bridge;
 	net::Host server_host{{}, "10.7.0.254", "fd07::fe"};
-	bridge.sh("ip link add br0 type bridge; ip link set br0 up");
+	bridge.ip("link add br0 type bridge\nlink set br0 up");
 	auto plug = [&](const net::Host &host, unsigned number) {
 		std::string port = "p" + std::to_string(number);
-		bridge.sh("ip link add " + port + " type veth peer name eth0 netns " +
-			  host.ns.path() + "; ip link set " + port + " master br0 up");
-		host.ns.sh("ip addr add " + host.v4 + "/24 dev eth0; ip addr add " + host.v6 +
-			   "/64 dev eth0 nodad; ip link set eth0 up");
+		bridge.ip("link add " + port + " type veth peer name eth0 netns " + host.ns.path() +
+			  "\nlink set " + port + " master br0 up");
+		host.ns.ip("addr add " + host.v4 + "/24 dev eth0\naddr add " + host.v6 +
+			   "/64 dev eth0 nodad\nlink set eth0 up");
 	};
 	plug(server_host, 0);
 	std::vector<net::Host> others;

@@ -140,7 +140,10 @@ Netns::Netns()
 	OK(unshare(CLONE_NEWNET));
 	fd_.reset(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
 	OK(setns(back, CLONE_NEWNET));
-	sh("ip link set lo up");
+	ifreq request{};
+	strcpy(request.ifr_name, "lo");
+	request.ifr_flags = IFF_UP;
+	OK(ioctl(socket(AF_INET, SOCK_DGRAM, 0), SIOCSIFFLAGS, &request));
 	patient(true);
 }
 
@@ -185,6 +188,11 @@ void Netns::sh(const std::string &commands) const
 	std::string output;
 	if (!try_sh(commands, &output))
 		throw test::Failure("failed: " + commands + "\n" + output);
+}
+
+void Netns::ip(const std::string &lines) const
+{
+	sh("ip -batch - <<'END'\n" + lines + "\nEND");
 }
 
 void Netns::in(const std::function<void()> &run) const
@@ -233,42 +241,40 @@ namespace {
 
 std::string addresses(const Host &host, unsigned mtu)
 {
-	std::string commands = "ip addr add " + host.v4 + "/24 dev " + host.device + "; ";
+	std::string lines = "addr add " + host.v4 + "/24 dev " + host.device + "\n";
 	if (mtu >= min_mtu_v6)
-		commands += "ip addr add " + host.v6 + "/64 dev " + host.device + " nodad; ";
-	return commands + "ip link set " + host.device + " up; ";
+		lines += "addr add " + host.v6 + "/64 dev " + host.device + " nodad\n";
+	return lines + "link set " + host.device + " up\n";
 }
 
-// Makes device @a device of @a host, whose other end is @a far in @a other.
-void join(const Host &host, const Netns &other, const std::string &far, unsigned mtu)
+// What makes device @a device of @a host, whose other end is @a far in @a other.
+std::string veth(const Host &host, const Netns &other, const std::string &far, unsigned mtu)
 {
 	std::string size = " mtu " + std::to_string(mtu);
-	host.ns.sh("ip link add " + host.device + size + " type veth peer name " + far + size +
-		   " netns " + other.path());
+	return "link add " + host.device + size + " type veth peer name " + far + size + " netns " +
+	       other.path() + "\n";
 }
 
 } // namespace
 
 Pair::Pair(unsigned mtu) : a{{}, "10.0.0.1", "fd00::1"}, b{{}, "10.0.0.2", "fd00::2"}
 {
-	join(a, b.ns, b.device, mtu);
-	a.ns.sh(addresses(a, mtu));
-	b.ns.sh(addresses(b, mtu));
+	a.ns.ip(veth(a, b.ns, b.device, mtu) + addresses(a, mtu));
+	b.ns.ip(addresses(b, mtu));
 }
 
 Routed::Routed(unsigned mtu) : a{{}, "10.0.1.1", "fd00:1::1"}, b{{}, "10.0.2.2", "fd00:2::2"}
 {
-	join(a, router, "to_a", mtu);
-	join(b, router, "to_b", mtu);
-	router.sh("ip addr add 10.0.1.254/24 dev to_a; ip addr add 10.0.2.254/24 dev to_b;"
-		  "ip addr add fd00:1::fe/64 dev to_a nodad;"
-		  "ip addr add fd00:2::fe/64 dev to_b nodad; ip link set to_a up;"
-		  "ip link set to_b up; echo 1 >/proc/sys/net/ipv4/ip_forward;"
+	a.ns.ip(veth(a, router, "to_a", mtu) + addresses(a, mtu));
+	b.ns.ip(veth(b, router, "to_b", mtu) + addresses(b, mtu));
+	router.sh("echo 1 >/proc/sys/net/ipv4/ip_forward;"
 		  "echo 1 >/proc/sys/net/ipv6/conf/all/forwarding");
-	a.ns.sh(addresses(a, mtu) +
-		"ip route add default via 10.0.1.254; ip -6 route add default via fd00:1::fe");
-	b.ns.sh(addresses(b, mtu) +
-		"ip route add default via 10.0.2.254; ip -6 route add default via fd00:2::fe");
+	router.ip("addr add 10.0.1.254/24 dev to_a\naddr add 10.0.2.254/24 dev to_b\n"
+		  "addr add fd00:1::fe/64 dev to_a nodad\n"
+		  "addr add fd00:2::fe/64 dev to_b nodad\n"
+		  "link set to_a up\nlink set to_b up");
+	a.ns.ip("route add default via 10.0.1.254\nroute add default via fd00:1::fe");
+	b.ns.ip("route add default via 10.0.2.254\nroute add default via fd00:2::fe");
 }
 
 Wire::Wire(Host &host, const std::string &network4, const std::string &network6, unsigned mtu)
@@ -281,12 +287,15 @@ Wire::Wire(Host &host, const std::string &network4, const std::string &network6,
 		strcpy(request.ifr_name, "wire0");
 		OK(ioctl(fd_, TUNSETIFF, &request));
 	});
-	host.ns.sh("ip link set wire0 addrgenmode none mtu " + std::to_string(mtu) +
-		   " txqueuelen 20000 up; ip addr add " + host.v4 + "/32 dev wire0; ip route add " +
-		   network4 + " dev wire0 src " + host.v4);
+	std::string lines = "link set wire0 addrgenmode none mtu " + std::to_string(mtu) +
+			    " txqueuelen 20000 up\naddr add " + host.v4 +
+			    "/32 dev wire0\nroute add " + network4 + " dev wire0 src " + host.v4;
 	if (mtu >= min_mtu_v6)
-		host.ns.sh("ip addr add " + host.v6 + "/128 dev wire0 nodad; ip -6 route add " +
-			   network6 + " dev wire0 src " + host.v6);
+		lines += "\naddr add " + host.v6 + "/128 dev wire0 nodad\nroute add " + network6 +
+			 " dev wire0 src " + host.v6;
+	// Nobody there is a router.
+	host.ns.sh("echo 0 >/proc/sys/net/ipv6/conf/wire0/router_solicitations");
+	host.ns.ip(lines);
 }
 
 void Wire::send(const Packet &packet) const

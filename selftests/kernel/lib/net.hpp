@@ -68,6 +68,8 @@ public:
 	void patient(bool wait) const;
 	/// Runs shell commands in it; throws with their output when one fails.
 	void sh(const std::string &commands) const;
+	/// Lines of commands for ip(8), run by one; throws.
+	void ip(const std::string &lines) const;
 	/// Like sh(), but tells whether they succeeded.
 	[[nodiscard]] bool try_sh(const std::string &commands, std::string *output = nullptr) const;
 	/// Calls @a run with this thread in the namespace.

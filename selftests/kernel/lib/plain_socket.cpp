@@ -108,6 +108,8 @@ PlainMessage PlainSocket::receive(int flags, size_t room) const
 	message.flags = header.msg_flags;
 	message.bytes.resize(
 		std::min(room, static_cast<size_t>(std::max<ssize_t>(0, message.result))));
+	// Thousands may be kept.
+	message.bytes.shrink_to_fit();
 	if (message.result >= 0)
 		message.rpc = find_rpc_cmsg(header);
 	errno = message.error;
