@@ -16,7 +16,7 @@ SETUP
 
 EACH
 {
-	settle();
+	ask_again_after();
 }
 
 TEST(abort_ends_the_rpc)
@@ -158,6 +158,7 @@ TEST(control_tags_and_lengths)
 TEST(unknown_rpc_not_delivered)
 {
 	// The server never had the request: the client starts over, same bytes.
+	ask_again_after("20000");
 	Calling on;
 	on.client.request(peer_at(99), pattern(100), 1);
 	Bytes first = on.peer.expect(secure::data_type);
@@ -176,13 +177,31 @@ TEST(unknown_rpc_not_delivered)
 
 TEST(unknown_rpc_delivered_before)
 {
+	ask_again_after("20000");
 	Calling on;
 	secure::Message request = on.call();
 	secure::Trailer trailer;
 	trailer.request_number = request.number;
 	trailer.flags = 2;
+	on.peer.expect(secure_resend);
 	on.peer.send(on.peer.control(packet::rpc_unknown, request.rpc_id | 1, {}, trailer));
 	on.client.expect_failure(ECONNRESET);
+}
+
+TEST(unknown_rpc_unasked)
+{
+	// An answer to no question, as a late or held back one is: of no effect.
+	Calling on;
+	secure::Message request = on.call();
+	secure::Trailer trailer;
+	trailer.request_number = request.number;
+	for (uint8_t flags : {uint8_t{0}, uint8_t{2}}) {
+		trailer.flags = flags;
+		on.peer.send(on.peer.control(packet::rpc_unknown, request.rpc_id | 1, {}, trailer));
+	}
+	EVENTUALLY(on.counters.moved("drop_program") == 2);
+	EQ(on.counters.moved("tx_retransmits"), 0);
+	on.answer(0, request);
 }
 
 TEST(asked_for_an_rpc_that_is_over)

@@ -115,7 +115,7 @@ static void ask_again_after(const char *microseconds)
 EACH
 {
 	wire->start();
-	ask_again_after("1000000");
+	ask_again_after("30000000");
 }
 
 TEST_LIMIT(each_header_byte, 180)

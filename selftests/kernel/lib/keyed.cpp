@@ -16,10 +16,10 @@ void alone()
 	leaks::watch(place->host.ns);
 }
 
-void settle()
+void ask_again_after(const char *microseconds)
 {
-	CHECK(place->host.ns.sysctl("resend_us", "20000"));
-	CHECK(place->host.ns.sysctl("need_ack_us", "1000000"));
+	CHECK(place->host.ns.sysctl("resend_us", microseconds));
+	CHECK(place->host.ns.sysctl("need_ack_us", microseconds));
 }
 
 net::Address peer_at(uint16_t at)

@@ -22,9 +22,11 @@ constexpr uint8_t secure_unknown = packet::rpc_unknown | packet::secure_bit;
 /// The host, and everyone else in the hands of the test; made by alone().
 extern std::unique_ptr<net::Alone> place;
 
-/// For SETUP, and for EACH: intervals that tests of packets count on.
+/// For SETUP.
 void alone();
-void settle();
+/// After how long the host asks again. For EACH: so late that what is counted
+/// does not depend on the speed of this machine.
+void ask_again_after(const char *microseconds = "30000000");
 
 net::Address peer_at(uint16_t at);
 net::Address host_at(uint16_t at = port);

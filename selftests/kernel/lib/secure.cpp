@@ -16,6 +16,12 @@ packet::Ends ends_of(View homa)
 		get(homa, 20, 8)};
 }
 
+uint32_t session_of(View homa)
+{
+	size_t at = type_of(homa) == data_type ? 36 : homa.size() - trailer_length;
+	return static_cast<uint32_t>(get(homa, at, 4));
+}
+
 bool among(uint8_t type, const std::vector<uint8_t> &types)
 {
 	return std::find(types.begin(), types.end(), type) != types.end();
@@ -209,7 +215,9 @@ std::optional<Bytes> Peer::next(int milliseconds) const
 		if (raw.empty())
 			return {};
 		packet::Datagram ip = packet::parse_ip(raw);
-		if (ip.next == packet::protocol && get(ip.payload, 2, 2) == self_.port())
+		// What a session before this one has left is not ours.
+		if (ip.next == packet::protocol && get(ip.payload, 2, 2) == self_.port() &&
+		    (!is_secure(ip.payload) || session_of(ip.payload) == session()))
 			return ip.payload;
 	}
 }
