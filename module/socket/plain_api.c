@@ -111,7 +111,7 @@ static bool has_room_for_control(const struct msghdr *msg)
 	return msg->msg_control && msg->msg_controllen >= need;
 }
 
-static void put_control(struct msghdr *msg, const struct sdp_received *got)
+static int put_control(struct msghdr *msg, const struct sdp_received *got)
 {
 	struct sdp_rpc_cmsg rpc = {
 		.size = sizeof(rpc),
@@ -127,8 +127,9 @@ static void put_control(struct msghdr *msg, const struct sdp_received *got)
 		rpc.flags |= SDP_RPC_SECURE;
 	if (got->error)
 		rpc.flags |= SDP_RPC_FAILED;
-	if (msg->msg_controllen)
-		put_cmsg(msg, IPPROTO_HOMA, SDP_CMSG_RPC, sizeof(rpc), &rpc);
+	if (!msg->msg_controllen)
+		return 0;
+	return put_cmsg(msg, IPPROTO_HOMA, SDP_CMSG_RPC, sizeof(rpc), &rpc);
 }
 
 /* The claim ends, unless it was just a look. */
@@ -140,13 +141,20 @@ static void end_claim(struct sdp_received *got, int flags)
 		sdp_message_done(got);
 }
 
-static void describe(struct sdp_sock *s, struct msghdr *msg,
-		     const struct sdp_received *got)
+/* Before the claim ends: what cannot be told has not been received. */
+static int describe(struct sdp_sock *s, struct msghdr *msg,
+		    struct sdp_received *got)
 {
+	int err = put_control(msg, got);
+
+	if (err) {
+		sdp_message_return(got);
+		return err;
+	}
 	if (msg->msg_name)
 		msg->msg_namelen = sdp_address_fill(sdp_sock_sk(s), &got->from,
 						    msg->msg_name);
-	put_control(msg, got);
+	return 0;
 }
 
 /*
@@ -159,8 +167,11 @@ static int deliver_failure(struct sdp_sock *s, struct msghdr *msg,
 {
 	int err = has_room_for_control(msg) ? 0 : -got->error;
 
-	if (!err)
-		describe(s, msg, got);
+	if (!err) {
+		err = describe(s, msg, got);
+		if (err)
+			return err;
+	}
 	end_claim(got, flags);
 	return err;
 }
@@ -168,7 +179,10 @@ static int deliver_failure(struct sdp_sock *s, struct msghdr *msg,
 static int deliver_message(struct sdp_sock *s, struct msghdr *msg,
 			   struct sdp_received *got, int copied, int flags)
 {
-	describe(s, msg, got);
+	int err = describe(s, msg, got);
+
+	if (err)
+		return err;
 	if (copied < got->length) {
 		msg->msg_flags |= MSG_TRUNC;
 		if (flags & MSG_TRUNC)
