@@ -132,6 +132,7 @@ struct sdp_peer *sdp_peer_get(const struct sdp_peer_key *key, gfp_t gfp)
 	peer->key = *key;
 	peer->v4 = ipv6_addr_v4mapped(&key->daddr);
 	spin_lock_init(&peer->lock);
+	seqcount_spinlock_init(&peer->local_seq, &peer->lock);
 	sdp_pctx_init(&peer->pctx);
 	found = sdp_table_add(&peers, &peer->entry);
 	if (found != &peer->entry) {
@@ -188,7 +189,9 @@ static struct dst_entry *route_v4(struct sdp_peer *peer, const struct sock *sk)
 		ip_rt_put(rt);
 		return ERR_PTR(-EACCES);
 	}
-	ipv6_addr_set_v4mapped(fl4.saddr, &peer->local);
+	/* Its last four bytes are read as one, without the lock. */
+	if (peer->local.s6_addr32[3] != fl4.saddr)
+		ipv6_addr_set_v4mapped(fl4.saddr, &peer->local);
 	return &rt->dst;
 }
 
@@ -208,8 +211,10 @@ static struct dst_entry *route_v6(struct sdp_peer *peer, const struct sock *sk)
 	security_sk_classify_flow(sk, flowi6_to_flowi_common(&fl6));
 	dst = ip6_dst_lookup_flow(key->sn->net, sk, &fl6, NULL);
 	if (!IS_ERR(dst)) {
+		write_seqcount_begin(&peer->local_seq);
 		peer->local = fl6.saddr;
-		peer->cookie = rt6_get_cookie(dst_rt6_info(dst));
+		write_seqcount_end(&peer->local_seq);
+		WRITE_ONCE(peer->cookie, rt6_get_cookie(dst_rt6_info(dst)));
 	}
 	return dst;
 }

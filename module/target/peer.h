@@ -7,6 +7,7 @@
 #define SDP_TARGET_PEER_H
 
 #include <linux/in6.h>
+#include <linux/seqlock.h>
 #include <net/dst.h>
 
 #include "net.h"
@@ -58,6 +59,7 @@ struct sdp_peer_key {
  * @dst:    route, RCU; checked with @cookie before use.
  * @cookie: of an IPv6 route.
  * @local:  our address as the route has it; IPv4 as v4-mapped.
+ * @local_seq: of @local, under @lock.
  * @pctx:   clear mode's context.
  */
 struct sdp_peer {
@@ -68,8 +70,21 @@ struct sdp_peer {
 	struct dst_entry __rcu *dst;
 	u32 cookie;
 	struct in6_addr local;
+	seqcount_spinlock_t local_seq;
 	struct sdp_pctx pctx;
 };
+
+/** sdp_peer_local() - our address towards an IPv6 peer; any context. */
+static inline void sdp_peer_local(const struct sdp_peer *peer,
+				  struct in6_addr *local)
+{
+	unsigned int seq;
+
+	do {
+		seq = read_seqcount_begin(&peer->local_seq);
+		*local = peer->local;
+	} while (read_seqcount_retry(&peer->local_seq, seq));
+}
 
 /**
  * sdp_peer_get() - find or make a peer.

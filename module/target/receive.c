@@ -165,6 +165,7 @@ enum sdp_drop sdp_receive_new(struct sdp_packet *packet,
 	enum sdp_drop drop = SDP_DROP_memory;
 	struct sdp_peer *peer = NULL;
 	struct sdp_rpc *new;
+	int err;
 
 	if (!READ_ONCE(ep->server)) {
 		drop = SDP_DROP_not_server;
@@ -197,9 +198,10 @@ enum sdp_drop sdp_receive_new(struct sdp_packet *packet,
 	else
 		atomic_inc(&new->pctx->open);
 	new->client = client;
-	if (sdp_rpc_insert(new)) {
+	err = sdp_rpc_insert(new);
+	if (err) {
 		sdp_rpc_put(new);
-		return SDP_DROP_no_rpc;
+		return err == -EEXIST ? SDP_DROP_raced : SDP_DROP_no_rpc;
 	}
 	sdp_count(sn->net, SDP_CTR_server_rpcs);
 	*rpc = new;
@@ -215,19 +217,32 @@ refuse:
 	return drop;
 }
 
+/* A new RPC for a clear packet of a request. */
+static enum sdp_drop make_rpc(struct sdp_packet *packet, struct sdp_rpc **rpc)
+{
+	struct sdp_client_key key = {
+		.sn = packet->who.sn, .addr = packet->who.addr,
+		.sport = packet->who.pport, .dport = packet->who.port,
+	};
+	struct sdp_client *client;
+
+	/* Before anything is remembered of whoever this is. */
+	if (!READ_ONCE(packet->to.ep->server))
+		return SDP_DROP_not_server;
+	client = sdp_client_get(&key);
+	if (!client)
+		return SDP_DROP_peer_limit;
+	return sdp_receive_new(packet, NULL, client, rpc);
+}
+
 /*
  * The bytes of a clear DATA packet, as one event, or where offsets repeat
  * inside of an unsegmented segment, several.
  */
 static enum sdp_drop data_piece(struct sdp_run *run, struct sdp_packet *packet)
 {
-	struct sdp_client_key key = {
-		.sn = packet->who.sn, .addr = packet->who.addr,
-		.sport = packet->who.pport, .dport = packet->who.port,
-	};
 	struct sdp_endpoint *ep = packet->to.ep;
-	struct sdp_client *client;
-	struct sdp_rpc *rpc;
+	struct sdp_rpc *rpc, *new = NULL;
 	enum sdp_drop drop;
 	u32 truesize;
 	int verdict;
@@ -237,34 +252,26 @@ static enum sdp_drop data_piece(struct sdp_run *run, struct sdp_packet *packet)
 		sdp_count(run->sn->net, SDP_CTR_mem_refused);
 		return SDP_DROP_memory;
 	}
-	drop = SDP_DROP_program;
 	rpc = sdp_rpc_find_lock(&packet->who);
-	if (rpc) {
-		if (rpc->secure) {
-			sdp_rpc_unlock(rpc);
-			drop = SDP_DROP_mismatch;
+	if (!rpc && packet->who.id & 1) {
+		drop = make_rpc(packet, &new);
+		if (drop == SDP_DROP_raced)
+			rpc = sdp_rpc_find_lock(&packet->who);
+		if (!rpc && drop)
 			goto uncharge;
-		}
-		verdict = sdp_exec_data(run, rpc);
-	} else if (packet->who.id & 1) {
-		/* Before anything is remembered of whoever this is. */
-		if (!READ_ONCE(ep->server)) {
-			drop = SDP_DROP_not_server;
-			goto uncharge;
-		}
-		client = sdp_client_get(&key);
-		if (!client) {
-			drop = SDP_DROP_peer_limit;
-			goto uncharge;
-		}
-		drop = sdp_receive_new(packet, NULL, client, &rpc);
-		if (drop)
-			goto uncharge;
-		drop = SDP_DROP_program;
-		verdict = sdp_exec_request_clear(run, rpc);
-	} else {
+	}
+	drop = SDP_DROP_program;
+	if (new) {
+		verdict = sdp_exec_request_clear(run, new);
+	} else if (!rpc) {
 		verdict = sdp_exec_stray(run, NULL, PROG_EV_STRAY_DATA);
 		drop = SDP_DROP_no_rpc;
+	} else if (!rpc->secure) {
+		verdict = sdp_exec_data(run, rpc);
+	} else {
+		sdp_rpc_unlock(rpc);
+		drop = SDP_DROP_mismatch;
+		goto uncharge;
 	}
 	if (!run->skb)
 		return 0;

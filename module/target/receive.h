@@ -73,7 +73,7 @@ enum sdp_drop sdp_receive_control(struct sdp_run *run,
  * @client:  of a clear request, consumed, or NULL.
  * @rpc:     written: the RPC, inserted and locked.
  *
- * Return: 0 or a drop reason.
+ * Return: 0, or a drop reason: SDP_DROP_raced if the RPC exists by now.
  */
 enum sdp_drop sdp_receive_new(struct sdp_packet *packet,
 			      struct sdp_session *session,

@@ -160,7 +160,11 @@ static enum sdp_drop run_data(struct sdp_run *run, struct sdp_packet *packet,
 
 	if (fresh) {
 		drop = make_rpc(run, packet, epoch, hdr, &rpc);
-		if (drop)
+		if (drop == SDP_DROP_raced) {
+			rpc = sdp_rpc_find_lock(&packet->who);
+			fresh = false;
+		}
+		if (!rpc)
 			return drop;
 	}
 	drop = attach(rpc, epoch, hdr);

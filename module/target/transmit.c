@@ -76,7 +76,7 @@ static void ip_header_v4(struct sk_buff *skb, const struct way *path, u8 prio)
 	ttl = READ_ONCE(inet_sk(sk)->uc_ttl);
 	ip->ttl = ttl < 0 ? ip4_dst_hoplimit(path->dst) : ttl;
 	ip->protocol = sk->sk_protocol;
-	ip->saddr = path->peer->local.s6_addr32[3];
+	ip->saddr = READ_ONCE(path->peer->local.s6_addr32[3]);
 	ip->daddr = path->peer->key.daddr.s6_addr32[3];
 	skb->protocol = htons(ETH_P_IP);
 }
@@ -90,7 +90,7 @@ static void ip_header_v6(struct sk_buff *skb, const struct way *path, u8 prio)
 	ip->payload_len = htons(skb->len - sizeof(*ip));
 	ip->nexthdr = path->sk->sk_protocol;
 	ip->hop_limit = ip6_dst_hoplimit(path->dst);
-	ip->saddr = path->peer->local;
+	sdp_peer_local(path->peer, &ip->saddr);
 	ip->daddr = path->peer->key.daddr;
 	skb->protocol = htons(ETH_P_IPV6);
 }
