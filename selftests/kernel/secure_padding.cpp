@@ -22,7 +22,8 @@ std::unique_ptr<net::Wired> wired;
 class Padded {
 public:
 	explicit Padded(uint16_t record_size = 0)
-		: server_(wired->b.ns, AF_INET, port), client_(wired->a.ns, AF_INET, 0),
+		: server_(wired->b.ns, AF_INET, port),
+		  client_(wired->a.ns, AF_INET, 0),
 		  to_(wired->b.at(net::Family::v4, port))
 	{
 		session::join(client_.fd(), wired->a.at(net::Family::v4, client_.port()),
@@ -102,7 +103,8 @@ TEST(option)
 	FAILS(set(socket.fd(), -1), EINVAL);
 	FAILS(set(socket.fd(), largest + 1), EINVAL);
 	int value = 64;
-	FAILS(setsockopt(socket.fd(), IPPROTO_HOMA, SDP_PADDING, &value, sizeof(value) - 1), EINVAL);
+	FAILS(setsockopt(socket.fd(), IPPROTO_HOMA, SDP_PADDING, &value, sizeof(value) - 1),
+	      EINVAL);
 	FAILS(setsockopt(socket.fd(), IPPROTO_HOMA, SDP_PADDING, nowhere, sizeof(value)), EFAULT);
 	EQ(get(socket.fd()), 0);
 }
