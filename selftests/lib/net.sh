@@ -138,19 +138,19 @@ net_capture() {
 }
 
 # The kernel hands packets to tcpdump a block at a time, up to a second late, and
-# those it still holds are lost when tcpdump ends. So the last one is a ping to the
-# link's IPv6 hosts, and tcpdump goes on until it has written that. Fails when the
-# capture has gaps.
+# those it still holds are lost when tcpdump ends. So the last ones are pings to the
+# link's IPv6 hosts, and tcpdump goes on until it has written one; others may still
+# come after it. Fails when the capture has gaps.
 net_capture_end() {
 	local try
-	on "$capture_host" ping -6 -q -c 1 -W 1 -p 7364702d656e64 ff02::1%eth0 >/dev/null 2>&1
-	for try in $(seq 300); do
-		! tail -c 8192 "$capture_file" | grep -aq sdp-endsdp-end || break
-		sleep 0.1
+	for try in $(seq 60); do
+		on "$capture_host" ping -6 -q -c 1 -W 1 -p 7364702d656e64 ff02::1%eth0 >/dev/null 2>&1
+		sleep 0.5
+		! tail -c 1000000 "$capture_file" | grep -aq sdp-endsdp-end || break
 	done
 	kill -TERM "$capture_pid"
 	wait "$capture_pid"
-	[ "$try" != 300 ] && grep -q '^0 packets dropped by kernel' "$capture_file.log" && return
+	[ "$try" != 60 ] && grep -q '^0 packets dropped by kernel' "$capture_file.log" && return
 	cat "$capture_file.log"
 	return 1
 }
