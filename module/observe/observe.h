@@ -46,21 +46,28 @@ static inline struct sdp_observe_net *sdp_observe_net(const struct net *net)
 	return net_generic(net, sdp_observe_net_id);
 }
 
-/**
- * sdp_count_add() - add to a counter; any context.
- * @net: the namespace.
- * @ctr: which.
- * @n:   how much.
- */
-static inline void sdp_count_add(const struct net *net, enum sdp_counter ctr,
-				 u64 n)
+/** sdp_counts() - counters of a namespace, for as long as that lives. */
+static inline struct sdp_counts __percpu *sdp_counts(const struct net *net)
 {
-	this_cpu_add(sdp_observe_net(net)->counts->count[ctr], n);
+	return sdp_observe_net(net)->counts;
 }
 
-static inline void sdp_count(const struct net *net, enum sdp_counter ctr)
+/**
+ * sdp_count_add() - add to a counter; any context.
+ * @counts: of the namespace; looking them up for each would cost more than this.
+ * @ctr:    which.
+ * @n:      how much.
+ */
+static inline void sdp_count_add(struct sdp_counts __percpu *counts,
+				 enum sdp_counter ctr, u64 n)
 {
-	sdp_count_add(net, ctr, 1);
+	this_cpu_add(counts->count[ctr], n);
+}
+
+static inline void sdp_count(struct sdp_counts __percpu *counts,
+			     enum sdp_counter ctr)
+{
+	sdp_count_add(counts, ctr, 1);
 }
 
 /**

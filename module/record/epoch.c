@@ -159,7 +159,7 @@ int sdp_epoch_send_next(struct sdp_session *session,
 	session->tx_moved = jiffies;
 	rcu_assign_pointer(session->tx, next);
 	sdp_epoch_put(old);
-	sdp_count(session->key.net, SDP_CTR_epochs_sent);
+	sdp_count(session->counts, SDP_CTR_epochs_sent);
 	trace_sdp_session(session->key.net, session->id,
 			  session->key.local_port, "sends under", next->number);
 out:
@@ -261,7 +261,7 @@ static void receive_next(struct sdp_session *session, struct sdp_epoch *epoch)
 	sdp_epoch_put(old);
 	if (!moved)
 		return;
-	sdp_count(session->key.net, SDP_CTR_epochs_received);
+	sdp_count(session->counts, SDP_CTR_epochs_received);
 	trace_sdp_session(session->key.net, session->id,
 			  session->key.local_port, "receives under",
 			  epoch->number);
@@ -303,7 +303,7 @@ int sdp_epoch_charge(struct sdp_epoch *epoch, u64 blocks)
 	if (atomic64_add_return(blocks, &epoch->tx->blocks) <= SDP_MAX_BLOCKS)
 		return 0;
 	atomic64_sub(blocks, &epoch->tx->blocks);
-	sdp_count(epoch->session->key.net, SDP_CTR_keys_expired);
+	sdp_count(epoch->session->counts, SDP_CTR_keys_expired);
 	return -EKEYEXPIRED;
 }
 

@@ -88,6 +88,7 @@ struct sdp_epoch {
  * @ref:         the table's, its epochs', and holders'.
  * @id:          session id.
  * @key:         what it is found by.
+ * @counts:      of its namespace.
  * @node:        in the table.
  * @owner_node:  in the table by owner; under sessions_mutex.
  * @owner:       token of the socket.
@@ -120,6 +121,7 @@ struct sdp_session {
 	refcount_t ref;
 	u32 id;
 	struct sdp_session_key key;
+	struct sdp_counts __percpu *counts;
 	struct rhash_head node;
 	struct hlist_node owner_node;
 	void *owner;

@@ -137,9 +137,9 @@ static int open_to(struct sdp_rx *rx, u32 index, struct scatterlist *src,
 		err = sdp_epoch_open(rx->epoch,
 				     sdp_epoch_record(rx->msgno, index), &op);
 	if (!err)
-		sdp_count(session->key.net, open_counter(session));
+		sdp_count(session->counts, open_counter(session));
 	else if (err == -EBADMSG)
-		sdp_count(session->key.net, SDP_CTR_bad_records);
+		sdp_count(session->counts, SDP_CTR_bad_records);
 	return err;
 }
 
@@ -285,7 +285,7 @@ int sdp_open_authenticated(struct sdp_epoch *epoch,
 	sg_chain(table, ARRAY_SIZE(table), sg);
 	err = sdp_epoch_open(epoch, SDP_CONTROL_RECORD | counter, &op);
 	if (err == -EBADMSG)
-		sdp_count(epoch->session->key.net, SDP_CTR_bad_data_tags);
+		sdp_count(epoch->session->counts, SDP_CTR_bad_data_tags);
 	if (err)
 		return err;
 	return sdp_counters_take(&epoch->rx->counters, counter) ? 0 : -EALREADY;

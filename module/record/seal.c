@@ -207,7 +207,7 @@ int sdp_seal_inner(struct sdp_tx *tx, u32 index, struct scatterlist *src,
 	err = sdp_epoch_seal(tx->epoch, sdp_epoch_record(tx->msgno, index),
 			     &op);
 	if (!err)
-		sdp_count(session->key.net, seal_counter(session));
+		sdp_count(session->counts, seal_counter(session));
 	return err;
 }
 

@@ -165,6 +165,7 @@ sdp_session_alloc(const struct sdp_session_owner *owner,
 	session->user = current_uid();
 	session->memcg = get_mem_cgroup_from_mm(current->mm);
 	session->key = *key;
+	session->counts = sdp_counts(key->net);
 	session->owner = owner->token;
 	session->heard = ktime_get_coarse_ns();
 	INIT_HLIST_NODE(&session->owner_node);
@@ -187,7 +188,7 @@ static void mark_removed(struct sdp_session *session, struct hlist_head *list)
 	WRITE_ONCE(session->dead, true);
 	hash_del(&session->owner_node);
 	hlist_add_head(&session->owner_node, list);
-	sdp_count(session->key.net, SDP_CTR_sessions_removed);
+	sdp_count(session->counts, SDP_CTR_sessions_removed);
 	trace_sdp_session(session->key.net, session->id,
 			  session->key.local_port, "removed", 0);
 }
@@ -247,7 +248,7 @@ int sdp_session_publish(struct sdp_session *session)
 	bury(&list);
 	if (err)
 		return err;
-	sdp_count(session->key.net, SDP_CTR_sessions_added);
+	sdp_count(session->counts, SDP_CTR_sessions_added);
 	trace_sdp_session(session->key.net, session->id,
 			  session->key.local_port, "added", 0);
 	return 0;

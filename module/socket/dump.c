@@ -168,7 +168,7 @@ static bool may_see_session(struct seq_file *seq, u16 port)
 	kuid_t uid = GLOBAL_ROOT_UID;
 
 	rcu_read_lock();
-	ep = sdp_endpoint_find(seq_file_single_net(seq), port);
+	ep = sdp_endpoint_find(sdp_net(seq_file_single_net(seq)), port);
 	if (ep)
 		uid = sock_i_uid(ep->sk);
 	rcu_read_unlock();

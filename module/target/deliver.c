@@ -524,15 +524,15 @@ ssize_t sdp_message_copy(struct sdp_received *got, struct iov_iter *to)
 void sdp_message_done(struct sdp_received *got)
 {
 	struct sdp_rpc *rpc = got->rpc;
-	struct net *net = rpc->who.sn->net;
+	struct sdp_net *sn = rpc->who.sn;
 	struct sdp_run *run;
 
 	if (got->error)
-		sdp_count(net, SDP_CTR_rpcs_failed);
+		sdp_count(sn->counts, SDP_CTR_rpcs_failed);
 	else if (sdp_rpc_is_server(rpc))
-		sdp_count(net, SDP_CTR_requests_delivered);
+		sdp_count(sn->counts, SDP_CTR_requests_delivered);
 	else
-		sdp_count(net, SDP_CTR_responses_delivered);
+		sdp_count(sn->counts, SDP_CTR_responses_delivered);
 	run = sdp_run_begin(rpc->who.sn);
 	sdp_rpc_lock(rpc);
 	spin_lock(&rpc->ep->lock);

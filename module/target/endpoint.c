@@ -21,9 +21,8 @@ static u32 port_slot(const struct sdp_net *sn, u16 port)
 	return (port ^ sn->net->ns.inum) % PORT_BUCKETS;
 }
 
-struct sdp_endpoint *sdp_endpoint_find(struct net *net, u16 port)
+struct sdp_endpoint *sdp_endpoint_find(struct sdp_net *sn, u16 port)
 {
-	struct sdp_net *sn = sdp_net(net);
 	u32 slot = port_slot(sn, port);
 	struct hlist_nulls_node *pos;
 	struct sdp_endpoint *ep;

@@ -119,12 +119,12 @@ int sdp_endpoint_bind(struct sdp_endpoint *ep, u16 port);
 
 /**
  * sdp_endpoint_find() - the endpoint at a port.
- * @net:  namespace.
+ * @sn:   namespace.
  * @port: host byte order.
  *
  * Context: RCU read lock; valid while that is held.
  */
-struct sdp_endpoint *sdp_endpoint_find(struct net *net, u16 port);
+struct sdp_endpoint *sdp_endpoint_find(struct sdp_net *sn, u16 port);
 
 /**
  * sdp_endpoint_readable() - does a message wait for recvmsg()?

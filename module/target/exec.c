@@ -193,7 +193,7 @@ static bool keep(struct sdp_run *run, struct sdp_rpc *rpc,
 	cb->offset = insn->a;
 	cb->end = insn->b;
 	sdp_rpc_rx_add(rpc, skb);
-	sdp_count_add(run->sn->net, SDP_CTR_rx_bytes, insn->b - insn->a);
+	sdp_count_add(run->sn->counts, SDP_CTR_rx_bytes, insn->b - insn->a);
 	return true;
 }
 
@@ -328,20 +328,18 @@ static void trace_event(const struct sdp_run *run, u32 kind)
 }
 
 /* State of an RPC, for those who trace changes of it. */
-static u32 traced_state(const struct sdp_rpc *rpc)
+static u32 state_of(const struct sdp_rpc *rpc)
 {
 	struct prog_info info;
 
-	if (!trace_sdp_rpc_state_enabled())
-		return 0;
 	prog_rpc_info(&rpc->prog, &info);
 	return info.state;
 }
 
-static void trace_state(const struct sdp_run *run, const struct sdp_rpc *rpc,
-			u32 before)
+static noinline void trace_state(const struct sdp_run *run,
+				 const struct sdp_rpc *rpc, u32 before)
 {
-	u32 after = traced_state(rpc);
+	u32 after = state_of(rpc);
 
 	if (after != before)
 		trace_sdp_rpc_state(run->sn->net, rpc->who.id, rpc->who.port,
@@ -437,7 +435,8 @@ static __always_inline int exec(struct sdp_run *run, struct sdp_rpc *rpc,
 {
 	struct raised raised = { .count = 0 };
 	struct sdp_endpoint *ep = rpc->ep;
-	u32 state = traced_state(rpc);
+	bool traced = trace_sdp_rpc_state_enabled();
+	u32 state = traced ? state_of(rpc) : 0;
 	int verdict;
 
 	lockdep_assert_held(&rpc->lock);
@@ -465,7 +464,8 @@ static __always_inline int exec(struct sdp_run *run, struct sdp_rpc *rpc,
 		run->ended = true;
 	}
 
-	trace_state(run, rpc, state);
+	if (traced)
+		trace_state(run, rpc, state);
 	if (unlikely(run->arriving) && !run->ended)
 		sdp_reclaim_enter(rpc);
 	if (run->ended || run->laters) {
@@ -586,7 +586,7 @@ static void timer_expire(struct sdp_timer *timer)
 	sdp_rpc_lock(rpc);
 	deadline = timer->deadline;
 	if (rpc->hashed && deadline && deadline <= ktime_get_ns()) {
-		sdp_count(run->sn->net, SDP_CTR_timer_expiries);
+		sdp_count(run->sn->counts, SDP_CTR_timer_expiries);
 		timer->deadline = 0;
 		run->ev.paced = sdp_transmit_paced(rpc);
 		sdp_exec(run, rpc, PROG_EV_TIMEOUT);

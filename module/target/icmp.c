@@ -50,7 +50,9 @@ static struct sdp_endpoint *sender_of(struct sk_buff *skb, int offset)
 	__be16 copy, *port;
 
 	port = skb_header_pointer(skb, offset, sizeof(copy), &copy);
-	return port ? sdp_endpoint_find(dev_net(skb->dev), ntohs(*port)) : NULL;
+	if (!port)
+		return NULL;
+	return sdp_endpoint_find(sdp_net(dev_net(skb->dev)), ntohs(*port));
 }
 
 static int error_v4(u8 code)
@@ -73,7 +75,7 @@ int sdp_icmp_v4(struct sk_buff *skb, u32 info)
 	struct sdp_rpc_id who = { .sn = sdp_net(net) };
 	struct sdp_endpoint *ep;
 
-	sdp_count(net, SDP_CTR_icmp_errors);
+	sdp_count(who.sn->counts, SDP_CTR_icmp_errors);
 	if (icmp->type == ICMP_REDIRECT) {
 		ipv4_redirect(skb, net, 0, ip->protocol);
 		return 0;
@@ -101,7 +103,7 @@ int sdp_icmp_v6(struct sk_buff *skb, struct inet6_skb_parm *opt, u8 type,
 	struct sdp_endpoint *ep;
 	int oif;
 
-	sdp_count(net, SDP_CTR_icmp_errors);
+	sdp_count(who.sn->counts, SDP_CTR_icmp_errors);
 	switch (type) {
 	case ICMPV6_PKT_TOOBIG:
 		ep = sender_of(skb, offset);

@@ -171,7 +171,7 @@ static void session_dead(struct sdp_session *session)
 	struct walk walk;
 
 	rcu_read_lock();
-	ep = sdp_endpoint_find((struct net *)key->net, key->local_port);
+	ep = sdp_endpoint_find(sdp_net(key->net), key->local_port);
 	if (ep && !refcount_inc_not_zero(&ep->sk->sk_refcnt))
 		ep = NULL;
 	rcu_read_unlock();

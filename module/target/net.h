@@ -11,6 +11,7 @@
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 
+#include "../observe/observe.h"
 #include "program.h"
 #include "rank.h"
 
@@ -45,6 +46,7 @@ struct sdp_pacer;
 /**
  * struct sdp_net - per network namespace.
  * @net:       the namespace.
+ * @counts:    its counters.
  * @set:       sysctls.
  * @next_id:   next client RPC id; counts up by two from a random even number.
  * @host_lock: protects @host. Innermost but for @ranks' locks.
@@ -57,6 +59,7 @@ struct sdp_pacer;
  */
 struct sdp_net {
 	struct net *net;
+	struct sdp_counts __percpu *counts;
 	struct sdp_settings set;
 	atomic64_t next_id ____cacheline_aligned_in_smp;
 	spinlock_t host_lock ____cacheline_aligned_in_smp;

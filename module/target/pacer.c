@@ -136,7 +136,7 @@ static u64 turn(struct sdp_net *sn)
 		return 0;
 	wait = wait_of(sn, rpc, &bytes);
 	if (wait) {
-		sdp_count(sn->net, SDP_CTR_paced);
+		sdp_count(sn->counts, SDP_CTR_paced);
 		sdp_rpc_put(rpc);
 		return wait;
 	}

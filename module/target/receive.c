@@ -172,7 +172,7 @@ enum sdp_drop sdp_receive_new(struct sdp_packet *packet,
 		goto refuse;
 	}
 	if (unlikely(sdp_memory_full(ep))) {
-		sdp_count(sn->net, SDP_CTR_mem_refused);
+		sdp_count(sn->counts, SDP_CTR_mem_refused);
 		WRITE_ONCE(ep->pressed, true);
 		goto refuse;
 	}
@@ -203,7 +203,7 @@ enum sdp_drop sdp_receive_new(struct sdp_packet *packet,
 		sdp_rpc_put(new);
 		return err == -EEXIST ? SDP_DROP_raced : SDP_DROP_no_rpc;
 	}
-	sdp_count(sn->net, SDP_CTR_server_rpcs);
+	sdp_count(sn->counts, SDP_CTR_server_rpcs);
 	*rpc = new;
 	return 0;
 
@@ -249,7 +249,7 @@ static enum sdp_drop data_piece(struct sdp_run *run, struct sdp_packet *packet)
 
 	truesize = run->skb->truesize;
 	if (!sdp_memory_charge_rx(ep, truesize)) {
-		sdp_count(run->sn->net, SDP_CTR_mem_refused);
+		sdp_count(run->sn->counts, SDP_CTR_mem_refused);
 		return SDP_DROP_memory;
 	}
 	rpc = sdp_rpc_find_lock(&packet->who);
@@ -418,13 +418,13 @@ static enum sdp_drop receive(struct sdp_packet *packet, struct net *net)
 		return SDP_DROP_address;
 	if (unlikely(!known_type(packet->hdr->type)))
 		return SDP_DROP_type;
-	sdp_count(net, received_counter[packet->hdr->type & 15]);
+	sdp_count(packet->to.sn->counts, received_counter[packet->hdr->type & 15]);
 	if (trace_sdp_packet_enabled())
 		trace_sdp_packet(net, false, packet->hdr->type, packet->who.id,
 				 packet->who.port, packet->who.pport,
 				 ntohl(packet->hdr->sequence),
 				 packet->skb->len);
-	ep = sdp_endpoint_find(net, packet->who.port);
+	ep = sdp_endpoint_find(packet->to.sn, packet->who.port);
 	if (unlikely(!ep || !socket_matches(ep->sk, packet))) {
 		tell_unreachable(packet);
 		return SDP_DROP_no_socket;

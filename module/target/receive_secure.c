@@ -241,7 +241,7 @@ static enum sdp_drop receive_data(struct sdp_packet *packet)
 	}
 	truesize = packet->skb->truesize;
 	if (!sdp_memory_charge_rx(ep, truesize)) {
-		sdp_count(run->sn->net, SDP_CTR_mem_refused);
+		sdp_count(run->sn->counts, SDP_CTR_mem_refused);
 		drop = SDP_DROP_memory;
 		goto unlock;
 	}

@@ -83,7 +83,7 @@ static void give_up(struct sdp_run *run, struct sdp_rpc *rpc)
 {
 	sdp_rpc_lock(rpc);
 	if (!list_empty(&rpc->in_link)) {
-		sdp_count(run->sn->net, SDP_CTR_mem_reclaimed);
+		sdp_count(run->sn->counts, SDP_CTR_mem_reclaimed);
 		/* A server forgets, and the client starts over when it asks. */
 		run->ev.error = sdp_rpc_is_server(rpc) ? 0 : ENOBUFS;
 		sdp_exec(run, rpc, PROG_EV_ABORT);

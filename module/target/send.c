@@ -148,7 +148,7 @@ static int run_request(struct sdp_rpc *rpc, u32 ready)
 	run->ev.prio = prog_peer_prio(&rpc->pctx->prog, &run->sn->set.prog,
 				      rpc->tx.length);
 	err = sdp_exec_send_request(run, rpc);
-	sdp_count(rpc->who.sn->net, SDP_CTR_client_rpcs);
+	sdp_count(rpc->who.sn->counts, SDP_CTR_client_rpcs);
 out:
 	sdp_run_finish(run);
 	return err;

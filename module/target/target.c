@@ -25,6 +25,7 @@ static int __net_init net_begin(struct net *net)
 	u32 rank;
 
 	sn->net = net;
+	sn->counts = sdp_counts(net);
 	sdp_settings_init(&sn->set);
 	spin_lock_init(&sn->host_lock);
 	for (rank = 0; rank < PROG_RANKS; rank++)

@@ -109,7 +109,7 @@ static void send_packet(struct sk_buff *skb, const struct way *path, u8 prio,
 	skb->priority = READ_ONCE(sk->sk_priority);
 	skb->mark = path->peer->key.mark;
 	skb_set_hash(skb, hash, PKT_HASH_TYPE_L4);
-	sdp_count(net, SDP_CTR_tx_segments);
+	sdp_count(path->sn->counts, SDP_CTR_tx_segments);
 	if (path->peer->v4) {
 		ip_header_v4(skb, path, prio);
 		err = ip_local_out(net, sk, skb);
@@ -119,7 +119,7 @@ static void send_packet(struct sk_buff *skb, const struct way *path, u8 prio,
 		err = ip6_local_out(net, sk, skb);
 	}
 	if (unlikely(net_xmit_eval(err)))
-		sdp_count(net, SDP_CTR_tx_errors);
+		sdp_count(path->sn->counts, SDP_CTR_tx_errors);
 }
 
 static void common_header(struct sdp_common_hdr *hdr, u8 type, u16 sport,
@@ -205,14 +205,14 @@ static void send_segment(struct sdp_rpc *rpc, const struct way *path,
 	u32 room = sizeof(struct sdp_secure_data_hdr) +
 		   sdp_txbuf_room(&rpc->tx, length);
 	bool auth = insn->flags & MTP_TX_AUTH;
-	struct net *net = path->sn->net;
+	struct sdp_counts __percpu *counts = path->sn->counts;
 	struct sk_buff *skb;
 
 	if (auth)
 		room += length + sizeof(struct sdp_data_trailer);
 	skb = alloc_skb(HEADROOM + room, GFP_ATOMIC);
 	if (unlikely(!skb)) {
-		sdp_count(net, SDP_CTR_tx_errors);
+		sdp_count(counts, SDP_CTR_tx_errors);
 		return;
 	}
 	skb_reserve(skb, HEADROOM);
@@ -224,18 +224,18 @@ static void send_segment(struct sdp_rpc *rpc, const struct way *path,
 		sdp_txbuf_attach(&rpc->tx, skb, offset, length);
 	if (auth && authenticate(skb, rpc)) {
 		kfree_skb(skb);
-		sdp_count(net, SDP_CTR_tx_errors);
+		sdp_count(counts, SDP_CTR_tx_errors);
 		return;
 	}
 	if (length > payload)
 		sdp_segment_mark(skb, payload, length, !path->peer->v4);
-	sdp_count_add(net, SDP_CTR_tx_data, skb_shinfo(skb)->gso_segs ?: 1);
-	sdp_count_add(net, SDP_CTR_tx_bytes, length);
+	sdp_count_add(counts, SDP_CTR_tx_data, skb_shinfo(skb)->gso_segs ?: 1);
+	sdp_count_add(counts, SDP_CTR_tx_bytes, length);
 	if (insn->flags & MTP_TX_RETRANSMIT)
-		sdp_count_add(net, SDP_CTR_tx_retransmits,
+		sdp_count_add(counts, SDP_CTR_tx_retransmits,
 			      skb_shinfo(skb)->gso_segs ?: 1);
 	if (trace_sdp_packet_enabled())
-		trace_sdp_packet(net, true, SDP_TYPE_DATA |
+		trace_sdp_packet(path->sn->net, true, SDP_TYPE_DATA |
 				 (rpc->secure ? SDP_TYPE_SECURE : 0),
 				 rpc->who.id, rpc->who.port, rpc->who.pport,
 				 offset, length);
@@ -252,7 +252,7 @@ void sdp_transmit_data(struct sdp_rpc *rpc, const struct mtp_insn *insn)
 	struct way path;
 
 	if (path_of(&path, rpc->who.sn, rpc->ep->sk, rpc->peer)) {
-		sdp_count(rpc->who.sn->net, SDP_CTR_tx_errors);
+		sdp_count(rpc->who.sn->counts, SDP_CTR_tx_errors);
 		return;
 	}
 	overhead = path.ip_header + header;
@@ -374,7 +374,6 @@ static void send_control(const struct way *path, const struct address *to,
 			 const struct sdp_control *control,
 			 const struct mtp_insn *insn, u32 count)
 {
-	struct net *net = path->sn->net;
 	struct sdp_common_hdr *hdr;
 	struct sk_buff *skb;
 	int length;
@@ -398,14 +397,14 @@ static void send_control(const struct way *path, const struct address *to,
 		}
 	}
 	skb_put(skb, length);
-	sdp_count(net, sent_counter[insn->what & 15]);
+	sdp_count(path->sn->counts, sent_counter[insn->what & 15]);
 	if (trace_sdp_packet_enabled())
-		trace_sdp_packet(net, true, hdr->type, to->id, to->sport,
+		trace_sdp_packet(path->sn->net, true, hdr->type, to->id, to->sport,
 				 to->dport, insn->a, insn->b);
 	send_packet(skb, path, CONTROL_PRIO, to->hash);
 	return;
 error:
-	sdp_count(net, SDP_CTR_tx_errors);
+	sdp_count(path->sn->counts, SDP_CTR_tx_errors);
 }
 
 static u8 control_flags(const struct mtp_insn *insn)
@@ -429,7 +428,7 @@ void sdp_transmit_control(struct sdp_rpc *rpc, const struct mtp_insn *insn,
 		sdp_control_of_request(&control, server ? NULL : &rpc->seal,
 				       server ? &rpc->open : NULL);
 	if (path_of(&path, rpc->who.sn, rpc->ep->sk, rpc->peer))
-		sdp_count(rpc->who.sn->net, SDP_CTR_tx_errors);
+		sdp_count(rpc->who.sn->counts, SDP_CTR_tx_errors);
 	else
 		send_control(&path, &to, rpc->session, &control, insn, count);
 }
