@@ -194,7 +194,7 @@ static int send_clear(struct sdp_rpc *rpc, const struct sdp_send *send)
 
 	if (!length)
 		return -EINVAL;
-	if (length > HOMA_MAX_MESSAGE_LENGTH)
+	if (length > rpc->who.sn->set.prog.max_message[0])
 		return -EMSGSIZE;
 	err = make_buffer(rpc, length, 0, send->nonblock);
 	if (err)

@@ -23,6 +23,8 @@ protected:
 		params.window = 8000;
 		params.max_incoming = 40000;
 		params.fifo_share = 0;
+		params.quantum = 1;
+		params.pace_bytes = 1500;
 		ev.id = 8;
 		ev.port = 99;
 		ev.cutoff_version = params.cutoff_version;

@@ -382,8 +382,8 @@ class Tables : public Chain {};
 TEST_F(Tables, cutoffs_choose_the_priority)
 {
 	EXPECT_EQ(prog_peer_prio(&peer, &params, 100), 6U) << "before they are known";
-	for (size_t i = 0; i < PROG_PRIOS; i++)
-		ev.cutoffs[i] = params.cutoffs[i];
+	const u32 cutoffs[PROG_PRIOS] = {0x7fffffff, 0, 0, 0, 1000000, 15000, 2800, 200};
+	std::copy(std::begin(cutoffs), std::end(cutoffs), ev.cutoffs);
 	ev.cutoff_version = 3;
 	EXPECT_EQ(run(PROG_EV_CUTOFFS), Words{});
 	EXPECT_EQ(prog_peer_cutoff_version(&peer), 3U);
@@ -393,6 +393,7 @@ TEST_F(Tables, cutoffs_choose_the_priority)
 	EXPECT_EQ(prog_peer_prio(&peer, &params, 2800), 6U);
 	EXPECT_EQ(prog_peer_prio(&peer, &params, 15000), 5U);
 	EXPECT_EQ(prog_peer_prio(&peer, &params, 1000000), 4U);
+	EXPECT_EQ(prog_peer_prio(&peer, &params, 1000001), 0U);
 	EXPECT_EQ(prog_peer_prio(&peer, &params, 0xffffffff), 0U) << "entry 0 covers all";
 	params.prios = 2;
 	EXPECT_EQ(prog_peer_prio(&peer, &params, 100), 0U) << "no more levels than there are";

@@ -240,9 +240,12 @@ TEST_F(Scenario, hosts_with_other_settings)
 
 TEST_F(Scenario, a_peer_that_sends_more_unasked_than_is_taken)
 {
-	World world({});
-	world.host(0).params.unsched_bytes = 300000;
-	flood(world, 0, 1, false, 3, 290000);
+	World world({.hosts = 3});
+	world.host(0).params.overcommit = 1;
+	for (int i = 1; i < 3; i++)
+		world.host(i).params.unsched_bytes = 600000;
+	world.request(1, 0, false, 290000, 100);
+	world.request(2, 0, false, 590000, 100);
 	world.run(5000 * ms);
 	EXPECT_EQ(world.broken, "");
 	EXPECT_EQ(world.failed(), 0U);

@@ -83,6 +83,7 @@ struct Host {
 	std::set<u64> control_numbers; // likewise of control packets
 	u64 next_id = 2;
 	bool pacing = false; // a turn of PROG_RANK_SEND is due
+	u64 link_idle = 0;   // when the last packet will have left
 	u64 generation = 0;
 };
 
@@ -94,6 +95,7 @@ struct Settings {
 	double late = 0; // packets that take up to late_ns longer
 	u64 late_ns = 1 * ms;
 	u64 delay_ns = 10 * us;
+	u64 byte_ps = 320;  // on the link of a host: 25 Gb/s
 	double corrupt = 0; // secure DATA whose record will not open
 	double forge = 0;   // forged packets per packet, clear mode
 	bool paced = false;
@@ -161,6 +163,7 @@ private:
 	// sim_world.cpp: the network and the applications
 	bool chance(double p);
 	void send(Packet packet);
+	u64 leave(const Packet &packet);
 	void arrive(const Packet &packet);
 	void arrive_data(Host &h, const Packet &packet, std::shared_ptr<Rpc> rpc);
 	void arrive_control(Host &h, const Packet &packet, const std::shared_ptr<Rpc> &rpc);

@@ -80,6 +80,19 @@ void World::run(u64 limit)
 
 // The network
 
+// When a packet's last bit leaves its host. DATA queues for the link, control
+// packets go before it, and a forger has a link of its own.
+u64 World::leave(const Packet &packet)
+{
+	constexpr u64 headers = 100;
+
+	if (packet.forged || packet.type != type_data)
+		return now_;
+	u64 &idle = host(packet.from).link_idle;
+	idle = std::max(idle, now_) + (packet.ev.length + headers) * settings.byte_ps / 1000;
+	return idle;
+}
+
 void World::send(Packet packet)
 {
 	packet.generation = host(packet.from).generation + host(packet.to).generation;
@@ -90,8 +103,9 @@ void World::send(Packet packet)
 		packet.corrupt = chance(settings.corrupt);
 	int copies = chance(settings.loss) ? 0 : 1;
 	copies += chance(settings.repeat) ? 1 : 0;
+	const u64 left = leave(packet);
 	for (; copies > 0; copies--) {
-		u64 delay = settings.delay_ns + random_() % us;
+		u64 delay = left - now_ + settings.delay_ns + random_() % us;
 		if (chance(settings.late))
 			delay += random_() % settings.late_ns;
 		at(now_ + delay, [this, packet] { arrive(packet); });
