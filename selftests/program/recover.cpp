@@ -326,6 +326,21 @@ TEST_F(Timeout, others_questions_go_first)
 	EXPECT_EQ(rpc.put_off, 0);
 }
 
+TEST_F(Timeout, who_is_patient_is_put_off_longer)
+{
+	send_request(100);
+	for (int i = 0; i < 3; i++) {
+		timeout(1000 * msec);
+		run(PROG_EV_BUSY);
+	}
+	ASSERT_EQ(rpc.busy, 3);
+	now += 1000 * msec;
+	peer.asking = 1;
+	peer.asker = 77;
+	peer.asked = now;
+	EXPECT_EQ(timeout(0), (Words{"TIMER +10000us"}));
+}
+
 TEST_F(Timeout, an_old_question_of_another)
 {
 	send_request(100);

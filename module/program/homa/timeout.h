@@ -93,7 +93,10 @@ static inline void homa_timeout_dead(const struct prog_ev *ev,
 	homa_fail(ev, params, rpc, PROG_ETIMEDOUT, out);
 }
 
-/* TIMEOUT: another RPC's question to this peer goes first, for a while. */
+/*
+ * TIMEOUT: another RPC's question to this peer goes first, for a while; a longer one
+ * for who has been told to be patient. Thousands may wait so.
+ */
 static inline void homa_timeout_turn(const struct prog_ev *ev,
 				     const struct prog_params *params,
 				     struct prog_rpc *rpc,
@@ -107,7 +110,7 @@ static inline void homa_timeout_turn(const struct prog_ev *ev,
 		return;
 	scratch->stop = 1;
 	rpc->put_off++;
-	homa_timer_set(out, ev->now + (params->resend_ns >> 2));
+	homa_timer_set(out, ev->now + (homa_timeout_interval(params, rpc) >> 2));
 }
 
 /*
