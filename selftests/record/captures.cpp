@@ -118,6 +118,11 @@ int self_test()
 	       {in_ipv4(part(s, a, 0, 0, 300), 0, 1), in_ipv4(part(s, b, 0, 0, 300), 0, 2),
 		in_ipv4(part(other_epoch, b, 0, 0, 300), 0, 1)},
 	       "captures: the same number of another host, in another epoch");
+	Sender renamed = s;
+	renamed.epoch++;
+	expect(1,
+	       {in_ipv4(part(s, a, 0, 0, 300), 0, 1), in_ipv4(part(renamed, a, 0, 0, 300), 0, 1)},
+	       "captures: the same key in another epoch");
 	expect(0, {in_ipv4(grant(s, 1, 3), 0, 1), in_ipv4(grant(s, 1, 3), 0, 1)},
 	       "captures: a control packet twice on the way");
 	expect(1, {in_ipv4(grant(s, 1, 3), 0, 1), in_ipv4(grant(s, 1, 4), 0, 1)},

@@ -15,6 +15,10 @@ constexpr std::size_t data_header = 60;
 constexpr std::size_t data_trailer = 24;
 constexpr std::size_t control_trailer = 40;
 constexpr std::uint32_t indexed = 0x80000000;
+// Where ciphertexts are compared: every so often, behind the headers.
+constexpr std::size_t sample_first = 64;
+constexpr std::size_t sample_step = 512;
+constexpr std::size_t sample_length = 16;
 
 // Whose key it is: addresses and ports, session, epoch.
 Bytes key_of(View addresses, View packet, View session, std::uint8_t epoch)
@@ -72,6 +76,22 @@ void ReuseDetector::fill(Message &m, std::size_t place, View payload)
 	total.repeated += again && !different ? 1 : 0;
 }
 
+// What messages have at the same place is different in each.
+void ReuseDetector::sample(const Bytes &name, std::size_t place, View payload)
+{
+	const std::size_t end = place + payload.size();
+
+	for (std::size_t at = sample_first; at + sample_length <= end; at += sample_step) {
+		if (at < place)
+			continue;
+		Bytes bytes;
+		append_number(bytes, at, 4);
+		append(bytes, payload.subspan(at - place, sample_length));
+		const auto [found, fresh] = samples.try_emplace(std::move(bytes), name);
+		total.reused += found->second != name ? 1 : 0;
+	}
+}
+
 // A counter belongs to one packet; the checksum is not part of it.
 void ReuseDetector::counter(Bytes key, View value, View packet)
 {
@@ -118,6 +138,7 @@ void ReuseDetector::data(View addresses, View packet, std::uint32_t ip_id)
 		total.reused++;
 	else
 		fill(m, place, payload);
+	sample(name, place, payload);
 }
 
 void ReuseDetector::control(View addresses, View packet)

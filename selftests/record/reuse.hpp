@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finds, without any key, a (key, record number) used for two plaintexts: what is
 // sealed once is the same bytes at every transmission, so different bytes at one
-// place of a message, or two packets with one counter, give it away. To be fed
-// with what a sender sent, not with what somebody changed on the way.
+// place of a message, or two packets with one counter, give it away. So does one
+// keystream under two names (session, epoch): it makes the same ciphertext of the
+// same plaintext, which two messages else never share. To be fed with what a
+// sender sent, not with what somebody changed on the way.
 #pragma once
 
 #include "crypto.hpp"
@@ -31,12 +33,14 @@ class ReuseDetector {
 	ReuseCounts total;
 	std::map<Bytes, Message> messages;
 	std::map<Bytes, Bytes> counters;
+	std::map<Bytes, Bytes> samples; // of ciphertext: the message it belongs to
 
 	void secure(View addresses, View packet, std::uint32_t ip_id);
 	void data(View addresses, View packet, std::uint32_t ip_id);
 	void control(View addresses, View packet);
 	void counter(Bytes key, View value, View packet);
 	void fill(Message &m, std::size_t place, View payload);
+	void sample(const Bytes &name, std::size_t place, View payload);
 
 public:
 	// One IP packet.

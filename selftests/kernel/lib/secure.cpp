@@ -84,41 +84,6 @@ Control parse_control(View homa)
 	return c;
 }
 
-void ReuseDetector::control(const packet::Ends &ends, uint32_t session, uint8_t epoch,
-			    uint64_t counter, View homa)
-{
-	Bytes all(homa.begin(), homa.end());
-	set(all, 16, 0, 2);
-	auto [known, fresh] = controls_.emplace(
-		std::pair(Direction(session, ends.from, ends.to, epoch), counter), all);
-	if (!fresh)
-		throw test::Failure("counter " + std::to_string(counter) + " was used twice");
-}
-
-void ReuseDetector::saw(View homa)
-{
-	if (!is_secure(homa))
-		return;
-	packets_++;
-	if (type_of(homa) != data_type) {
-		Control c = parse_control(homa);
-		control(c.ends, c.session, c.epoch, c.counter, homa);
-		return;
-	}
-	Data d = parse_data(homa);
-	CHECK(!(d.sequence & 0x80000000));
-	auto &known = bytes_[{Direction(d.session, d.ends.from, d.ends.to, d.epoch), d.number}];
-	for (uint32_t i = 0; i < d.payload.size(); i++) {
-		auto [place, fresh] = known.emplace(d.sequence + i, d.payload[i]);
-		if (!fresh && place->second != d.payload[i])
-			throw test::Failure("message " + std::to_string(d.number) +
-					    " was sent with other bytes at " +
-					    std::to_string(d.sequence + i));
-	}
-	if (d.flags & flag_authenticated)
-		control(d.ends, d.session, d.epoch, get(homa, homa.size() - 24, 8), homa);
-}
-
 Peer::Peer(const net::Wire &wire, net::Address self, net::Address host, int fd, uint16_t cipher,
 	   uint16_t record_size, bool host_is_client)
 	: wire_(wire),

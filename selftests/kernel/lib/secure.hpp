@@ -65,25 +65,6 @@ inline bool is_secure(View homa)
 	return type_of(homa) & packet::secure_bit;
 }
 
-/// Fails when any (key, record number) is used for two plaintexts: bytes of a
-/// (session, direction, epoch, message number) never differ, and a counter is
-/// never used twice. Feed it every packet sent; retransmissions included.
-class ReuseDetector {
-public:
-	void saw(View homa);
-	[[nodiscard]] unsigned messages() const { return static_cast<unsigned>(bytes_.size()); }
-	[[nodiscard]] unsigned packets() const { return packets_; }
-
-private:
-	void control(const packet::Ends &ends, uint32_t session, uint8_t epoch, uint64_t counter,
-		     View homa);
-
-	using Direction = std::tuple<uint32_t, uint16_t, uint16_t, uint8_t>;
-	std::map<std::pair<Direction, uint64_t>, std::map<uint32_t, uint8_t>> bytes_;
-	std::map<std::pair<Direction, uint64_t>, Bytes> controls_;
-	unsigned packets_ = 0;
-};
-
 /// A far end of the host of a net::Alone, with the keys of a session.
 class Peer {
 public:
