@@ -288,10 +288,8 @@ TEST(lengths_of_messages)
 	unsigned sent = 0;
 	for (uint32_t length : {0U, 1000001U, 0x7fffffffU, 0x80000000U, 0xffffffffU})
 		for (uint32_t offset : {0U, 10U, 0xffffff00U}) {
-			packet::Data fields;
-			fields.message_length = length;
-			fields.incoming = length;
-			fields.offset = offset;
+			packet::Data fields{
+				.message_length = length, .incoming = length, .offset = offset};
 			inject(packet::make_data({9, port, id += 2}, fields, pattern(100)));
 			sent++;
 		}
@@ -310,11 +308,10 @@ TEST(offsets_beyond_the_message)
 	for (uint32_t offset :
 	     {1U, 901U, 1000U, 1001U, 0x7fffffffU, 0x80000000U, 0xffffff9cU, 0xfffffffeU})
 		for (bool in_header : {false, true}) {
-			packet::Data fields;
-			fields.message_length = 100;
-			fields.incoming = 100;
-			fields.offset = offset;
-			fields.explicit_offset = in_header;
+			packet::Data fields{.message_length = 100,
+					    .incoming = 100,
+					    .offset = offset,
+					    .explicit_offset = in_header};
 			inject(packet::make_data({9, port, id += 2}, fields, pattern(100)));
 			sent++;
 		}
@@ -328,9 +325,7 @@ TEST(data_without_leave)
 {
 	// Far more than is unscheduled or granted.
 	Targets targets;
-	packet::Data fields;
-	fields.message_length = 1000000;
-	fields.incoming = 1000;
+	packet::Data fields{.message_length = 1000000, .incoming = 1000};
 	inject(packet::make_data({9, port, 100}, fields, pattern(1000)));
 	EVENTUALLY(targets.counters.moved("server_rpcs") == 1);
 	fields.offset = 900000;
@@ -344,9 +339,7 @@ TEST(many_gaps)
 {
 	// Every other packet: what would need unbounded bookkeeping is refused.
 	Targets targets;
-	packet::Data fields;
-	fields.message_length = 100000;
-	fields.incoming = 100000;
+	packet::Data fields{.message_length = 100000, .incoming = 100000};
 	for (uint32_t i = 0; i < 100; i++) {
 		fields.offset = 2 * i * 100;
 		inject(packet::make_data({9, port, 100}, fields, pattern(100)));
@@ -363,9 +356,7 @@ TEST_LIMIT(first_packets_without_end, 240)
 	place->host.ns.patient(false);
 	Targets targets;
 	CHECK(place->host.ns.sysctl("max_peers", "100"));
-	packet::Data fields;
-	fields.message_length = 1000000;
-	fields.incoming = 1000;
+	packet::Data fields{.message_length = 1000000, .incoming = 1000};
 	Random random(5);
 	for (unsigned i = 0; i < 4000; i++) {
 		net::Address from = net::Address::of("10.0." + std::to_string(4 + i / 250 % 200) +
@@ -394,9 +385,7 @@ TEST_LIMIT(memory_is_bounded, 240)
 	OK(setsockopt(targets.clear.fd(), SOL_SOCKET, SO_RCVBUF, &bound, sizeof(bound)));
 	socklen_t size = sizeof(bound);
 	OK(getsockopt(targets.clear.fd(), SOL_SOCKET, SO_RCVBUF, &bound, &size));
-	packet::Data fields;
-	fields.message_length = 40000;
-	fields.incoming = 40000;
+	packet::Data fields{.message_length = 40000, .incoming = 40000};
 	for (unsigned i = 0; i < 4000; i++) {
 		inject(packet::make_data({9, port, 1000 + 2 * i}, fields, pattern(1400)));
 		if (i % 200)
@@ -565,8 +554,7 @@ TEST(errors_beget_no_errors)
 		homa.resize(80);
 		inject(homa);
 	}
-	packet::Data fields;
-	fields.message_length = fields.incoming = 10;
+	packet::Data fields{.message_length = 10, .incoming = 10};
 	inject(packet::make_data({9, 555, 101}, fields, pattern(10)));
 	EVENTUALLY(targets.counters.moved("drop_no_socket") == 8);
 	EQ(answers(), 0);

@@ -201,10 +201,7 @@ TEST(packets_of_a_long_message)
 	client.request(peer_at(false, 99), message);
 	for (uint32_t offset = 0; offset < 10000; offset += 1424) {
 		auto seen = peer.expect(packet::data, {});
-		packet::Data fields;
-		fields.message_length = 10000;
-		fields.incoming = 10000;
-		fields.offset = offset;
+		packet::Data fields{.message_length = 10000, .incoming = 10000, .offset = offset};
 		Bytes expected = packet::make_data(
 			seen.homa.ends, fields,
 			View(message).subspan(offset, std::min(1424U, 10000 - offset)));
@@ -302,10 +299,7 @@ TEST(cutoffs_are_offered)
 {
 	PlainSocket server(place->host.ns, AF_INET, port);
 	HomaPeer peer = client_peer();
-	packet::Data fields;
-	fields.message_length = 10;
-	fields.incoming = 10;
-	fields.cutoff_version = 0;
+	packet::Data fields{.message_length = 10, .incoming = 10, .cutoff_version = 0};
 	peer.send(packet::make_data(peer.ends(7000), fields, pattern(10)));
 	auto seen = peer.expect(packet::cutoffs, {});
 	EQ(seen.ip.payload.size(), 62);
@@ -455,10 +449,8 @@ TEST(acks_free_the_server)
 	}
 	EQ(proc::lines(place->host.ns, "rpcs").size(), 8);
 	// One in the header of DATA, one the packet's own, five more in its list.
-	packet::Data fields;
-	fields.message_length = fields.incoming = 5;
-	fields.cutoff_version = 1;
-	fields.acked = {8300, port};
+	packet::Data fields{
+		.message_length = 5, .incoming = 5, .acked = {8300, port}, .cutoff_version = 1};
 	peer.send(packet::make_data(peer.ends(8316), fields, pattern(5)));
 	server.echo();
 	peer.expect(packet::data);
@@ -498,9 +490,7 @@ TEST(request_without_unscheduled_bytes)
 	PlainSocket server(place->host.ns, AF_INET, port);
 	HomaPeer peer = client_peer();
 	Bytes message = pattern(30000);
-	packet::Data fields;
-	fields.message_length = 30000;
-	fields.cutoff_version = 1;
+	packet::Data fields{.message_length = 30000, .cutoff_version = 1};
 	peer.send(packet::make_data(peer.ends(8400), fields, {}));
 	uint32_t granted = 0;
 	while (granted < 30000) {

@@ -73,6 +73,27 @@ void change_first(const std::function<bool(const Packet &)> &chosen,
 	});
 }
 
+/// From now on keeps a copy of what passes to host b.
+void keep_to_b(std::vector<Packet> &kept)
+{
+	wire->set([&kept](Way way, const Packet &packet) {
+		if (way == Way::to_b)
+			kept.push_back(packet);
+		wire->pass(way, packet);
+	});
+}
+
+/// Runs @a checks after a change of byte @a at; a failure names it, and what moved.
+void after_change_of(size_t at, const proc::Counters &counters, const std::function<void()> &checks)
+{
+	try {
+		checks();
+	} catch (const test::Failure &failure) {
+		throw test::Failure("byte " + std::to_string(at) + ": " + failure.what() + "\n" +
+				    counters.all_moved());
+	}
+}
+
 /// What a change of one byte of a DATA header must count at the receiver.
 std::string drop_for_header_byte(size_t at)
 {
@@ -129,14 +150,11 @@ TEST_LIMIT(each_header_byte, 180)
 		proc::Counters counters(wire->b.ns);
 		change_first(is_data, [at](Bytes &homa) { homa[at] ^= 0x01; });
 		talk.echo();
-		try {
+		after_change_of(at, counters, [&] {
 			EQ(counters.moved(drop_for_header_byte(at)), 1);
 			EQ(counters.moved("server_rpcs"), 1);
 			EQ(counters.moved("bad_records"), 0);
-		} catch (const test::Failure &failure) {
-			throw test::Failure("byte " + std::to_string(at) + ": " + failure.what() +
-					    "\n" + counters.all_moved());
-		}
+		});
 	}
 }
 
@@ -213,16 +231,13 @@ TEST_LIMIT(each_payload_byte, 240)
 		change_first(is_data,
 			     [at](Bytes &homa) { homa.at(secure::header_length + at) ^= 0x80; });
 		talk.echo(64);
-		try {
+		after_change_of(at, server, [&] {
 			EQ(server.moved("bad_records"), 1);
 			EQ(server.moved("tx_resend"), 1);
 			EQ(server.moved("drop_header_tag"), 0);
 			EQ(client.moved("rx_resend"), 1);
 			EQ(client.moved("tx_retransmits"), 1);
-		} catch (const test::Failure &failure) {
-			throw test::Failure("byte " + std::to_string(at) + ": " + failure.what() +
-					    "\n" + server.all_moved());
-		}
+		});
 	}
 }
 
@@ -382,11 +397,7 @@ TEST(replayed_after_the_session_is_replaced)
 	std::vector<Packet> all;
 	{
 		Talk talk;
-		wire->set([&](Way way, Packet packet) {
-			if (way == Way::to_b)
-				all.push_back(packet);
-			wire->pass(way, packet);
-		});
+		keep_to_b(all);
 		talk.echo();
 	}
 	// The same ports, the same secret.
@@ -403,11 +414,7 @@ TEST(reflected)
 {
 	Talk talk;
 	std::vector<Packet> all;
-	wire->set([&](Way way, Packet packet) {
-		if (way == Way::to_b)
-			all.push_back(packet);
-		wire->pass(way, packet);
-	});
+	keep_to_b(all);
 	talk.echo();
 	wire->set({});
 	// Back to where they came from, with ends exchanged.
@@ -487,11 +494,7 @@ TEST(secure_packets_for_a_clear_rpc)
 	std::vector<Packet> taken;
 	{
 		Talk talk;
-		wire->set([&](Way way, Packet packet) {
-			if (way == Way::to_b)
-				taken.push_back(packet);
-			wire->pass(way, packet);
-		});
+		keep_to_b(taken);
 		talk.echo();
 		wire->set({});
 	}
