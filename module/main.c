@@ -20,16 +20,17 @@ static int __init sdp_init(void)
 	err = sdp_target_init();
 	if (err)
 		goto exit_observe;
-	err = sdp_socket_init();
-	if (err)
-		goto exit_target;
 	err = sdp_target_listen(SDP_PROTOCOL);
 	if (err)
-		goto exit_socket;
+		goto exit_target;
+	/* Last: what has a socket may not fail to load any more. */
+	err = sdp_socket_init();
+	if (err)
+		goto exit_listen;
 	return 0;
 
-exit_socket:
-	sdp_socket_exit();
+exit_listen:
+	sdp_target_unlisten(SDP_PROTOCOL);
 exit_target:
 	sdp_target_exit();
 exit_observe:

@@ -112,6 +112,11 @@ u32 sdp_txbuf_map(const struct sdp_txbuf *buf, u32 offset, u32 length,
 		bvec_set_virt(&vec[0], buf->linear + offset, length);
 		return 1;
 	}
+	if (likely(buf->chunks == 1)) {
+		bvec_set_page(&vec[0], buf->one, length,
+			      buf->chunk_lead + offset);
+		return 1;
+	}
 	while (length && used < max) {
 		u32 index = offset / buf->chunk_size;
 		u32 inside = offset - index * buf->chunk_size;
@@ -125,21 +130,30 @@ u32 sdp_txbuf_map(const struct sdp_txbuf *buf, u32 offset, u32 length,
 	return used;
 }
 
+/* By way of the stack: user space is not to reach into an object of ours. */
+static int copy_small(struct sdp_txbuf *buf, u32 offset, u32 length,
+		      struct iov_iter *from)
+{
+	u8 bytes[SDP_TXBUF_LINEAR];
+
+	if (WARN_ON_ONCE(offset + length > sizeof(bytes)) ||
+	    !copy_from_iter_full(bytes, length, from))
+		return -EFAULT;
+	memcpy(buf->linear + offset, bytes, length);
+	return 0;
+}
+
 int sdp_txbuf_copy_from_iter(struct sdp_txbuf *buf, u32 offset, u32 length,
 			     struct iov_iter *from)
 {
+	if (buf->linear)
+		return copy_small(buf, offset, length, from);
 	while (length) {
 		struct bio_vec vec;
-		size_t copied;
 
 		sdp_txbuf_map(buf, offset, length, &vec, 1);
-		if (buf->linear)
-			copied = copy_from_iter(buf->linear + offset, length,
-						from);
-		else
-			copied = copy_page_from_iter(vec.bv_page, vec.bv_offset,
-						     vec.bv_len, from);
-		if (copied != vec.bv_len)
+		if (copy_page_from_iter(vec.bv_page, vec.bv_offset, vec.bv_len,
+					from) != vec.bv_len)
 			return -EFAULT;
 		offset += vec.bv_len;
 		length -= vec.bv_len;

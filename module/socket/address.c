@@ -329,6 +329,9 @@ static int take_port(struct sdp_sock *s, u16 port)
 		return sdp_error(s, -EINVAL,
 				 "bind: sessions are tied to the present port");
 	err = sdp_endpoint_bind(&s->ep, port);
+	if (err == -EBUSY)
+		return sdp_error(s, -EINVAL,
+				 "bind: RPCs are open at the present port");
 	if (err)
 		return sdp_error(s, err, NULL);
 	WRITE_ONCE(s->ep.server, true);

@@ -14,6 +14,7 @@
 #include <net/transp_v6.h>
 
 #include "../observe/name.h"
+#include "../target/memory.h"
 #include "pool.h"
 #include "socket.h"
 
@@ -150,9 +151,8 @@ static __poll_t write_mask(struct sock *sk)
 	if (sdp_endpoint_writable(ep))
 		return mask;
 	sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
-	set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
-	/* Memory may have come free before the bits were set. */
-	smp_mb__after_atomic();
+	/* Memory may come free before that. */
+	sdp_memory_await(ep);
 	return sdp_endpoint_writable(ep) ? mask : 0;
 }
 

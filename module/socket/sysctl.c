@@ -11,6 +11,7 @@
 #include <net/net_namespace.h>
 
 #include "../observe/name.h"
+#include "../target/memory.h"
 #include "../target/settings.h"
 #include "socket.h"
 
@@ -20,7 +21,7 @@ static const unsigned int policies = BIT(SDP_POLICY_CLEAR) |
 				     BIT(SDP_POLICY_SECURE) |
 				     BIT(SDP_POLICY_MIXED);
 static const unsigned int buffer_min = 65536;
-static const unsigned int buffer_max = INT_MAX;
+static const unsigned int buffer_max = SDP_MEMORY_MOST;
 static const unsigned int message_min = 1024;
 static const unsigned int message_max = SDP_MAX_MESSAGE_LIMIT;
 static const unsigned int bytes_max = 1 << 28;

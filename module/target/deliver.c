@@ -23,6 +23,15 @@ static void wake_next(struct sdp_endpoint *ep)
 		ep->sk->sk_data_ready(ep->sk);
 }
 
+/* A private one is in no list: those who wait for it look for themselves. */
+static void wake_for(const struct sdp_rpc *rpc)
+{
+	if (rpc->private)
+		rpc->ep->sk->sk_data_ready(rpc->ep->sk);
+	else
+		wake_next(rpc->ep);
+}
+
 /* Under ep->lock: the receiver gets a reference. */
 static struct sdp_rpc *claim(struct sdp_endpoint *ep, struct sdp_rpc *rpc)
 {
@@ -139,7 +148,7 @@ static void unclaim(struct sdp_rpc *rpc, bool ready)
 	spin_unlock_bh(&rpc->lock);
 	/* Who was woken for a failure meanwhile found it claimed. */
 	if (ready || READ_ONCE(rpc->error))
-		wake_next(ep);
+		wake_for(rpc);
 }
 
 static void release(struct sdp_received *got)
@@ -324,6 +333,7 @@ static void receive_acks(struct sdp_rpc *rpc, const struct sdp_message_head *hea
 		return;
 	run = sdp_run_begin(who.sn);
 	rcu_read_lock();
+	who.secure = true;
 	for (i = 0; i < head->num_acks; i++) {
 		struct sdp_rpc *acked;
 
@@ -332,7 +342,7 @@ static void receive_acks(struct sdp_rpc *rpc, const struct sdp_message_head *hea
 		if (!acked)
 			continue;
 		if (acked->session == rpc->session)
-			sdp_exec(run, acked, PROG_EV_ACK);
+			sdp_exec_ack(run, acked);
 		else
 			sdp_rpc_unlock(acked);
 	}
@@ -380,13 +390,16 @@ static void fill_in(struct sdp_received *got, struct sdp_rpc *rpc)
 	got->rpc = rpc;
 	got->from.addr = rpc->who.addr;
 	got->from.port = rpc->who.pport;
-	if (ipv6_addr_type(&rpc->who.addr) & IPV6_ADDR_LINKLOCAL)
+	if (!rpc->peer->v4 &&
+	    ipv6_addr_type(&rpc->who.addr) & IPV6_ADDR_LINKLOCAL)
 		got->from.ifindex = rpc->peer->key.oif;
 	got->id = rpc->who.id;
 	got->cookie = rpc->cookie;
 	got->error = READ_ONCE(rpc->error);
 	got->length = rpc->rx_length;
 	got->secure = rpc->secure;
+	if (rpc->who.secure)
+		got->id |= SDP_ID_SECURE;
 	if (rpc->secure)
 		got->session = sdp_session_id(rpc->session);
 }
@@ -521,6 +534,23 @@ ssize_t sdp_message_copy(struct sdp_received *got, struct iov_iter *to)
 	return got->secure ? copy_sealed(got, to) : copy_clear(got, to);
 }
 
+/*
+ * A secure message that was not copied out, since there is no room for it, has not
+ * been verified: it is dropped, for good.
+ */
+static void drop_unread(struct sdp_run *run, struct sdp_rpc *rpc)
+{
+	sdp_rpc_lock(rpc);
+	if (rpc->hashed) {
+		if (rpc->secure)
+			sdp_rx_commit(&rpc->open);
+		run->ev.error = 0;
+		sdp_exec(run, rpc, PROG_EV_ABORT);
+	} else {
+		sdp_rpc_unlock(rpc);
+	}
+}
+
 void sdp_message_done(struct sdp_received *got)
 {
 	struct sdp_rpc *rpc = got->rpc;
@@ -540,10 +570,13 @@ void sdp_message_done(struct sdp_received *got)
 	sdp_rpc_set_ready(rpc, false);
 	spin_unlock(&rpc->ep->lock);
 	sdp_rpc_rx_free(rpc);
-	if (rpc->hashed)
-		sdp_exec_delivered(run, rpc);
-	else
+	if (!rpc->hashed)
 		sdp_rpc_unlock(rpc);
+	else if (unlikely(sdp_exec_delivered(run, rpc)))
+		drop_unread(run, rpc);
+	/* Others may wait for this one by its id. */
+	if (unlikely(rpc->private))
+		wake_for(rpc);
 	sdp_run_finish(run);
 	release(got);
 }

@@ -64,14 +64,26 @@ static u16 free_port(const struct sdp_endpoint *ep)
 	return 0;
 }
 
-static void move_to(struct sdp_endpoint *ep, u16 port)
+/*
+ * An RPC is found by its port, and lives no longer than its socket: it may not stay
+ * behind for the port's next owner to find.
+ */
+static bool move_to(struct sdp_endpoint *ep, u16 port)
 {
+	bool idle;
+
+	lockdep_assert_held(&ports_lock);
 	if (ep->port)
 		hlist_nulls_del_rcu(&ep->port_node);
-	WRITE_ONCE(ep->port, port);
-	if (port)
+	spin_lock(&ep->lock);
+	idle = !ep->rpc_count;
+	if (idle)
+		WRITE_ONCE(ep->port, port);
+	spin_unlock(&ep->lock);
+	if (ep->port)
 		hlist_nulls_add_head_rcu(&ep->port_node,
-					 &ports[port_slot(ep->sn, port)]);
+					 &ports[port_slot(ep->sn, ep->port)]);
+	return idle;
 }
 
 int sdp_endpoint_bind(struct sdp_endpoint *ep, u16 port)
@@ -85,8 +97,8 @@ int sdp_endpoint_bind(struct sdp_endpoint *ep, u16 port)
 		port = free_port(ep);
 	if (!port || port_taken(ep, port))
 		err = -EADDRINUSE;
-	else if (port != ep->port)
-		move_to(ep, port);
+	else if (port != ep->port && !move_to(ep, port))
+		err = -EBUSY;
 out:
 	spin_unlock_bh(&ports_lock);
 	return err;
@@ -157,13 +169,14 @@ void sdp_endpoint_release(struct sdp_endpoint *ep)
 	if (peer)
 		sdp_peer_put(peer);
 	spin_lock_bh(&ports_lock);
-	move_to(ep, 0);
+	WARN_ON_ONCE(!move_to(ep, 0));
 	spin_unlock_bh(&ports_lock);
 }
 
 void sdp_endpoint_destruct(struct sdp_endpoint *ep)
 {
-	WARN_ON_ONCE(atomic_read(&ep->rmem) || atomic_read(&ep->wmem));
+	WARN_ON_ONCE(atomic_read(&ep->rmem) || atomic_read(&ep->wmem) ||
+		     atomic_read(&ep->served));
 	sdp_memory_release(ep);
 }
 

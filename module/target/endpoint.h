@@ -39,8 +39,10 @@ struct sdp_peer;
  * @rpc_count: entries of @rpcs.
  * @ready_count: entries of @ready.
  * @pressed:   a packet found no memory: see reclaim.h.
+ * @awaited:   somebody has waited for room to send; stays so.
  * @rmem:      truesize of received packets held, bytes.
  * @wmem:      bytes of messages being sent.
+ * @served:    bytes of RPCs whose requests came here.
  * @quota:     bytes scheduled with the protocol and the cgroup, both ways.
  * @mem_lock:  spinlock (bh) around scheduling memory.
  */
@@ -65,10 +67,12 @@ struct sdp_endpoint {
 	u32 ready_count;
 	u32 waiting;
 	bool pressed;
+	bool awaited;
 
 	atomic_t rmem ____cacheline_aligned_in_smp;
 	atomic_t wmem;
-	int quota;
+	atomic_t served;
+	long quota;
 	spinlock_t mem_lock;
 };
 
@@ -112,8 +116,8 @@ void sdp_endpoint_destruct(struct sdp_endpoint *ep);
  * @ep:   the endpoint.
  * @port: 1 to 0xffff in host byte order, or 0: assign one from 0x8000 up.
  *
- * A port that is bound a second time moves. Context: process.
- * Return: 0 or -EADDRINUSE.
+ * An endpoint that has a port moves. Context: process.
+ * Return: 0, -EADDRINUSE, or -EBUSY: it has RPCs at its present port.
  */
 int sdp_endpoint_bind(struct sdp_endpoint *ep, u16 port);
 

@@ -10,7 +10,7 @@
 #include "transmit.h"
 
 /* Events that one chain may raise, and these in turn. */
-#define MAX_RAISED 4
+#define MAX_RAISED 6
 
 /* RPCs that one event lets go on when there is memory again. */
 #define UNPARK_MOST 16
@@ -25,21 +25,26 @@ struct raised {
 
 static DEFINE_PER_CPU(struct sdp_run, runs);
 
-struct sdp_run *sdp_run_begin(struct sdp_net *sn)
+struct sdp_run *sdp_run_enter(struct sdp_net *sn)
 {
-	struct sdp_run *run;
+	struct sdp_run *run = this_cpu_ptr(&runs);
 
-	local_bh_disable();
-	rcu_read_lock();
-	/* sparse cannot follow it to sdp_run_finish(). */
-	__release(RCU);
-	run = this_cpu_ptr(&runs);
 	WARN_ON_ONCE(run->busy);
 	run->busy = true;
 	run->sn = sn;
 	run->turns = 0;
+	run->missed = false;
 	run->skb = NULL;
 	return run;
+}
+
+struct sdp_run *sdp_run_begin(struct sdp_net *sn)
+{
+	local_bh_disable();
+	rcu_read_lock();
+	/* sparse cannot follow it to sdp_run_finish(). */
+	__release(RCU);
+	return sdp_run_enter(sn);
 }
 
 static struct sdp_rpc *rpc_of(struct sdp_rank_entry *entry, u32 rank)
@@ -73,7 +78,9 @@ static void add_turn(struct sdp_run *run, struct sdp_rpc *rpc, u32 rank)
 	for (i = 0; i < run->turns; i++)
 		if (run->turn[i].rpc == rpc && run->turn[i].rank == rank)
 			break;
-	if (i < run->turns || WARN_ON_ONCE(i == SDP_RUN_TURNS)) {
+	if (unlikely(i == SDP_RUN_TURNS))
+		run->missed = true;
+	if (i < run->turns || i == SDP_RUN_TURNS) {
 		/* The event that is being run holds a reference, or the lock. */
 		sdp_rpc_put(rpc);
 		return;
@@ -211,11 +218,13 @@ static void raise(struct raised *raised, u32 kind, u32 length)
 	raised->event[raised->count++].length = length;
 }
 
-/* What is carried out under the RPC's lock; the rest is put off. */
+/*
+ * What is carried out under the RPC's lock; the rest is put off. Nothing that follows
+ * bytes which could not be kept: the message has a hole, and ends.
+ */
 static void apply(struct sdp_run *run, struct sdp_rpc *rpc,
 		  struct raised *raised)
 {
-	bool lost = false;
 	u32 i;
 
 	for (i = 0; i < run->out.count; i++) {
@@ -227,12 +236,11 @@ static void apply(struct sdp_run *run, struct sdp_rpc *rpc,
 			run->arriving = true;
 			break;
 		case MTP_RX_ADD:
-			if (!lost && !keep(run, rpc, insn)) {
-				lost = true;
-				run->ev.error = ENOMEM;
-				raise(raised, PROG_EV_ABORT, 0);
-			}
-			break;
+			if (likely(keep(run, rpc, insn)))
+				break;
+			run->ev.error = ENOMEM;
+			raise(raised, PROG_EV_ABORT, 0);
+			return;
 		case MTP_RX_FLUSH:
 			sdp_rpc_rx_flush(rpc, insn->a, insn->b);
 			run->arriving = true;
@@ -371,7 +379,9 @@ static void end(struct sdp_run *run, struct sdp_rpc *rpc)
 	u32 rank;
 
 	for (rank = 0; rank < PROG_RANKS; rank++)
-		clear_rank(run, rpc, rank);
+		if (rpc->rank[rank].group)
+			clear_rank(run, rpc, rank);
+	rpc->parked = 0;
 	sdp_rpc_end(rpc);
 }
 
@@ -524,6 +534,11 @@ int sdp_exec_delivered(struct sdp_run *run, struct sdp_rpc *rpc)
 	return exec(run, rpc, PROG_EV_DELIVERED, true);
 }
 
+int sdp_exec_ack(struct sdp_run *run, struct sdp_rpc *rpc)
+{
+	return exec(run, rpc, PROG_EV_ACK, true);
+}
+
 int sdp_exec_stray(struct sdp_run *run, struct sdp_pctx *pctx, u32 kind)
 {
 	run->ev.now = ktime_get_ns();
@@ -539,7 +554,7 @@ void sdp_exec_take_acks(struct sdp_run *run, struct sdp_pctx *pctx)
 	dispatch(run, NULL, pctx, PROG_EV_TAKE_ACKS);
 }
 
-static void take_turn(struct sdp_run *run, struct sdp_rpc *rpc, u32 rank)
+static noinline void take_turn(struct sdp_run *run, struct sdp_rpc *rpc, u32 rank)
 {
 	sdp_rpc_lock(rpc);
 	if (rpc->hashed && unlikely(sdp_memory_full(rpc->ep)) &&
@@ -557,14 +572,34 @@ static void take_turn(struct sdp_run *run, struct sdp_rpc *rpc, u32 rank)
 	sdp_rpc_put(rpc);
 }
 
-void sdp_run_finish(struct sdp_run *run)
+static void take_turns(struct sdp_run *run)
 {
 	while (run->turns) {
 		struct sdp_turn turn = run->turn[--run->turns];
 
 		take_turn(run, turn.rpc, turn.rank);
 	}
+}
+
+void sdp_run_leave(struct sdp_run *run)
+{
+	u32 rank;
+
+	if (unlikely(run->turns))
+		take_turns(run);
+	if (unlikely(run->missed)) {
+		/* More turns than places: whoever holds a place has one now. */
+		run->missed = false;
+		for (rank = 0; rank < PROG_RANKS; rank++)
+			kick_rank(run, rank);
+		take_turns(run);
+	}
 	run->busy = false;
+}
+
+void sdp_run_finish(struct sdp_run *run)
+{
+	sdp_run_leave(run);
 	__acquire(RCU);
 	rcu_read_unlock();
 	local_bh_enable();

@@ -37,6 +37,7 @@ struct sdp_turn {
  * @laters:  entries of @later.
  * @turn:    turns due at the end of the run.
  * @turns:   entries of @turn.
+ * @missed:  a turn found no entry.
  * @skb:     packet of the event; NULL once it is kept.
  * @payload: where its payload begins, from skb->data.
  * @wake:    the RPC's socket has something for a receiver.
@@ -53,6 +54,7 @@ struct sdp_run {
 	u32 laters;
 	struct sdp_turn turn[SDP_RUN_TURNS];
 	u32 turns;
+	bool missed;
 	struct sk_buff *skb;
 	u32 payload;
 	bool wake;
@@ -69,6 +71,10 @@ struct sdp_run *sdp_run_begin(struct sdp_net *sn);
 
 /** sdp_run_finish() - give turns to winners, enable bottom halves. */
 void sdp_run_finish(struct sdp_run *run);
+
+/* The same for packet handlers: bottom halves are disabled, RCU is read-locked. */
+struct sdp_run *sdp_run_enter(struct sdp_net *sn);
+void sdp_run_leave(struct sdp_run *run);
 
 /**
  * sdp_exec() - run an event on an RPC, and what it raises.
@@ -88,6 +94,7 @@ int sdp_exec_request_secure(struct sdp_run *run, struct sdp_rpc *rpc);
 int sdp_exec_send_request(struct sdp_run *run, struct sdp_rpc *rpc);
 int sdp_exec_send_response(struct sdp_run *run, struct sdp_rpc *rpc);
 int sdp_exec_delivered(struct sdp_run *run, struct sdp_rpc *rpc);
+int sdp_exec_ack(struct sdp_run *run, struct sdp_rpc *rpc);
 
 /**
  * sdp_exec_stray() - run an event that has no RPC.

@@ -96,6 +96,9 @@ static int abort_id(struct sdp_endpoint *ep, u64 id, int error)
 		return -EINVAL;
 	abort_one(rpc, error);
 	sdp_rpc_put(rpc);
+	/* Who waits for a response by its id learns that there is none to come. */
+	if (!error)
+		ep->sk->sk_state_change(ep->sk);
 	return 0;
 }
 
@@ -114,13 +117,15 @@ int sdp_message_abort(struct sdp_endpoint *ep, u64 id, u64 cookie,
 		abort_one(rpc, error);
 	}
 	walk_end(&walk);
+	if (!error)
+		ep->sk->sk_state_change(ep->sk);
 	return 0;
 }
 
 static void describe(struct sdp_rpc *rpc, struct sdp_rpc_state *state)
 {
 	memset(state, 0, sizeof(*state));
-	state->id = rpc->who.id;
+	state->id = rpc->who.id | (rpc->who.secure ? SDP_ID_SECURE : 0);
 	state->cookie = rpc->cookie;
 	state->peer.addr = rpc->who.addr;
 	state->peer.port = rpc->who.pport;

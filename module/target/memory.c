@@ -7,9 +7,10 @@
 
 #define STEP 65536
 
-static int used(const struct sdp_endpoint *ep)
+static long used(const struct sdp_endpoint *ep)
 {
-	return atomic_read(&ep->rmem) + atomic_read(&ep->wmem);
+	return (long)atomic_read(&ep->rmem) + atomic_read(&ep->wmem) +
+	       atomic_read(&ep->served);
 }
 
 static bool schedule_steps(struct sdp_endpoint *ep, int kind)
@@ -35,7 +36,7 @@ static bool schedule_steps(struct sdp_endpoint *ep, int kind)
 static void give_back(struct sdp_endpoint *ep, int keep)
 {
 	struct sock *sk = ep->sk;
-	int spare;
+	long spare;
 
 	spin_lock_bh(&ep->mem_lock);
 	spare = (ep->quota - used(ep) - keep) / STEP * STEP;
@@ -67,7 +68,7 @@ static void uncharge(struct sdp_endpoint *ep, atomic_t *counter, int bytes)
 
 bool sdp_memory_charge_rx(struct sdp_endpoint *ep, u32 truesize)
 {
-	if (likely(atomic_read(&ep->rmem) / 2 <= READ_ONCE(ep->sk->sk_rcvbuf) ||
+	if (likely(atomic_read(&ep->rmem) / 2 <= sdp_memory_share(ep) ||
 		   sdp_reclaim_alone(ep)) &&
 	    charge(ep, &ep->rmem, truesize, SK_MEM_RECV))
 		return true;
@@ -80,27 +81,45 @@ void sdp_memory_uncharge_rx(struct sdp_endpoint *ep, u32 truesize)
 	uncharge(ep, &ep->rmem, truesize);
 }
 
-static int wait_for_room(struct sdp_endpoint *ep)
+bool sdp_memory_charge_rpc(struct sdp_endpoint *ep)
+{
+	return likely(atomic_read(&ep->served) <= sdp_memory_share(ep)) &&
+	       charge(ep, &ep->served, sizeof(struct sdp_rpc), SK_MEM_RECV);
+}
+
+void sdp_memory_uncharge_rpc(struct sdp_endpoint *ep)
+{
+	uncharge(ep, &ep->served, sizeof(struct sdp_rpc));
+}
+
+void sdp_memory_await(struct sdp_endpoint *ep)
+{
+	WRITE_ONCE(ep->awaited, true);
+	set_bit(SOCK_NOSPACE, &ep->sk->sk_socket->flags);
+	/* Pairs with sdp_memory_uncharge_tx(). */
+	smp_mb__after_atomic();
+}
+
+static int wait_for_room(struct sdp_endpoint *ep, long *timeo)
 {
 	struct sock *sk = ep->sk;
-	long timeo = sock_sndtimeo(sk, false);
 	DEFINE_WAIT(wait);
 	int err = 0;
 
 	for (;;) {
-		set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
+		sdp_memory_await(ep);
 		prepare_to_wait(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
 		if (READ_ONCE(ep->shutdown))
 			err = -ESHUTDOWN;
 		else if (sdp_endpoint_writable(ep))
 			break;
-		else if (!timeo)
+		else if (!*timeo)
 			err = -EAGAIN;
 		else if (signal_pending(current))
-			err = sock_intr_errno(timeo);
+			err = sock_intr_errno(*timeo);
 		if (err)
 			break;
-		timeo = schedule_timeout(timeo);
+		*timeo = schedule_timeout(*timeo);
 	}
 	finish_wait(sk_sleep(sk), &wait);
 	return err;
@@ -108,18 +127,17 @@ static int wait_for_room(struct sdp_endpoint *ep)
 
 int sdp_memory_charge_tx(struct sdp_endpoint *ep, u32 length, bool nonblock)
 {
+	long timeo = sock_sndtimeo(ep->sk, nonblock);
 	int err;
 
 	while (!sdp_endpoint_writable(ep)) {
 		if (nonblock) {
-			set_bit(SOCK_NOSPACE, &ep->sk->sk_socket->flags);
-			/* Pairs with sdp_memory_uncharge_tx(). */
-			smp_mb__after_atomic();
+			sdp_memory_await(ep);
 			if (!sdp_endpoint_writable(ep))
 				return -EAGAIN;
 			break;
 		}
-		err = wait_for_room(ep);
+		err = wait_for_room(ep, &timeo);
 		if (err)
 			return err;
 	}
@@ -133,8 +151,10 @@ void sdp_memory_uncharge_tx(struct sdp_endpoint *ep, u32 length)
 	struct socket *socket;
 
 	uncharge(ep, &ep->wmem, length + SDP_MEMORY_OVERHEAD);
-	/* Pairs with the setting of the bit before room is looked for. */
+	/* Pairs with sdp_memory_await(), after which room is looked for. */
 	smp_mb__after_atomic();
+	if (likely(!READ_ONCE(ep->awaited)))
+		return;
 	rcu_read_lock();
 	socket = READ_ONCE(sk->sk_socket);
 	if (socket && test_bit(SOCK_NOSPACE, &socket->flags) &&

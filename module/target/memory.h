@@ -11,6 +11,15 @@
 /* What a message costs beside its bytes: the RPC, a packet's head, slack. */
 #define SDP_MEMORY_OVERHEAD 1024
 
+/* Largest share of a socket, bytes: sums stay far from the end of an int. */
+#define SDP_MEMORY_MOST (1 << 28)
+
+/** sdp_memory_share() - SO_RCVBUF as far as it counts, bytes. */
+static inline int sdp_memory_share(const struct sdp_endpoint *ep)
+{
+	return min(READ_ONCE(ep->sk->sk_rcvbuf), SDP_MEMORY_MOST);
+}
+
 /**
  * sdp_memory_full() - is what was received beyond SO_RCVBUF?
  * @ep: the socket.
@@ -20,7 +29,7 @@
  */
 static inline bool sdp_memory_full(const struct sdp_endpoint *ep)
 {
-	return atomic_read(&ep->rmem) > READ_ONCE(ep->sk->sk_rcvbuf);
+	return atomic_read(&ep->rmem) > sdp_memory_share(ep);
 }
 
 /**
@@ -38,6 +47,19 @@ bool sdp_memory_charge_rx(struct sdp_endpoint *ep, u32 truesize);
 void sdp_memory_uncharge_rx(struct sdp_endpoint *ep, u32 truesize);
 
 /**
+ * sdp_memory_charge_rpc() - charge the RPC of a request received, for all its life.
+ * @ep: the socket.
+ *
+ * Requests that are never answered may take as much as SO_RCVBUF; what waits to be
+ * read is another share. Context: BH disabled. Return: false if that is used up, or
+ * memory is short: nothing is charged then.
+ */
+bool sdp_memory_charge_rpc(struct sdp_endpoint *ep);
+
+/** sdp_memory_uncharge_rpc() - the RPC is gone; any context. */
+void sdp_memory_uncharge_rpc(struct sdp_endpoint *ep);
+
+/**
  * sdp_memory_charge_tx() - charge a message to send, waiting for room.
  * @ep:       the socket.
  * @length:   bytes; SDP_MEMORY_OVERHEAD is added.
@@ -51,6 +73,9 @@ int sdp_memory_charge_tx(struct sdp_endpoint *ep, u32 length, bool nonblock);
 
 /** sdp_memory_uncharge_tx() - the message is gone; wakes who waits. */
 void sdp_memory_uncharge_tx(struct sdp_endpoint *ep, u32 length);
+
+/** sdp_memory_await() - somebody will wait, unless there is room by now. */
+void sdp_memory_await(struct sdp_endpoint *ep);
 
 /** sdp_memory_release() - give all that is scheduled back; when @ep is idle. */
 void sdp_memory_release(struct sdp_endpoint *ep);

@@ -59,6 +59,13 @@ struct sdp_send {
  */
 int sdp_message_send(struct sdp_endpoint *ep, struct sdp_send *send);
 
+/*
+ * An application answers a request by its id alone: of a secure one it is told with
+ * this bit, so that a clear one of the same id, which anybody may have sent, is
+ * another. Clear ones with the bit are refused where there may be secure ones.
+ */
+#define SDP_ID_SECURE BIT_ULL(63)
+
 /**
  * struct sdp_received - a message claimed by one receiver.
  * @rpc:     the RPC, held; private to the target.

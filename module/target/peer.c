@@ -180,7 +180,7 @@ static struct dst_entry *route_v4(struct sdp_peer *peer, const struct sock *sk)
 	flowi4_init_output(&fl4, key->oif, key->mark, 0, RT_SCOPE_UNIVERSE,
 			   sk->sk_protocol, inet_sk_flowi_flags(sk),
 			   key->daddr.s6_addr32[3], key->saddr.s6_addr32[3], 0,
-			   0, make_kuid(&init_user_ns, key->uid));
+			   0, KUIDT_INIT(key->uid));
 	security_sk_classify_flow(sk, flowi4_to_flowi_common(&fl4));
 	rt = ip_route_output_flow(key->sn->net, &fl4, sk);
 	if (IS_ERR(rt))
@@ -202,7 +202,7 @@ static struct dst_entry *route_v6(struct sdp_peer *peer, const struct sock *sk)
 		.flowi6_oif = key->oif,
 		.flowi6_mark = key->mark,
 		.flowi6_proto = sk->sk_protocol,
-		.flowi6_uid = make_kuid(&init_user_ns, key->uid),
+		.flowi6_uid = KUIDT_INIT(key->uid),
 		.daddr = key->daddr,
 		.saddr = key->saddr,
 	};

@@ -9,6 +9,7 @@
 #include <linux/in6.h>
 #include <linux/seqlock.h>
 #include <net/dst.h>
+#include <net/ipv6.h>
 
 #include "net.h"
 #include "table.h"
@@ -49,6 +50,15 @@ struct sdp_peer_key {
 	u32 uid;
 	u32 zero;
 };
+
+/** sdp_peer_key_equal() - for every message: memcmp() goes byte by byte. */
+static inline bool sdp_peer_key_equal(const struct sdp_peer_key *a,
+				      const struct sdp_peer_key *b)
+{
+	return a->sn == b->sn && ipv6_addr_equal(&a->daddr, &b->daddr) &&
+	       ipv6_addr_equal(&a->saddr, &b->saddr) && a->oif == b->oif &&
+	       a->mark == b->mark && a->uid == b->uid;
+}
 
 /**
  * struct sdp_peer - a peer; an RPC holds a reference.
@@ -106,7 +116,7 @@ struct sdp_peer *sdp_peer_get(const struct sdp_peer_key *key, gfp_t gfp);
 static inline struct sdp_peer *sdp_peer_try(struct sdp_peer *peer,
 					    const struct sdp_peer_key *key)
 {
-	if (peer && !memcmp(&peer->key, key, sizeof(*key)) &&
+	if (peer && sdp_peer_key_equal(&peer->key, key) &&
 	    refcount_inc_not_zero(&peer->entry.refs))
 		return peer;
 	return NULL;

@@ -75,6 +75,7 @@ static void identify(struct sdp_packet *packet, struct net *net)
 	packet->who.addr = to->peer;
 	packet->who.port = ntohs(hdr->dport);
 	packet->who.pport = to->pport;
+	packet->who.secure = packet->who.id & 1 && hdr->type & SDP_TYPE_SECURE;
 }
 
 /* Would the socket's own address and device have this packet? */
@@ -144,6 +145,18 @@ static void tell_unreachable(const struct sdp_packet *packet)
 			    ICMPV6_PORT_UNREACH, 0);
 }
 
+struct sdp_rpc *sdp_receive_find(const struct sdp_packet *packet)
+{
+	struct sdp_rpc *rpc = sdp_rpc_find_lock(&packet->who);
+
+	/* The port may have changed hands since the socket was found. */
+	if (rpc && unlikely(rpc->ep != packet->to.ep)) {
+		sdp_rpc_unlock(rpc);
+		return NULL;
+	}
+	return rpc;
+}
+
 /* Requests that we hold of a client, or under a session. */
 static u32 open_requests(struct sdp_session *session,
 			 const struct sdp_client *client)
@@ -176,6 +189,12 @@ enum sdp_drop sdp_receive_new(struct sdp_packet *packet,
 		WRITE_ONCE(ep->pressed, true);
 		goto refuse;
 	}
+	/* A socket is told of it with a mark in this bit. */
+	if (unlikely(packet->who.id & SDP_ID_SECURE) &&
+	    (session || READ_ONCE(ep->policy) != SDP_POLICY_CLEAR)) {
+		drop = SDP_DROP_mismatch;
+		goto refuse;
+	}
 	if (open_requests(session, client) >= READ_ONCE(sn->set.peer_rpcs)) {
 		drop = SDP_DROP_rpc_limit;
 		goto refuse;
@@ -190,9 +209,15 @@ enum sdp_drop sdp_receive_new(struct sdp_packet *packet,
 		drop = SDP_DROP_no_session;
 		goto refuse;
 	}
-	new = sdp_rpc_alloc(ep, &packet->who, peer, session, GFP_ATOMIC);
-	if (!new)
+	if (!sdp_memory_charge_rpc(ep)) {
+		sdp_count(sn->counts, SDP_CTR_mem_refused);
 		goto put_session;
+	}
+	new = sdp_rpc_alloc(ep, &packet->who, peer, session, GFP_ATOMIC);
+	if (!new) {
+		sdp_memory_uncharge_rpc(ep);
+		goto put_session;
+	}
 	if (client)
 		atomic_inc(&client->open);
 	else
@@ -252,11 +277,11 @@ static enum sdp_drop data_piece(struct sdp_run *run, struct sdp_packet *packet)
 		sdp_count(run->sn->counts, SDP_CTR_mem_refused);
 		return SDP_DROP_memory;
 	}
-	rpc = sdp_rpc_find_lock(&packet->who);
+	rpc = sdp_receive_find(packet);
 	if (!rpc && packet->who.id & 1) {
 		drop = make_rpc(packet, &new);
 		if (drop == SDP_DROP_raced)
-			rpc = sdp_rpc_find_lock(&packet->who);
+			rpc = sdp_receive_find(packet);
 		if (!rpc && drop)
 			goto uncharge;
 	}
@@ -330,7 +355,7 @@ void sdp_receive_acks(struct sdp_run *run, const struct sdp_packet *packet,
 			continue;
 		/* What a packet acknowledges belongs to its own session. */
 		if (rpc->session == packet->to.session)
-			sdp_exec(run, rpc, PROG_EV_ACK);
+			sdp_exec_ack(run, rpc);
 		else
 			sdp_rpc_unlock(rpc);
 	}
@@ -374,7 +399,7 @@ static enum sdp_drop receive_data(struct sdp_run *run, struct sdp_packet *packet
 
 static enum sdp_drop receive_clear(struct sdp_packet *packet)
 {
-	struct sdp_run *run = sdp_run_begin(packet->to.sn);
+	struct sdp_run *run = sdp_run_enter(packet->to.sn);
 	enum sdp_drop drop;
 	struct sdp_rpc *rpc;
 
@@ -384,7 +409,7 @@ static enum sdp_drop receive_clear(struct sdp_packet *packet)
 		/* What only secure packets say; a run remembers the last one. */
 		run->ev.auth = 0;
 		run->ev.before = 0;
-		rpc = sdp_rpc_find_lock(&packet->who);
+		rpc = sdp_receive_find(packet);
 		if (rpc && rpc->secure) {
 			sdp_rpc_unlock(rpc);
 			drop = SDP_DROP_mismatch;
@@ -392,13 +417,16 @@ static enum sdp_drop receive_clear(struct sdp_packet *packet)
 			drop = sdp_receive_control(run, packet, rpc);
 		}
 	}
-	sdp_run_finish(run);
+	sdp_run_leave(run);
 	return drop;
 }
 
 /* Run the socket's filters, if there are any. They may cut the packet. */
 static bool filtered(struct sock *sk, struct sk_buff *skb)
 {
+	/* Memory kept for those who free memory. */
+	if (unlikely(skb_pfmemalloc(skb)) && !sock_flag(sk, SOCK_MEMALLOC))
+		return true;
 	if (likely(!rcu_access_pointer(sk->sk_filter) &&
 		   !cgroup_bpf_enabled(CGROUP_INET_INGRESS)))
 		return security_sock_rcv_skb(sk, skb);

@@ -42,6 +42,14 @@ int sdp_receive(struct sk_buff *skb);
 const void *sdp_receive_pull(struct sdp_packet *packet, u32 length);
 
 /**
+ * sdp_receive_find() - the RPC that a packet names, of the socket that it came to.
+ * @packet: the packet.
+ *
+ * Context, return: as sdp_rpc_find_lock().
+ */
+struct sdp_rpc *sdp_receive_find(const struct sdp_packet *packet);
+
+/**
  * sdp_receive_acks() - run ACK on each RPC that a packet acknowledges.
  * @run:    executor.
  * @packet: came under the session that the RPCs must belong to, or none.

@@ -161,7 +161,7 @@ static enum sdp_drop run_data(struct sdp_run *run, struct sdp_packet *packet,
 	if (fresh) {
 		drop = make_rpc(run, packet, epoch, hdr, &rpc);
 		if (drop == SDP_DROP_raced) {
-			rpc = sdp_rpc_find_lock(&packet->who);
+			rpc = sdp_receive_find(packet);
 			fresh = false;
 		}
 		if (!rpc)
@@ -190,7 +190,7 @@ static enum sdp_drop run_data(struct sdp_run *run, struct sdp_packet *packet,
 static struct sdp_session *find(struct sdp_packet *packet, u32 id,
 				struct sdp_rpc **found, bool *mismatch)
 {
-	struct sdp_rpc *rpc = sdp_rpc_find_lock(&packet->who);
+	struct sdp_rpc *rpc = sdp_receive_find(packet);
 
 	*found = NULL;
 	*mismatch = false;
@@ -220,7 +220,7 @@ static enum sdp_drop receive_data(struct sdp_packet *packet)
 	hdr = sdp_receive_pull(packet, sizeof(*hdr));
 	if (!hdr)
 		return SDP_DROP_short;
-	run = sdp_run_begin(packet->to.sn);
+	run = sdp_run_enter(packet->to.sn);
 	session = find(packet, ntohl(hdr->session), &rpc, &mismatch);
 	drop = SDP_DROP_no_session;
 	if (!session)
@@ -262,7 +262,7 @@ unlock:
 	if (rpc)
 		sdp_rpc_unlock(rpc);
 finish:
-	sdp_run_finish(run);
+	sdp_run_leave(run);
 	return drop;
 }
 
@@ -306,10 +306,10 @@ static enum sdp_drop receive_control(struct sdp_packet *packet)
 			return SDP_DROP_control_replay;
 		return drop == SDP_DROP_header_tag ? SDP_DROP_control_tag : drop;
 	}
-	run = sdp_run_begin(packet->to.sn);
+	run = sdp_run_enter(packet->to.sn);
 	run->ev.auth = !!(control.flags & SDP_CONTROL_BAD_RECORD);
 	run->ev.before = !!(control.flags & SDP_CONTROL_DELIVERED);
-	rpc = sdp_rpc_find_lock(&packet->who);
+	rpc = sdp_receive_find(packet);
 	if (rpc && (rpc->session != session || !same_request(rpc, &control))) {
 		sdp_rpc_unlock(rpc);
 		drop = SDP_DROP_mismatch;
@@ -324,7 +324,7 @@ static enum sdp_drop receive_control(struct sdp_packet *packet)
 	}
 	drop = sdp_receive_control(run, packet, rpc);
 finish:
-	sdp_run_finish(run);
+	sdp_run_leave(run);
 	return drop;
 }
 

@@ -40,7 +40,7 @@ void sdp_reclaim_leave(struct sdp_rpc *rpc)
 static bool alone(const struct sdp_endpoint *ep)
 {
 	const struct sdp_rpc *rpc;
-	u64 most = 2ULL * READ_ONCE(ep->sk->sk_rcvbuf);
+	u64 most = 2ULL * sdp_memory_share(ep);
 
 	lockdep_assert_held(&ep->lock);
 	if (ep->waiting || !list_is_singular(&ep->incoming))
@@ -66,7 +66,7 @@ bool sdp_reclaim_alone(struct sdp_endpoint *ep)
  */
 static struct sdp_rpc *victim(struct sdp_endpoint *ep)
 {
-	bool far = atomic_read(&ep->rmem) / 2 > READ_ONCE(ep->sk->sk_rcvbuf);
+	bool far = atomic_read(&ep->rmem) / 2 > sdp_memory_share(ep);
 	struct sdp_rpc *rpc = NULL;
 
 	spin_lock(&ep->lock);
@@ -79,8 +79,11 @@ static struct sdp_rpc *victim(struct sdp_endpoint *ep)
 	return rpc;
 }
 
-static void give_up(struct sdp_run *run, struct sdp_rpc *rpc)
+/* A run each: the RPCs that come into its places are told at its end. */
+static void give_up(struct sdp_rpc *rpc)
 {
+	struct sdp_run *run = sdp_run_begin(rpc->who.sn);
+
 	sdp_rpc_lock(rpc);
 	if (!list_empty(&rpc->in_link)) {
 		sdp_count(run->sn->counts, SDP_CTR_mem_reclaimed);
@@ -91,11 +94,11 @@ static void give_up(struct sdp_run *run, struct sdp_rpc *rpc)
 		sdp_rpc_unlock(rpc);
 	}
 	sdp_rpc_put(rpc);
+	sdp_run_finish(run);
 }
 
 void sdp_reclaim_oldest(struct sdp_endpoint *ep)
 {
-	struct sdp_run *run = sdp_run_begin(ep->sn);
 	struct sdp_rpc *rpc = NULL;
 	u32 i;
 
@@ -104,12 +107,11 @@ void sdp_reclaim_oldest(struct sdp_endpoint *ep)
 		rpc = victim(ep);
 		if (!rpc)
 			break;
-		give_up(run, rpc);
+		give_up(rpc);
 	}
 	/* The rest with the next packet. */
 	if (rpc)
 		WRITE_ONCE(ep->pressed, true);
-	sdp_run_finish(run);
 }
 
 /* May nothing more be granted now? */

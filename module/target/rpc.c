@@ -42,7 +42,8 @@ static u32 hash_of(const struct sdp_rpc_id *who)
 static bool same(const struct sdp_rpc_id *a, const struct sdp_rpc_id *b)
 {
 	return a->id == b->id && a->sn == b->sn && a->port == b->port &&
-	       a->pport == b->pport && ipv6_addr_equal(&a->addr, &b->addr);
+	       a->pport == b->pport && a->secure == b->secure &&
+	       ipv6_addr_equal(&a->addr, &b->addr);
 }
 
 struct sdp_rpc *sdp_rpc_alloc(struct sdp_endpoint *ep,
@@ -66,6 +67,7 @@ struct sdp_rpc *sdp_rpc_alloc(struct sdp_endpoint *ep,
 	rpc->pctx = session ? sdp_session_transport(session) : &peer->pctx;
 	rpc->rx_root = RB_ROOT;
 	for (i = 0; i < PROG_RANKS; i++) {
+		rpc->rank[i].group = NULL;
 		rpc->rank[i].position = SDP_RANK_NOWHERE;
 		rpc->rank[i].secure = rpc->secure;
 	}
@@ -84,6 +86,8 @@ static void rpc_free(struct sdp_rpc *rpc)
 		sdp_memory_uncharge_tx(rpc->ep, rpc->tx.length);
 		sdp_txbuf_free(&rpc->tx);
 	}
+	if (sdp_rpc_is_server(rpc))
+		sdp_memory_uncharge_rpc(rpc->ep);
 	sdp_tx_end(&rpc->seal);
 	sdp_rx_end(&rpc->open);
 	if (rpc->client) {
@@ -103,21 +107,36 @@ void sdp_rpc_put(struct sdp_rpc *rpc)
 		rpc_free(rpc);
 }
 
+/* Why a socket may have no such RPC any more, or 0. */
+static int refuse(const struct sdp_endpoint *ep, const struct sdp_rpc *rpc)
+{
+	lockdep_assert_held(&ep->lock);
+	if (ep->shutdown)
+		return -ESHUTDOWN;
+	/* Bound to another port meanwhile. */
+	if (rpc->who.port != ep->port)
+		return -EADDRNOTAVAIL;
+	if (rpc->session && sdp_session_dead(rpc->session))
+		return -ECONNRESET;
+	return 0;
+}
+
 int sdp_rpc_insert(struct sdp_rpc *rpc)
 {
 	struct bucket *bucket = &buckets[rpc->hash & (BUCKETS - 1)];
 	struct sdp_endpoint *ep = rpc->ep;
 	struct hlist_nulls_node *pos;
 	struct sdp_rpc *other;
+	int err;
 
 	sdp_rpc_lock(rpc);
 	spin_lock(&ep->lock);
 	/* Whoever ends all of these under @ep->lock has not been here, or has. */
-	if (ep->shutdown ||
-	    (rpc->session && sdp_session_dead(rpc->session))) {
+	err = refuse(ep, rpc);
+	if (err) {
 		spin_unlock(&ep->lock);
 		sdp_rpc_unlock(rpc);
-		return ep->shutdown ? -ESHUTDOWN : -ECONNRESET;
+		return err;
 	}
 	rpc->serial = ++ep->serial;
 	list_add_tail(&rpc->ep_link, &ep->rpcs);
@@ -148,17 +167,20 @@ struct sdp_rpc *sdp_rpc_find_lock(const struct sdp_rpc_id *who)
 	u32 slot = hash & (BUCKETS - 1);
 	struct hlist_nulls_node *pos;
 	struct sdp_rpc *rpc;
+	bool again;
 
 begin:
 	hlist_nulls_for_each_entry_rcu(rpc, pos, &buckets[slot].head, node) {
-		if (rpc->hash != hash || !same(&rpc->who, who))
+		if (rpc->hash != hash)
 			continue;
 		sdp_rpc_lock(rpc);
 		/* The object may have begun another life, or have ended. */
 		if (likely(rpc->hashed && same(&rpc->who, who)))
 			return rpc;
+		again = rpc->hash != hash || !rpc->hashed;
 		sdp_rpc_unlock(rpc);
-		goto begin;
+		if (again)
+			goto begin;
 	}
 	if (unlikely(get_nulls_value(pos) != slot))
 		goto begin;
@@ -210,7 +232,8 @@ void sdp_rpc_end(struct sdp_rpc *rpc)
 		list_del_init(&rpc->ready_link);
 		ep->ready_count--;
 	}
-	list_del_init(&rpc->park_link);
+	if (unlikely(!list_empty(&rpc->park_link)))
+		list_del_init(&rpc->park_link);
 	sdp_rpc_set_ready(rpc, false);
 	claimed = rpc->claimed;
 	spin_unlock(&ep->lock);
@@ -327,13 +350,9 @@ int sdp_rpc_init(void)
 		INIT_HLIST_NULLS_HEAD(&buckets[i].head, i);
 		spin_lock_init(&buckets[i].lock);
 	}
-	/* A very short message is copied from user space to its place. */
-	rpc_cache = kmem_cache_create_usercopy(SDP_NAMED("_rpc"),
-					       sizeof(struct sdp_rpc), 0,
-					       SLAB_HWCACHE_ALIGN |
-					       SLAB_TYPESAFE_BY_RCU,
-					       offsetof(struct sdp_rpc, small),
-					       SDP_TXBUF_LINEAR, rpc_construct);
+	rpc_cache = kmem_cache_create(SDP_NAMED("_rpc"), sizeof(struct sdp_rpc),
+				      0, SLAB_HWCACHE_ALIGN |
+				      SLAB_TYPESAFE_BY_RCU, rpc_construct);
 	if (!rpc_cache) {
 		kvfree(buckets);
 		return -ENOMEM;

@@ -23,6 +23,8 @@
  * @addr:  the peer; IPv4 as v4-mapped.
  * @port:  ours, host byte order.
  * @pport: the peer's.
+ * @secure: of a server: a clear request and a secure one of the same id are two.
+ *	Our own ids are unique: false of a client.
  */
 struct sdp_rpc_id {
 	struct sdp_net *sn;
@@ -30,6 +32,7 @@ struct sdp_rpc_id {
 	struct in6_addr addr;
 	u16 port;
 	u16 pport;
+	bool secure;
 };
 
 /**
@@ -41,6 +44,11 @@ struct sdp_rpc_id {
  * @refs:    the table's, one per task or softirq that works without @lock.
  * @who:     what it is found by; constant while it is hashed.
  * @small:   bytes of a very short message that is sent.
+ * @rank:    its places in the ranks.
+ * @ep_link: in ep->rpcs, under ep->lock.
+ * @ready_link: in ep->ready, under ep->lock.
+ * @in_link: in ep->incoming, under ep->lock.
+ * @park_link: in ep->parked, under ep->lock.
  * @secure:  belongs to @session.
  * @private: only a receiver that names it gets the response.
  * @over:    ended: no instruction is carried out any more. Under @lock.
@@ -49,16 +57,11 @@ struct sdp_rpc_id {
  * @pctx:    the program's peer context: of @peer, or of @session.
  * @session: held; NULL in the clear.
  * @client:  at-most-once memory of a clear request, held; otherwise NULL.
- * @hash:    of @who; also the hash of its packets.
+ * @hash:    of @who.
  * @cookie:  of the application.
  * @prog:    the program's context. Under @lock.
  * @timer:   the program's timer.
- * @rank:    its places in the ranks.
- * @ep_link: in ep->rpcs, under ep->lock.
  * @serial:  orders ep->rpcs.
- * @ready_link: in ep->ready, under ep->lock.
- * @in_link: in ep->incoming, under ep->lock.
- * @park_link: in ep->parked, under ep->lock.
  * @parked:  bit per rank that it left for want of memory. Under @lock.
  * @ready:   a message or a failure waits; under ep->lock.
  * @claimed: one receiver has it; under ep->lock.
@@ -85,6 +88,11 @@ struct sdp_rpc {
 	refcount_t refs;
 	struct sdp_rpc_id who;
 	u8 small[SDP_TXBUF_LINEAR] __aligned(16);
+	struct sdp_rank_entry rank[PROG_RANKS];
+	struct list_head ep_link;
+	struct list_head ready_link;
+	struct list_head in_link;
+	struct list_head park_link;
 	/* Zeroed from here at the start of each life. */
 	bool secure;
 	bool private;
@@ -99,13 +107,7 @@ struct sdp_rpc {
 
 	struct prog_rpc prog;
 	struct sdp_timer timer;
-	struct sdp_rank_entry rank[PROG_RANKS];
-
-	struct list_head ep_link;
 	u64 serial;
-	struct list_head ready_link;
-	struct list_head in_link;
-	struct list_head park_link;
 	u8 parked;
 	bool ready;
 	bool claimed;
@@ -173,8 +175,9 @@ struct sdp_rpc *sdp_rpc_alloc(struct sdp_endpoint *ep,
  * @rpc: from sdp_rpc_alloc().
  *
  * Context: BH disabled. Return: 0 with the lock held; -ESHUTDOWN (the socket is
- * shut down), -ECONNRESET (the session has been removed) or -EEXIST (there is
- * one) without it: the reference stays the caller's.
+ * shut down), -EADDRNOTAVAIL (it has another port), -ECONNRESET (the session has
+ * been removed) or -EEXIST (there is one) without it: the reference stays the
+ * caller's.
  */
 int sdp_rpc_insert(struct sdp_rpc *rpc);
 

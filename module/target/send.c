@@ -38,7 +38,7 @@ static void peer_key(struct sdp_peer_key *key, const struct sdp_endpoint *ep,
 		key->saddr = inet6_sk(sk)->saddr;
 	key->oif = READ_ONCE(sk->sk_bound_dev_if) ?: to->ifindex;
 	key->mark = READ_ONCE(sk->sk_mark);
-	key->uid = from_kuid_munged(&init_user_ns, sk->sk_uid);
+	key->uid = __kuid_val(sk->sk_uid);
 }
 
 /* The session for a request; NULL: in the clear. */
@@ -351,28 +351,35 @@ static struct sdp_peer *find_peer(struct sdp_endpoint *ep,
 {
 	struct sdp_peer_key key;
 	struct sdp_peer *peer, *old;
+	struct dst_entry *dst;
 
 	peer_key(&key, ep, to);
 	rcu_read_lock();
 	peer = sdp_peer_try(rcu_dereference(ep->last_peer), &key);
+	if (unlikely(!peer)) {
+		rcu_read_unlock();
+		peer = sdp_peer_get(&key, GFP_KERNEL);
+		if (IS_ERR(peer))
+			return peer;
+		sdp_peer_hold(peer);
+		old = unrcu_pointer(xchg(&ep->last_peer, RCU_INITIALIZER(peer)));
+		if (old)
+			sdp_peer_put(old);
+		rcu_read_lock();
+	}
+	/* Without a route, the caller is told. */
+	dst = sdp_peer_route(peer, ep->sk);
 	rcu_read_unlock();
-	if (likely(peer))
+	if (!IS_ERR(dst))
 		return peer;
-	peer = sdp_peer_get(&key, GFP_KERNEL);
-	if (IS_ERR(peer))
-		return peer;
-	sdp_peer_hold(peer);
-	old = unrcu_pointer(xchg(&ep->last_peer, RCU_INITIALIZER(peer)));
-	if (old)
-		sdp_peer_put(old);
-	return peer;
+	sdp_peer_put(peer);
+	return ERR_CAST(dst);
 }
 
 static int send_request(struct sdp_endpoint *ep, struct sdp_send *send)
 {
 	struct sdp_session *session;
 	struct sdp_rpc_id who;
-	struct dst_entry *dst;
 	struct sdp_peer *peer;
 	struct sdp_rpc *rpc;
 	int err;
@@ -390,21 +397,17 @@ static int send_request(struct sdp_endpoint *ep, struct sdp_send *send)
 		err = PTR_ERR(peer);
 		goto put_session;
 	}
-	rcu_read_lock();
-	dst = sdp_peer_route(peer, ep->sk);
-	err = PTR_ERR_OR_ZERO(dst);
-	rcu_read_unlock();
-	if (err)
-		goto put_peer;
 	who.sn = ep->sn;
 	who.id = atomic64_add_return(2, &ep->sn->next_id);
 	who.addr = send->to.addr;
-	who.port = ep->port;
+	who.port = READ_ONCE(ep->port);
 	who.pport = send->to.port;
+	who.secure = false;
 	rpc = sdp_rpc_alloc(ep, &who, peer, session, GFP_KERNEL);
 	if (!rpc) {
 		err = -ENOMEM;
-		goto put_peer;
+		sdp_peer_put(peer);
+		goto put_session;
 	}
 	rpc->cookie = send->cookie;
 	rpc->private = send->private;
@@ -416,21 +419,43 @@ static int send_request(struct sdp_endpoint *ep, struct sdp_send *send)
 	sdp_rpc_put(rpc);
 	return err;
 
-put_peer:
-	sdp_peer_put(peer);
 put_session:
 	sdp_session_put(session);
 	return err;
+}
+
+/* The request that the application was told of by this id, locked; or NULL. */
+static struct sdp_rpc *find_request(struct sdp_endpoint *ep,
+				    const struct sdp_send *send)
+{
+	struct sdp_rpc_id who = {
+		.sn = ep->sn, .id = send->id, .addr = send->to.addr,
+		.port = READ_ONCE(ep->port), .pport = send->to.port,
+	};
+	struct sdp_rpc *rpc = NULL;
+
+	if (who.id & SDP_ID_SECURE) {
+		who.id &= ~SDP_ID_SECURE;
+		who.secure = true;
+		rpc = sdp_rpc_find_lock(&who);
+	}
+	if (!rpc) {
+		who.id = send->id;
+		who.secure = false;
+		rpc = sdp_rpc_find_lock(&who);
+	}
+	/* The port may have changed hands. */
+	if (rpc && unlikely(rpc->ep != ep)) {
+		sdp_rpc_unlock(rpc);
+		rpc = NULL;
+	}
+	return rpc;
 }
 
 /* Take the right to make the response. */
 static int begin_reply(struct sdp_endpoint *ep, const struct sdp_send *send,
 		       struct sdp_rpc **found)
 {
-	struct sdp_rpc_id who = {
-		.sn = ep->sn, .id = send->id, .addr = send->to.addr,
-		.port = ep->port, .pport = send->to.port,
-	};
 	struct sdp_rpc *rpc;
 	int err = 0;
 
@@ -439,7 +464,7 @@ static int begin_reply(struct sdp_endpoint *ep, const struct sdp_send *send,
 		return -EINVAL;
 	local_bh_disable();
 	rcu_read_lock();
-	rpc = sdp_rpc_find_lock(&who);
+	rpc = find_request(ep, send);
 	if (rpc) {
 		if (rpc->replying) {
 			err = -EINVAL;

@@ -8,7 +8,7 @@
 #include "net.h"
 
 /* Bytes that sysctl net.sdp.max_message may reach. */
-#define SDP_MAX_MESSAGE_LIMIT (1u << 30)
+#define SDP_MAX_MESSAGE_LIMIT (1u << 28)
 
 /**
  * sdp_settings_init() - defaults, as docs/sysctl.md lists them.

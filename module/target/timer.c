@@ -66,7 +66,9 @@ static void enqueue(struct sdp_wheel *wheel, struct sdp_timer *timer,
 	u64 tick = clamp(tick_of(deadline), wheel->tick,
 			 wheel->tick + SLOTS - 2);
 
-	timer->slot = tick;
+	WRITE_ONCE(timer->slot, tick);
+	/* Pairs with sdp_timer_set(): a queued timer has this slot. */
+	smp_wmb();
 	hlist_add_head(&timer->node, &wheel->slot[tick % SLOTS]);
 	__set_bit(tick % SLOTS, wheel->used);
 }
@@ -88,9 +90,12 @@ void sdp_timer_set(struct sdp_timer *timer, u64 deadline)
 	/* Pairs with collect(): either it sees the deadline or we the dequeue. */
 	smp_mb();
 	/* Queued for this tick or an earlier one: it will be seen in time. */
-	if (wheel && !hlist_unhashed_lockless(&timer->node) &&
-	    READ_ONCE(timer->slot) <= tick_of(deadline))
-		return;
+	if (wheel && !hlist_unhashed_lockless(&timer->node)) {
+		/* Pairs with enqueue(). */
+		smp_rmb();
+		if (READ_ONCE(timer->slot) <= tick_of(deadline))
+			return;
+	}
 	if (!wheel) {
 		wheel = this_cpu_ptr(wheels);
 		timer->wheel = wheel;

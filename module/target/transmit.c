@@ -95,20 +95,31 @@ static void ip_header_v6(struct sk_buff *skb, const struct way *path, u8 prio)
 	skb->protocol = htons(ETH_P_IPV6);
 }
 
+/* Spreads RPCs over queues and paths. Visible to others: no hash of our tables. */
+static u32 flow_hash(u64 id)
+{
+	return (u32)(id >> 1) * GOLDEN_RATIO_32;
+}
+
 /* Send a packet whose data begins with the transport header. */
 static void send_packet(struct sk_buff *skb, const struct way *path, u8 prio,
-			u32 hash)
+			u64 id)
 {
 	struct sock *sk = (struct sock *)path->sk;
 	struct net *net = path->sn->net;
 	int err;
 
+	/* Programs of the cgroup and rules of the firewall look at the owner. */
+	if (unlikely(!skb_set_owner_sk_safe(skb, sk))) {
+		kfree_skb(skb);
+		return;
+	}
 	skb_reset_transport_header(skb);
 	/* Under RCU the route need not be held, and may have no holder left. */
 	skb_dst_set_noref(skb, path->dst);
 	skb->priority = READ_ONCE(sk->sk_priority);
 	skb->mark = path->peer->key.mark;
-	skb_set_hash(skb, hash, PKT_HASH_TYPE_L4);
+	skb_set_hash(skb, flow_hash(id), PKT_HASH_TYPE_L4);
 	sdp_count(path->sn->counts, SDP_CTR_tx_segments);
 	if (path->peer->v4) {
 		ip_header_v4(skb, path, prio);
@@ -240,7 +251,7 @@ static void send_segment(struct sdp_rpc *rpc, const struct way *path,
 				 rpc->who.id, rpc->who.port, rpc->who.pport,
 				 offset, length);
 	sdp_pacer_charge(path->dst->dev, skb->len);
-	send_packet(skb, path, insn->prio, rpc->hash);
+	send_packet(skb, path, insn->prio, rpc->who.id);
 }
 
 void sdp_transmit_data(struct sdp_rpc *rpc, const struct mtp_insn *insn)
@@ -366,7 +377,6 @@ struct address {
 	u16 sport;
 	u16 dport;
 	u64 id;
-	u32 hash;
 };
 
 static void send_control(const struct way *path, const struct address *to,
@@ -401,7 +411,7 @@ static void send_control(const struct way *path, const struct address *to,
 	if (trace_sdp_packet_enabled())
 		trace_sdp_packet(path->sn->net, true, hdr->type, to->id, to->sport,
 				 to->dport, insn->a, insn->b);
-	send_packet(skb, path, CONTROL_PRIO, to->hash);
+	send_packet(skb, path, CONTROL_PRIO, to->id);
 	return;
 error:
 	sdp_count(path->sn->counts, SDP_CTR_tx_errors);
@@ -418,7 +428,7 @@ void sdp_transmit_control(struct sdp_rpc *rpc, const struct mtp_insn *insn,
 {
 	struct address to = {
 		.sport = rpc->who.port, .dport = rpc->who.pport,
-		.id = rpc->who.id, .hash = rpc->hash,
+		.id = rpc->who.id,
 	};
 	struct sdp_control control = { .flags = control_flags(insn) };
 	bool server = sdp_rpc_is_server(rpc);
@@ -440,7 +450,7 @@ struct sdp_peer *sdp_origin_peer(const struct sdp_origin *to,
 	struct sdp_peer_key key = {
 		.sn = to->sn, .daddr = to->peer, .saddr = to->local,
 		.oif = to->ifindex, .mark = READ_ONCE(sk->sk_mark),
-		.uid = from_kuid_munged(&init_user_ns, sk->sk_uid),
+		.uid = __kuid_val(sk->sk_uid),
 	};
 	struct sdp_peer *peer, *old;
 

@@ -305,6 +305,22 @@ TEST(receive_control_sizes)
 	FAILS(recvmsg(talk.client.fd(), &message, MSG_DONTWAIT), EINVAL);
 }
 
+TEST(abort_wakes_who_waits)
+{
+	// By id: what is forgotten will never come.
+	HomaTalk talk;
+	for (bool all : {false, true}) {
+		uint64_t id = talk.client.request(talk.to, pattern(10), 0, HOMA_SENDMSG_PRIVATE);
+		HomaMessage got;
+		test::Thread waiting([&] { got = talk.client.receive(id); });
+		usleep(50000);
+		OK(talk.client.abort(all ? 0 : id, 0));
+		waiting.join();
+		EQ(got.error, EINVAL);
+		talk.server.expect();
+	}
+}
+
 TEST(abort_errors)
 {
 	HomaTalk talk;

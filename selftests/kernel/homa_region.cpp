@@ -3,9 +3,12 @@
 #include <linux/homa.h>
 
 #include <algorithm>
+#include <linux/sockios.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 
+#include "lib/proc.hpp"
 #include "lib/talk.hpp"
 #include "lib/test.hpp"
 
@@ -126,6 +129,39 @@ TEST(small_messages_share_a_page)
 	talk.client.request(talk.to, pattern(HOMA_BPAGE_SIZE));
 	talk.server.echo();
 	EQ(pattern_error(talk.client.expect().bytes), "");
+}
+
+TEST(a_secure_response_that_never_fits)
+{
+	// Told as a failure, and nothing of it stays.
+	HomaTalk talk(net::Family::v4, 1);
+	make_secure(talk);
+	talk.client.request(talk.to, pattern(5000), 3);
+	HomaMessage request = talk.server.expect();
+	talk.server.reply(request, pattern(HOMA_BPAGE_SIZE + 1));
+	HomaMessage failed = talk.client.receive();
+	FAILS(failed.result, EMSGSIZE);
+	EQ(failed.args.completion_cookie, 3);
+	int queued = -1;
+	OK(ioctl(talk.client.fd(), SIOCOUTQ, &queued));
+	EQ(queued, 0);
+	EVENTUALLY(proc::lines(hosts->a.ns, "rpcs").empty());
+	EVENTUALLY(proc::lines(hosts->b.ns, "rpcs").empty());
+}
+
+TEST(a_secure_request_that_never_fits)
+{
+	HomaTalk talk;
+	HomaSocket server(hosts->b.ns, AF_INET, server_port + 1, 1);
+	net::Address to = hosts->b.at(net::Family::v4, server_port + 1);
+	session::join(talk.client.fd(), hosts->a.at(net::Family::v4, talk.client.port()),
+		      server.fd(), to);
+	talk.client.request(to, pattern(HOMA_BPAGE_SIZE + 1));
+	FAILS(server.receive().result, EMSGSIZE);
+	EVENTUALLY(proc::lines(hosts->b.ns, "rpcs").empty());
+	// Not a second time: the client is told that it is lost.
+	FAILS(talk.client.receive().result, ECONNRESET);
+	FAILS(server.receive(0, MSG_DONTWAIT).result, EAGAIN);
 }
 
 TEST(region_unmapped)

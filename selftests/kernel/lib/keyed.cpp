@@ -44,7 +44,8 @@ PlainMessage Serving::deliver(const secure::Message &request) const
 	PlainMessage got = server.expect();
 	EQ(got.rpc->flags, SDP_RPC_REQUEST | SDP_RPC_SECURE);
 	EQ(got.rpc->session, peer.session());
-	EQ(got.rpc->id, request.rpc_id | 1);
+	// The bit tells it from a clear one of the same id.
+	EQ(got.rpc->id, request.rpc_id | 1 | 1ULL << 63);
 	EQ(got.bytes, request.data);
 	return got;
 }

@@ -24,6 +24,7 @@ void sdp_memory_uncharge_rx(struct sdp_endpoint *ep, u32 truesize)
 }
 
 void sdp_memory_uncharge_tx(struct sdp_endpoint *ep, u32 length) { }
+void sdp_memory_uncharge_rpc(struct sdp_endpoint *ep) { }
 void sdp_txbuf_free(struct sdp_txbuf *buf) { }
 void sdp_tx_end(struct sdp_tx *tx) { }
 void sdp_rx_end(struct sdp_rx *rx) { }

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a stranger, another user or a confined one may try at other people's
+// expense: ports, ids, memory, filters.
+#include <fcntl.h>
+#include <fstream>
+#include <linux/bpf.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "lib/keyed.hpp"
+#include "lib/talk.hpp"
+#include "lib/test.hpp"
+
+using namespace keyed;
+
+namespace {
+
+/// A packet of somebody on the wire of keyed::place.
+void inject(const net::Address &from, const Bytes &homa)
+{
+	place->wire.send(packet::ip(from, host_at(), homa));
+}
+
+/// A clear request of @a length bytes, whole or just its first byte.
+Bytes clear_request(const secure::Peer &peer, uint64_t id, uint32_t length, bool whole)
+{
+	packet::Ends ends = {.from = peer.self().port(), .to = port, .id = id};
+	packet::Data fields = {.message_length = length, .incoming = length};
+	return packet::make_data(ends, fields, pattern(whole ? length : 1, 7));
+}
+
+/// A BPF program that lets no packet pass, as an egress filter of a cgroup.
+Fd attach_egress_filter(const std::string &group)
+{
+	const bpf_insn drop_all[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K,
+		 .dst_reg = 0,
+		 .src_reg = 0,
+		 .off = 0,
+		 .imm = 0},
+		{.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
+	};
+	bpf_attr load{};
+	load.prog_type = BPF_PROG_TYPE_CGROUP_SKB;
+	load.expected_attach_type = BPF_CGROUP_INET_EGRESS;
+	load.insns = reinterpret_cast<uintptr_t>(drop_all);
+	load.insn_cnt = std::size(drop_all);
+	load.license = reinterpret_cast<uintptr_t>("GPL");
+	Fd program(static_cast<int>(syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof(load))));
+	if (program < 0)
+		throw test::Skip("no BPF: " + test::errno_name(errno));
+	Fd directory(open(group.c_str(), O_RDONLY | O_DIRECTORY));
+	bpf_attr attach{};
+	attach.target_fd = static_cast<uint32_t>(OK(static_cast<int>(directory)));
+	attach.attach_bpf_fd = static_cast<uint32_t>(static_cast<int>(program));
+	attach.attach_type = BPF_CGROUP_INET_EGRESS;
+	if (syscall(SYS_bpf, BPF_PROG_ATTACH, &attach, sizeof(attach)) < 0)
+		throw test::Skip("no BPF for cgroups: " + test::errno_name(errno));
+	return program;
+}
+
+} // namespace
+
+SETUP
+{
+	alone();
+	two_hosts();
+}
+
+EACH
+{
+	ask_again_after();
+}
+
+TEST(a_port_is_kept_while_rpcs_are_open)
+{
+	// Whoever took the port would find the RPCs of its former owner.
+	PlainTalk talk;
+	talk.client.request(talk.to, pattern(10));
+	PlainMessage request = talk.server.expect();
+	FAILS(net::bind_to(talk.server.fd(), net::Address::any(AF_INET, server_port + 1)), EINVAL);
+	PlainSocket other(hosts->b.ns, AF_INET);
+	FAILS(net::bind_to(other.fd(), net::Address::any(AF_INET, server_port)), EADDRINUSE);
+	talk.server.reply(request, pattern(20));
+	talk.client.expect();
+	EVENTUALLY(net::bind_to(talk.server.fd(), net::Address::any(AF_INET, server_port + 1)) ==
+		   0);
+	OK(net::bind_to(other.fd(), net::Address::any(AF_INET, server_port)));
+	talk.client.request(talk.to, pattern(30));
+	other.echo();
+	EQ(talk.client.expect().result, 30);
+}
+
+TEST(a_clear_request_does_not_block_a_secure_one)
+{
+	// Ids can be guessed: the same one, announced in the peer's name.
+	Serving on;
+	session::policy(on.server.fd(), SDP_POLICY_MIXED);
+	inject(on.peer.self(), clear_request(on.peer, 100, 5000, false));
+	EVENTUALLY(on.counters.moved("server_rpcs") == 1);
+	on.echo(0, 100);
+	EQ(on.counters.moved("drop_mismatch"), 0);
+}
+
+TEST(a_clear_and_a_secure_request_of_one_id)
+{
+	Serving on;
+	session::policy(on.server.fd(), SDP_POLICY_MIXED);
+	inject(on.peer.self(), clear_request(on.peer, 100, 40, true));
+	PlainMessage clear = on.server.expect();
+	on.peer.send_message(secure::request(0, 100, pattern(50)));
+	PlainMessage sealed = on.server.expect();
+	EQ(clear.result, 40);
+	EQ(clear.rpc->flags & SDP_RPC_SECURE, 0U);
+	EQ(sealed.result, 50);
+	EQ(sealed.rpc->flags & SDP_RPC_SECURE, static_cast<uint32_t>(SDP_RPC_SECURE));
+	CHECK(clear.rpc->id != sealed.rpc->id);
+	// What answers the one is not sent as an answer to the other.
+	on.server.reply(clear, pattern(60));
+	Bytes answer = on.peer.expect(packet::data, {packet::cutoffs});
+	EQ(packet::parse(answer).payload.size(), 60);
+	on.server.reply(sealed, pattern(70));
+	secure::Message response = on.peer.receive();
+	EQ(response.data.size(), 70);
+	on.peer.acknowledge(100);
+}
+
+TEST(a_clear_id_that_looks_like_a_secure_one)
+{
+	constexpr uint64_t marked = 100 | 1ULL << 63;
+	Serving on;
+	session::policy(on.server.fd(), SDP_POLICY_MIXED);
+	inject(on.peer.self(), clear_request(on.peer, marked, 40, true));
+	EVENTUALLY(on.counters.moved("drop_mismatch") == 1);
+	on.peer.send_message(secure::request(0, marked, pattern(50)));
+	EVENTUALLY(on.counters.moved("drop_mismatch") == 2);
+	FAILS(on.server.receive(MSG_DONTWAIT).result, EAGAIN);
+	// Where all is in the clear, an id is an id.
+	PlainSocket clear(place->host.ns, AF_INET, port + 1);
+	packet::Ends ends = {.from = on.peer.self().port(), .to = port + 1, .id = marked};
+	inject(on.peer.self(), packet::make_message(ends, pattern(40)));
+	clear.reply(clear.expect(), pattern(60));
+	Bytes answer = on.peer.expect(packet::data, {packet::cutoffs});
+	EQ(packet::parse(answer).payload.size(), 60);
+}
+
+TEST(requests_never_answered_are_charged)
+{
+	PlainTalk talk;
+	int bytes = 32768; // of which the kernel makes 65,536
+	OK(setsockopt(talk.server.fd(), SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)));
+	proc::Counters counters(hosts->b.ns);
+	for (unsigned i = 0; i < 200; i++)
+		talk.client.request(talk.to, pattern(1));
+	std::vector<PlainMessage> taken;
+	while (counters.moved("mem_refused") < 10) {
+		PlainMessage request = talk.server.receive(MSG_DONTWAIT);
+		if (request.result >= 0)
+			taken.push_back(request);
+	}
+	CHECK(proc::lines(hosts->b.ns, "rpcs").size() <= 66);
+	// The rest comes as room comes.
+	for (const PlainMessage &request : taken)
+		talk.server.reply(request, pattern(1));
+	for (size_t i = taken.size(); i < 200; i++)
+		talk.server.echo();
+	for (unsigned i = 0; i < 200; i++)
+		talk.client.expect();
+}
+
+TEST(many_are_given_up_at_once)
+{
+	// Each that goes makes room among the winners for others, who are told.
+	PlainSocket server(place->host.ns, AF_INET, port);
+	int bytes = 60000;
+	OK(setsockopt(server.fd(), SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)));
+	proc::Counters counters(place->host.ns);
+	auto announce = [](unsigned host, uint32_t length, uint32_t unasked, uint32_t offset,
+			   size_t payload) {
+		net::Address from = net::Address::of("10.0.0." + std::to_string(host), 999);
+		packet::Data fields = {
+			.message_length = length, .incoming = unasked, .offset = offset};
+		inject(from, packet::make_data({.from = 999, .to = port, .id = 1000}, fields,
+					       pattern(payload)));
+	};
+	for (unsigned i = 0; i < 40; i++)
+		announce(10 + i, 300000 + 20 * i, 100, 0, 100);
+	for (uint32_t offset = 1; offset + 1400 <= 64000; offset += 1400)
+		announce(200, 64000, 64000, offset, 1400);
+	for (unsigned i = 0; i < 5; i++)
+		announce(201 + i, 5000, 100, 0, 1);
+	EVENTUALLY(counters.moved("mem_reclaimed") >= 16);
+}
+
+TEST(egress_filters_see_the_packets)
+{
+	const std::string group = "/sys/fs/cgroup/sdp-egress";
+	if (mkdir(group.c_str(), 0755) < 0 && errno != EEXIST)
+		throw test::Skip("no control groups");
+	{
+		Fd filter = attach_egress_filter(group);
+		test::Child confined([&] {
+			proc::Counters server(hosts->b.ns);
+			proc::Counters client(hosts->a.ns);
+			std::ofstream(group + "/cgroup.procs") << getpid();
+			PlainTalk talk;
+			talk.client.request(talk.to, pattern(10));
+			EVENTUALLY(client.moved("tx_errors") > 0);
+			EQ(server.moved("rx_data"), 0);
+		});
+		confined.join();
+	}
+	EVENTUALLY(rmdir(group.c_str()) == 0);
+}
