@@ -264,6 +264,27 @@ TEST_F(Timeout, need_ack_less_and_less_often)
 	EXPECT_EQ(timeout(32 * msec), (Words{"RAISE REQUEST_DONE", "END"})) << "126 ms";
 }
 
+TEST_F(Timeout, who_has_not_taken_the_response_is_asked_less_and_less)
+{
+	serve();
+	respond(100);
+	for (int i = 0; i < 20; i++) {
+		EXPECT_EQ(timeout(1000 * msec)[0], "NEED_ACK");
+		run(PROG_EV_BUSY);
+		EXPECT_EQ(rpc.busy, std::min(i + 1, 7));
+	}
+	EXPECT_EQ(timeout(999 * msec)[0], "TIMER +1000us");
+	run(PROG_EV_BUSY);
+	EXPECT_EQ(rpc.busy, 7) << "nobody asked";
+	// It asks as often as ever once there is silence, which then counts.
+	EXPECT_EQ(timeout(1000 * msec)[0], "NEED_ACK");
+	EXPECT_EQ(timeout(32 * msec)[0], "NEED_ACK");
+	EXPECT_EQ(timeout(32 * msec)[0], "NEED_ACK");
+	EXPECT_EQ(timeout(32 * msec)[0], "NEED_ACK");
+	EXPECT_EQ(timeout(32 * msec)[0], "NEED_ACK");
+	EXPECT_EQ(timeout(32 * msec), (Words{"RAISE REQUEST_DONE", "END"}));
+}
+
 TEST_F(Timeout, need_ack_waits_for_nobody)
 {
 	serve();
@@ -318,7 +339,8 @@ TEST_F(Timeout, others_questions_go_first)
 	peer.asker = 77;
 	for (int i = 0; i < HOMA_PUT_OFF; i++) {
 		peer.asked = now + 5 * msec;
-		EXPECT_EQ(timeout(5 * msec), (Words{"TIMER +1250us"}));
+		EXPECT_EQ(timeout(5 * msec),
+			  (Words{"TIMER +" + std::to_string(1250 << std::min(i, 5)) + "us"}));
 	}
 	peer.asked = now + 5 * msec;
 	EXPECT_EQ(timeout(5 * msec)[0], "RESEND all") << "but not for ever";

@@ -19,8 +19,12 @@
 #define HOMA_BLOCKS 64
 /* Times that a client starts a request over on RPC_UNKNOWN, in a row. */
 #define HOMA_RESTARTS 40
-/* Times that a question waits for another RPC's, in a row. */
-#define HOMA_PUT_OFF 12
+/*
+ * Times that a question waits for another RPC's, in a row, and how often that time
+ * doubles.
+ */
+#define HOMA_PUT_OFF 8
+#define HOMA_PUT_OFF_DOUBLES 5
 /*
  * BUSY in a row: the time between two questions doubles that often, up to that
  * many ns.

@@ -10,7 +10,7 @@
  *                                        answered with BUSY)
  *   either, part of a message is missing RESEND of each gap, GRANT again
  *   either, nothing is missing           RESEND of no bytes: are you there?
- *   server, response sent                NEED_ACK, less and less often
+ *   server, response sent                NEED_ACK, less and less often, too
  * and fails when neither it nor others have had an answer from the peer for
  * prog_params.dead_ns. One RPC per peer asks with RESEND at a time.
  */
@@ -30,14 +30,13 @@ static inline u64 homa_timeout_interval(const struct prog_params *params,
 {
 	u64 interval = params->resend_ns;
 
-	if (!homa_timeout_answered(rpc)) {
-		if (rpc->tries || !rpc->busy)
-			return interval;
-		interval <<= rpc->busy;
-		return interval < HOMA_BUSY_MAX ? interval : HOMA_BUSY_MAX;
-	}
-	return params->need_ack_ns << homa_min(rpc->need_acks,
-					       HOMA_NEED_ACK_DOUBLES);
+	if (homa_timeout_answered(rpc))
+		interval = params->need_ack_ns << homa_min(rpc->need_acks,
+							   HOMA_NEED_ACK_DOUBLES);
+	if (rpc->tries || !rpc->busy)
+		return interval;
+	interval <<= rpc->busy;
+	return interval < HOMA_BUSY_MAX ? interval : HOMA_BUSY_MAX;
 }
 
 /* It is our turn: there is leave to send what has not been sent. */
@@ -95,7 +94,7 @@ static inline void homa_timeout_dead(const struct prog_ev *ev,
 
 /*
  * TIMEOUT: another RPC's question to this peer goes first, for a while; a longer one
- * for who has been told to be patient. Thousands may wait so.
+ * each time, or for who has been told to be patient. Thousands may wait so.
  */
 static inline void homa_timeout_turn(const struct prog_ev *ev,
 				     const struct prog_params *params,
@@ -104,13 +103,18 @@ static inline void homa_timeout_turn(const struct prog_ev *ev,
 				     struct prog_scratch *scratch,
 				     struct mtp_out *out)
 {
+	u64 wait;
+
 	if (scratch->stop || homa_timeout_answered(rpc) || !peer->asking ||
 	    peer->asker == ev->id || rpc->put_off >= HOMA_PUT_OFF ||
 	    ev->now - peer->asked >= params->resend_ns)
 		return;
 	scratch->stop = 1;
+	wait = homa_timeout_interval(params, rpc) >> 2;
+	if (!rpc->busy)
+		wait <<= homa_min(rpc->put_off, HOMA_PUT_OFF_DOUBLES);
 	rpc->put_off++;
-	homa_timer_set(out, ev->now + (homa_timeout_interval(params, rpc) >> 2));
+	homa_timer_set(out, ev->now + wait);
 }
 
 /*
@@ -200,9 +204,9 @@ static inline void homa_timeout_alive(const struct prog_ev *ev,
 }
 
 /*
- * BUSY: the peer lives. While that is its answer, as it works on the request, there
- * is no use in asking often: thousands of RPCs may wait so. Whatever else it says
- * ends that.
+ * BUSY: the peer lives. While that is its answer, as it works on the request or has
+ * not taken the response, there is no use in asking often: thousands of RPCs may wait
+ * so. Whatever else it says ends that.
  */
 static inline void homa_timeout_heard(const struct prog_ev *ev,
 				      const struct prog_params *params,
@@ -210,11 +214,14 @@ static inline void homa_timeout_heard(const struct prog_ev *ev,
 				      struct prog_scratch *scratch,
 				      struct mtp_out *out)
 {
-	u32 busy = homa_min(rpc->busy + rpc->asking, HOMA_BUSY_DOUBLES);
+	u32 answered = homa_timeout_answered(rpc);
+	u32 asked = rpc->asking || (answered && rpc->tries);
+	u32 busy = homa_min(rpc->busy + asked, HOMA_BUSY_DOUBLES);
 
 	rpc->busy = 0;
 	homa_heard(ev, rpc, out);
-	if (rpc->state == HOMA_OUT && rpc->tx_sent == rpc->tx_length)
+	if (answered ||
+	    (rpc->state == HOMA_OUT && rpc->tx_sent == rpc->tx_length))
 		rpc->busy = busy;
 }
 
