@@ -149,6 +149,9 @@ static void resemble(struct sk_buff *skb, const struct sk_buff *first)
 	skb->skb_iif = first->skb_iif;
 	skb->pkt_type = first->pkt_type;
 	skb->mark = first->mark;
+	skb_copy_secmark(skb, first);
+	/* GRO left it at a tunnel's header; all of a list have the same length. */
+	skb_set_network_header(skb, skb_network_offset(first));
 	skb->ip_summed = first->ip_summed;
 	/* What IP keeps there; so far it is GRO's. */
 	memcpy(skb->cb, first->cb, sizeof(skb->cb));

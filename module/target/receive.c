@@ -50,25 +50,38 @@ static bool known_type(u8 type)
 	return plain != SDP_TYPE_ABORT;
 }
 
-/* Addresses, ports, id: what the packet is about. */
+/*
+ * What the stack knows of the packet, or of the first of a list: only that one
+ * has a route, and it alone was looked at by who translates addresses.
+ */
+static void take_addresses(struct sdp_packet *packet)
+{
+	const struct rtable *rt = skb_rtable(packet->skb);
+	struct sdp_origin *to = &packet->to;
+	struct sk_buff *skb = packet->skb;
+
+	if (packet->v4) {
+		ipv6_addr_set_v4mapped(ip_hdr(skb)->saddr, &to->peer);
+		ipv6_addr_set_v4mapped(ip_hdr(skb)->daddr, &to->local);
+		packet->group = rt && rt->rt_flags & (RTCF_BROADCAST |
+						      RTCF_MULTICAST);
+	} else {
+		to->peer = ipv6_hdr(skb)->saddr;
+		to->local = ipv6_hdr(skb)->daddr;
+	}
+}
+
+/* Ports, id: what the packet is about. */
 static void identify(struct sdp_packet *packet, struct net *net)
 {
 	const struct sdp_common_hdr *hdr = packet->hdr;
 	struct sdp_origin *to = &packet->to;
-	struct sk_buff *skb = packet->skb;
 
 	to->sn = sdp_net(net);
 	to->session = NULL;
-	if (packet->v4) {
-		ipv6_addr_set_v4mapped(ip_hdr(skb)->saddr, &to->peer);
-		ipv6_addr_set_v4mapped(ip_hdr(skb)->daddr, &to->local);
-		to->ifindex = 0;
-	} else {
-		to->peer = ipv6_hdr(skb)->saddr;
-		to->local = ipv6_hdr(skb)->daddr;
-		to->ifindex = ipv6_addr_type(&to->peer) & IPV6_ADDR_LINKLOCAL ?
-			      inet6_iif(skb) : 0;
-	}
+	to->ifindex = 0;
+	if (!packet->v4 && ipv6_addr_type(&to->peer) & IPV6_ADDR_LINKLOCAL)
+		to->ifindex = inet6_iif(packet->skb);
 	to->pport = ntohs(hdr->sport);
 	packet->who.sn = to->sn;
 	packet->who.id = be64_to_cpu(hdr->sender_id) ^ 1;
@@ -104,28 +117,19 @@ static bool socket_matches(const struct sock *sk,
 	       ipv6_addr_equal(&sk->sk_v6_rcv_saddr, &to->local);
 }
 
-/* Was it sent to a group? The link layer need not know. */
-static bool sent_to_group(const struct sk_buff *skb)
-{
-	const struct rtable *rt = skb_rtable(skb);
-
-	return rt && rt->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST);
-}
-
 /* Unicast addresses that somebody could have sent from. */
 static bool addresses_ok(const struct sdp_packet *packet)
 {
 	const struct sk_buff *skb = packet->skb;
+	__be32 peer = packet->to.peer.s6_addr32[3];
 
 	if (skb->pkt_type != PACKET_HOST && skb->pkt_type != PACKET_LOOPBACK)
 		return false;
 	if (!packet->hdr->sport)
 		return false;
 	if (packet->v4)
-		return !sent_to_group(skb) &&
-		       !ipv4_is_multicast(ip_hdr(skb)->saddr) &&
-		       !ipv4_is_lbcast(ip_hdr(skb)->saddr) &&
-		       !ipv4_is_zeronet(ip_hdr(skb)->saddr);
+		return !packet->group && !ipv4_is_multicast(peer) &&
+		       !ipv4_is_lbcast(peer) && !ipv4_is_zeronet(peer);
 	return !ipv6_addr_is_multicast(&packet->to.local) &&
 	       !ipv6_addr_any(&packet->to.peer) &&
 	       !ipv6_addr_v4mapped(&packet->to.peer);
@@ -474,26 +478,28 @@ static enum sdp_drop receive(struct sdp_packet *packet, struct net *net)
 	return drop;
 }
 
-static void receive_one(struct sk_buff *skb)
+static void receive_one(struct sdp_packet *packet, struct sk_buff *skb)
 {
 	struct net *net = dev_net(skb->dev);
-	struct sdp_packet packet = {
-		.skb = skb, .v4 = skb->protocol == htons(ETH_P_IP),
-	};
-	enum sdp_drop drop = receive(&packet, net);
+	enum sdp_drop drop;
 
+	packet->skb = skb;
+	drop = receive(packet, net);
 	if (unlikely(drop))
-		sdp_count_drop(net, drop, packet.skb);
-	if (packet.skb) {
+		sdp_count_drop(net, drop, packet->skb);
+	if (packet->skb) {
 		if (drop)
-			kfree_skb(packet.skb);
+			kfree_skb(packet->skb);
 		else
-			consume_skb(packet.skb);
+			consume_skb(packet->skb);
 	}
 }
 
 int sdp_receive(struct sk_buff *skb)
 {
+	struct sdp_packet packet = {
+		.skb = skb, .v4 = skb->protocol == htons(ETH_P_IP),
+	};
 	struct sk_buff *rest = NULL, *next;
 
 	if (sdp_merge_is_list(skb)) {
@@ -505,11 +511,12 @@ int sdp_receive(struct sk_buff *skb)
 			return 0;
 		}
 	}
-	receive_one(skb);
+	take_addresses(&packet);
+	receive_one(&packet, skb);
 	for (; rest; rest = next) {
 		next = rest->next;
 		skb_mark_not_on_list(rest);
-		receive_one(rest);
+		receive_one(&packet, rest);
 	}
 	return 0;
 }

@@ -16,6 +16,7 @@
  * @who:  the RPC that it names, as this host sees it.
  * @to:   where an answer would go.
  * @v4:   IPv4.
+ * @group: it was sent to a group; the link layer need not know.
  */
 struct sdp_packet {
 	struct sk_buff *skb;
@@ -23,6 +24,7 @@ struct sdp_packet {
 	struct sdp_rpc_id who;
 	struct sdp_origin to;
 	bool v4;
+	bool group;
 };
 
 /**

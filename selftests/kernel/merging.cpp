@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// Receive merging (GRO): the packets of a list are each what they would have been
+// alone, also where they came through a tunnel.
+#include <memory>
+
+#include "lib/leaks.hpp"
+#include "lib/plain_socket.hpp"
+#include "lib/proc.hpp"
+#include "lib/session.hpp"
+#include "lib/talk.hpp"
+#include "lib/test.hpp"
+
+namespace {
+
+constexpr const char *inside_a = "10.9.0.1";
+constexpr const char *inside_b = "10.9.0.2";
+
+/// A tunnel of a kind between the hosts, whose link cuts and merges packets.
+struct Tunnel {
+	explicit Tunnel(const std::string &kind)
+	{
+		hosts->a.ns.sh("ethtool -K eth0 tso off");
+		hosts->b.ns.sh("ethtool -K eth0 gro on");
+		make(hosts->a, hosts->b, kind, inside_a);
+		make(hosts->b, hosts->a, kind, inside_b);
+	}
+	Tunnel(const Tunnel &) = delete;
+	Tunnel &operator=(const Tunnel &) = delete;
+	~Tunnel()
+	{
+		std::string output;
+		for (const net::Host *host : {&hosts->a, &hosts->b})
+			if (!host->ns.try_sh("ip link del inner", &output))
+				test::note(output);
+	}
+
+	static void make(const net::Host &here, const net::Host &there, const std::string &kind,
+			 const std::string &inside)
+	{
+		std::string output;
+		std::string local = " local " + here.v4 + " remote " + there.v4;
+		if (kind == "vxlan")
+			local += " id 7 dstport 4789 dev eth0";
+		if (!here.ns.try_sh("ip link add inner type " + kind + local, &output))
+			throw test::Skip("no " + kind + ": " + output);
+		here.ns.sh("ip addr add " + inside +
+			   "/24 brd 10.9.0.255 dev inner;"
+			   "ip link set inner mtu 1400 up");
+	}
+};
+
+void echo_through(const std::string &kind, bool secure)
+{
+	Tunnel tunnel(kind);
+	PlainSocket client(hosts->a.ns, AF_INET);
+	PlainSocket server(hosts->b.ns, AF_INET, server_port);
+	net::Address to = net::Address::of(inside_b, server_port);
+	OK(net::bind_to(client.fd(), net::Address::of(inside_a, 0)));
+	if (secure)
+		session::join(client.fd(), net::Address::of(inside_a, client.port()), server.fd(),
+			      to);
+	proc::Counters counters(hosts->b.ns);
+	for (unsigned i = 0; i < 10; i++) {
+		client.request(to, pattern(150000));
+		PlainMessage request = server.expect();
+		EQ(request.from, net::Address::of(inside_a, client.port()));
+		EQ(pattern_error(request.bytes), "");
+		server.reply(request, pattern(10));
+		client.expect();
+	}
+	EQ(counters.moved("server_rpcs"), 10);
+	EQ(counters.moved("drop_no_session"), 0);
+	EQ(counters.moved("drop_no_socket"), 0);
+}
+
+} // namespace
+
+SETUP
+{
+	two_hosts();
+	system("modprobe -a ipip ip_gre vxlan 2>/dev/null");
+}
+
+TEST(ipip_clear)
+{
+	echo_through("ipip", false);
+}
+TEST(ipip_secure)
+{
+	echo_through("ipip", true);
+}
+TEST(gre_clear)
+{
+	echo_through("gre", false);
+}
+TEST(vxlan_secure)
+{
+	echo_through("vxlan", true);
+}
+
+// Whoever takes a group's address for a host's: all of a train is dropped, not
+// only the packet that the list begins with.
+TEST(a_train_to_a_group)
+{
+	hosts->a.ns.sh("ethtool -K eth0 tso off");
+	hosts->b.ns.sh("ethtool -K eth0 gro on");
+	std::string link;
+	CHECK(hosts->b.ns.try_sh("ip -o link show eth0 | sed 's/.*ether //'", &link));
+	hosts->a.ns.sh("ip addr add 10.9.0.1/32 dev eth0; ip route add 10.9.0.0/24 dev eth0 "
+		       "src 10.9.0.1; ip neigh add 10.9.0.255 lladdr " +
+		       link.substr(0, 17) + " dev eth0");
+	hosts->b.ns.sh("ip addr add 10.9.0.2/24 brd 10.9.0.255 dev eth0");
+	PlainSocket client(hosts->a.ns, AF_INET);
+	PlainSocket server(hosts->b.ns, AF_INET, server_port);
+	proc::Counters counters(hosts->b.ns);
+	for (unsigned i = 0; i < 5; i++)
+		client.request(net::Address::of("10.9.0.255", server_port), pattern(20000));
+	EVENTUALLY(counters.moved("drop_address") >= 5 * 14);
+	EQ(counters.moved("rx_data"), 0);
+	EQ(counters.moved("server_rpcs"), 0);
+	OK(client.abort(0, 0, 0));
+	hosts->a.ns.sh("ip addr del 10.9.0.1/32 dev eth0; ip neigh del 10.9.0.255 dev eth0; "
+		       "ip route flush 10.9.0.0/24");
+	hosts->b.ns.sh("ip addr del 10.9.0.2/24 dev eth0");
+}
