@@ -30,7 +30,7 @@ static const unsigned int count_max = 1 << 24;
 static const unsigned int minute_us = 60 * USEC_PER_SEC;
 static const unsigned int pace_max = 10 * NSEC_PER_MSEC;
 static const unsigned int permille = 1000;
-static const unsigned int most_grants = 255;
+static const unsigned int most_grants = SDP_RANK_WINNERS;
 
 /* Microseconds for people, nanoseconds in struct prog_params. */
 static int do_time(const struct ctl_table *table, int write, void *buffer,

@@ -71,15 +71,29 @@ static void tell(struct sdp_rank_entry *entry,
 	news->entry[news->count++] = entry;
 }
 
+/* A winner has had its turn: the next one may be the other kind's. */
+static void served(struct sdp_rank *rank, const struct sdp_rank_entry *winner)
+{
+	/* A peer's message that is granted less stalls, and never has a turn. */
+	rank->owed = winner->secure && winner->group == &rank->common[1];
+}
+
+/* Places of clear members while secure ones wait. */
+static u32 clear_share(const struct sdp_rank *rank)
+{
+	return rank->limit > 1 ? rank->limit / 2 : rank->owed;
+}
+
 /* Merge the two kinds by key, clear ones up to their share. */
 static u32 pick(const struct sdp_rank *rank, struct sdp_rank_entry **winners)
 {
 	struct sdp_rank_group *clear = group_of(rb_first_cached(&rank->groups[0]));
 	struct sdp_rank_group *secure = group_of(rb_first_cached(&rank->groups[1]));
-	u32 clear_left = secure && rank->limit > 1 ? rank->limit / 2 :
-						     rank->limit;
+	u32 clear_left = secure ? clear_share(rank) : rank->limit;
 	u32 count = 0;
 
+	if (clear && rank->limit == 1 && clear_left)
+		secure = NULL;
 	while (count < rank->limit) {
 		bool take_clear = clear && clear_left;
 
@@ -100,7 +114,7 @@ static u32 pick(const struct sdp_rank *rank, struct sdp_rank_entry **winners)
 }
 
 static void elect(struct sdp_rank *rank, const struct sdp_rank_entry *set,
-		  void (*hold)(struct sdp_rank_entry *entry),
+		  bool all, void (*hold)(struct sdp_rank_entry *entry),
 		  struct sdp_rank_news *news)
 {
 	struct sdp_rank_entry *winners[SDP_RANK_WINNERS];
@@ -108,7 +122,7 @@ static void elect(struct sdp_rank *rank, const struct sdp_rank_entry *set,
 	u32 i;
 
 	for (i = 0; i < count; i++)
-		if (winners[i] == set || winners[i]->position != i)
+		if (all || winners[i] == set || winners[i]->position != i)
 			tell(winners[i], hold, news);
 	for (i = 0; i < rank->count; i++)
 		rank->winners[i]->position = SDP_RANK_NOWHERE;
@@ -139,13 +153,15 @@ void sdp_rank_set(struct sdp_rank *rank, struct sdp_rank_entry *entry,
 {
 	news->count = 0;
 	spin_lock(&rank->lock);
+	if (!entry->group)
+		entry->position = SDP_RANK_NOWHERE;
+	if (entry->position != SDP_RANK_NOWHERE)
+		served(rank, entry);
 	if (entry->group)
 		take_out(rank, entry);
-	else
-		entry->position = SDP_RANK_NOWHERE;
 	entry->key = key;
 	put_in(rank, entry, group ?: &rank->common[entry->secure]);
-	elect(rank, entry, hold, news);
+	elect(rank, entry, false, hold, news);
 	spin_unlock(&rank->lock);
 }
 
@@ -156,9 +172,11 @@ void sdp_rank_clear(struct sdp_rank *rank, struct sdp_rank_entry *entry,
 	news->count = 0;
 	spin_lock(&rank->lock);
 	if (entry->group) {
+		if (entry->position != SDP_RANK_NOWHERE)
+			served(rank, entry);
 		take_out(rank, entry);
 		unseat(rank, entry);
-		elect(rank, NULL, hold, news);
+		elect(rank, NULL, false, hold, news);
 	}
 	spin_unlock(&rank->lock);
 }
@@ -169,7 +187,8 @@ void sdp_rank_kick(struct sdp_rank *rank,
 {
 	news->count = 0;
 	spin_lock(&rank->lock);
-	for (u32 i = 0; i < rank->count; i++)
-		tell(rank->winners[i], hold, news);
+	if (rank->count)
+		served(rank, rank->winners[0]);
+	elect(rank, NULL, true, hold, news);
 	spin_unlock(&rank->lock);
 }

@@ -5,7 +5,8 @@
  * first few groups' best members are the rank's winners.
  *
  * Clear and secure members are kept apart: while secure ones wait, clear ones
- * win at most half of the places (docs/architecture.md).
+ * win at most half of the places (docs/architecture.md). A single place is
+ * theirs by turns, where members are not grouped; else it is a secure one's.
  */
 #ifndef SDP_TARGET_RANK_H
 #define SDP_TARGET_RANK_H
@@ -50,6 +51,7 @@ struct sdp_rank_entry {
  * @winners: present winners.
  * @count:   how many.
  * @limit:   places for winners.
+ * @owed:    a secure member has had the only place: it is a clear one's turn.
  */
 struct sdp_rank {
 	spinlock_t lock;
@@ -58,6 +60,7 @@ struct sdp_rank {
 	struct sdp_rank_entry *winners[SDP_RANK_WINNERS];
 	u32 count;
 	u32 limit;
+	bool owed;
 };
 
 /**

@@ -82,8 +82,9 @@ struct Host {
 	std::set<Key> delivered;       // secure: the record layer's replay window
 	std::set<u64> control_numbers; // likewise of control packets
 	u64 next_id = 2;
-	bool pacing = false; // a turn of PROG_RANK_SEND is due
-	u64 link_idle = 0;   // when the last packet will have left
+	bool pacing = false;     // a turn of PROG_RANK_SEND is due
+	bool owed[PROG_RANKS]{}; // a single place is a clear message's next
+	u64 link_idle = 0;       // when the last packet will have left
 	u64 generation = 0;
 };
 
@@ -188,6 +189,7 @@ private:
 	Packet control(const Host &h, const Key &key, const mtp_insn &insn);
 	void set_timer(Host &h, const std::shared_ptr<Rpc> &rpc, u64 deadline);
 	std::vector<std::shared_ptr<Rpc>> winners(Host &h, u32 rank);
+	static void served(Host &h, u32 rank, const Rpc &rpc);
 	void elect(Host &h, u32 rank, const Rpc *set, bool kick);
 	void give_turns(Host &h);
 	void pace(Host &h);

@@ -156,6 +156,8 @@ int World::exec(Host &h, const std::shared_ptr<Rpc> &rpc, prog_ev ev, u32 kind,
 		rpc->deadline = 0;
 		h.rpcs.erase(rpc->key);
 		for (u32 rank = 0; rank < PROG_RANKS; rank++) {
+			if (rpc->in_rank[rank] && rpc->position[rank] == 0)
+				served(h, rank, *rpc);
 			rpc->in_rank[rank] = false;
 			elect(h, rank, nullptr, false);
 		}
@@ -256,12 +258,14 @@ void World::set_timer(Host &h, const std::shared_ptr<Rpc> &rpc, u64 deadline)
 }
 
 // The best member of each group, groups in order; clear ones win at most half
-// of the places while secure ones wait.
+// of the places while secure ones wait: of a single one every other turn, where
+// members are not grouped, else none.
 std::vector<std::shared_ptr<Rpc>> World::winners(Host &h, u32 rank)
 {
 	std::map<std::pair<int, bool>, std::shared_ptr<Rpc>> best;
 	int singles = 0;
 	bool secure_waits = false;
+	bool clear_waits = false;
 
 	for (auto &[key, rpc] : h.rpcs) {
 		if (!rpc->in_rank[rank])
@@ -269,7 +273,7 @@ std::vector<std::shared_ptr<Rpc>> World::winners(Host &h, u32 rank)
 		std::pair<int, bool> group{std::get<0>(key), std::get<1>(key)};
 		if (prog_rank_grouped(rank) == 0)
 			group = {singles++, false};
-		secure_waits |= std::get<1>(key);
+		(std::get<1>(key) ? secure_waits : clear_waits) = true;
 		auto &first = best[group];
 		if (!first || rpc->rank_key[rank] < first->rank_key[rank])
 			first = rpc;
@@ -282,18 +286,26 @@ std::vector<std::shared_ptr<Rpc>> World::winners(Host &h, u32 rank)
 		return a->rank_key[rank] < b->rank_key[rank];
 	});
 	const size_t limit = prog_rank_winners(rank, &h.params);
+	const bool clear_turn = limit == 1 && clear_waits && h.owed[rank];
+	const size_t most_clear = secure_waits && !clear_turn ? limit / 2 : limit;
 	std::vector<std::shared_ptr<Rpc>> won;
 	size_t clear = 0;
 	for (auto &rpc : order) {
 		const bool secure = std::get<1>(rpc->key);
 		if (won.size() == limit)
 			break;
-		if (limit > 1 && !secure && secure_waits && clear >= limit / 2)
+		if (secure ? clear_turn : clear >= most_clear)
 			continue;
 		clear += secure ? 0 : 1;
 		won.push_back(rpc);
 	}
 	return won;
+}
+
+// A winner has had its turn: the next one may be the other kind's.
+void World::served(Host &h, u32 rank, const Rpc &rpc)
+{
+	h.owed[rank] = std::get<1>(rpc.key) && prog_rank_grouped(rank) == 0;
 }
 
 void World::elect(Host &h, u32 rank, const Rpc *set, bool kick)
@@ -302,6 +314,9 @@ void World::elect(Host &h, u32 rank, const Rpc *set, bool kick)
 		pace(h);
 		return;
 	}
+	for (auto &[key, rpc] : h.rpcs)
+		if (rpc->position[rank] == 0 && (kick || rpc.get() == set || !rpc->in_rank[rank]))
+			served(h, rank, *rpc);
 	const auto won = winners(h, rank);
 	for (auto &[key, rpc] : h.rpcs) {
 		const auto place = std::find(won.begin(), won.end(), rpc);
@@ -350,6 +365,7 @@ void World::pace(Host &h)
 			return;
 		prog_ev ev{};
 		ev.length = chance(0.1) ? 0 : 3000;
+		served(h, PROG_RANK_SEND, *won[0]);
 		exec(h, won[0], ev, PROG_EV_SEND_TURN);
 		pace(h);
 	});

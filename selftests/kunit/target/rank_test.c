@@ -179,9 +179,11 @@ static void without_groups_one_wins(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, rig);
 	rig_init(rig, 1);
-	for (i = 0; i < ENTRIES; i++)
+	for (i = 0; i < ENTRIES; i++) {
+		rig->entry[i].secure = false;
 		sdp_rank_set(&rig->rank, &rig->entry[i], NULL, 1000 - i, hold,
 			     &news);
+	}
 	KUNIT_EXPECT_EQ(test, rig->rank.count, 1);
 	KUNIT_EXPECT_PTR_EQ(test, rig->rank.winners[0],
 			    &rig->entry[ENTRIES - 1]);
@@ -192,8 +194,71 @@ static void without_groups_one_wins(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, rig->rank.count, 0);
 }
 
+/* One message is granted at a time: none that could stall a secure one's. */
+static void a_single_place_is_secure(struct kunit *test)
+{
+	struct rig *rig = kunit_kzalloc(test, sizeof(*rig), GFP_KERNEL);
+	u32 last = GROUPS - 1, i;
+	struct sdp_rank_news news;
+
+	KUNIT_ASSERT_NOT_NULL(test, rig);
+	rig_init(rig, 1);
+	for (i = 0; i < GROUPS / 2; i++)
+		sdp_rank_set(&rig->rank, &rig->entry[i], &rig->group[i], i,
+			     hold, &news);
+	KUNIT_EXPECT_PTR_EQ(test, rig->rank.winners[0], &rig->entry[0]);
+	for (i = 0; i < 3; i++) {
+		sdp_rank_set(&rig->rank, &rig->entry[last], &rig->group[last],
+			     1000, hold, &news);
+		KUNIT_ASSERT_EQ(test, rig->rank.count, 1);
+		KUNIT_EXPECT_PTR_EQ(test, rig->rank.winners[0],
+				    &rig->entry[last]);
+		KUNIT_EXPECT_EQ(test, news.count, 1);
+	}
+	sdp_rank_clear(&rig->rank, &rig->entry[last], hold, &news);
+	KUNIT_EXPECT_PTR_EQ(test, rig->rank.winners[0], &rig->entry[0]);
+}
+
+/* By turns, as members are set again or the rank is kicked. */
+static void kinds_alternate_without_groups(struct kunit *test)
+{
+	struct rig *rig = kunit_kzalloc(test, sizeof(*rig), GFP_KERNEL);
+	u32 clear = 0, secure = GROUPS - 1, i;
+	struct sdp_rank_news news;
+
+	KUNIT_ASSERT_NOT_NULL(test, rig);
+	rig_init(rig, 1);
+	/* A flood of clear ones, all of them shorter. */
+	for (i = 0; i < GROUPS; i++)
+		sdp_rank_set(&rig->rank, &rig->entry[i], NULL, i, hold, &news);
+	for (i = 0; i < 10; i++) {
+		struct sdp_rank_entry *first = rig->rank.winners[0];
+		bool kick = i & 2;
+
+		KUNIT_ASSERT_EQ(test, rig->rank.count, 1);
+		KUNIT_EXPECT_EQ(test, first->secure, i % 2 == 0);
+		if (kick)
+			sdp_rank_kick(&rig->rank, hold, &news);
+		else
+			sdp_rank_set(&rig->rank, first, NULL, first->key, hold,
+				     &news);
+		KUNIT_EXPECT_EQ(test, news.count, 1);
+		KUNIT_EXPECT_PTR_EQ(test, news.entry[0], rig->rank.winners[0]);
+	}
+	/* Who is left has every turn. */
+	for (i = 0; i < GROUPS / 2; i++)
+		sdp_rank_clear(&rig->rank, &rig->entry[clear + i], hold, &news);
+	sdp_rank_kick(&rig->rank, hold, &news);
+	KUNIT_EXPECT_TRUE(test, rig->rank.winners[0]->secure);
+	for (i = GROUPS / 2; i <= secure; i++)
+		sdp_rank_clear(&rig->rank, &rig->entry[i], hold, &news);
+	KUNIT_EXPECT_EQ(test, rig->rank.count, 0);
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE(random_operations),
+	KUNIT_CASE(a_single_place_is_secure),
+	KUNIT_CASE(kinds_alternate_without_groups),
 	KUNIT_CASE(clear_gets_half_while_secure_wait),
 	KUNIT_CASE(without_groups_one_wins),
 	{}
