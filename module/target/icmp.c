@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * An ICMP error ends a clear request of ours whose id the quoted packet shows.
- * It can be forged by whoever guesses that id; in secure mode it is only
- * counted.
+ * An ICMP error ends a clear RPC of ours whose id the quoted packet shows: a
+ * request, or, where nobody there speaks the protocol or listens, what a
+ * request made of us that somebody else sent in that host's name. It can be
+ * forged by whoever guesses that id; in secure mode it is only counted.
  */
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
@@ -16,8 +17,8 @@
 #include "icmp.h"
 
 /* @skb holds our packet's header at @offset; what follows may be cut off. */
-static void fail_request(struct sk_buff *skb, int offset,
-			 struct sdp_rpc_id *who, int error)
+static void fail_rpc(struct sk_buff *skb, int offset, struct sdp_rpc_id *who,
+		     int error)
 {
 	const struct sdp_common_hdr *hdr;
 	struct sdp_common_hdr copy;
@@ -30,8 +31,10 @@ static void fail_request(struct sk_buff *skb, int offset,
 	who->id = be64_to_cpu(hdr->sender_id);
 	who->port = ntohs(hdr->sport);
 	who->pport = ntohs(hdr->dport);
-	/* Only a client's request fails: a server goes by its own timers. */
-	if (who->id & 1 || hdr->type & SDP_TYPE_SECURE)
+	if (hdr->type & SDP_TYPE_SECURE)
+		return;
+	/* A server whose client cannot be reached now goes by its own timers. */
+	if (who->id & 1 && error == EHOSTUNREACH)
 		return;
 	run = sdp_run_begin(who->sn);
 	rpc = sdp_rpc_find_lock(who);
@@ -90,7 +93,7 @@ int sdp_icmp_v4(struct sk_buff *skb, u32 info)
 		return 0;
 	}
 	ipv6_addr_set_v4mapped(ip->daddr, &who.addr);
-	fail_request(skb, ip->ihl * 4, &who, -error_v4(icmp->code));
+	fail_rpc(skb, ip->ihl * 4, &who, -error_v4(icmp->code));
 	return 0;
 }
 
@@ -120,13 +123,12 @@ int sdp_icmp_v6(struct sk_buff *skb, struct inet6_skb_parm *opt, u8 type,
 			     sock_net_uid(net, NULL));
 		break;
 	case ICMPV6_DEST_UNREACH:
-		fail_request(skb, offset, &who,
-			     code == ICMPV6_PORT_UNREACH ? ENOTCONN :
-							   EHOSTUNREACH);
+		fail_rpc(skb, offset, &who,
+			 code == ICMPV6_PORT_UNREACH ? ENOTCONN : EHOSTUNREACH);
 		break;
 	case ICMPV6_PARAMPROB:
 		if (code == ICMPV6_UNK_NEXTHDR)
-			fail_request(skb, offset, &who, ENOPROTOOPT);
+			fail_rpc(skb, offset, &who, ENOPROTOOPT);
 		break;
 	}
 	return 0;

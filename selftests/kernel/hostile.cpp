@@ -544,6 +544,52 @@ TEST(icmp_errors_for_a_secure_rpc)
 	OK(client.abort(0, 0, 0));
 }
 
+// Whose name a request was sent in says that nobody there knows of it.
+TEST(icmp_errors_for_a_server)
+{
+	struct Kind {
+		uint8_t code;
+		bool ends;
+	};
+	Targets targets;
+	uint64_t id = 100;
+	for (const Kind &kind : {Kind{3, true}, Kind{2, true}, Kind{1, false}})
+		for (bool answered : {false, true}) {
+			forget_answers();
+			packet::Data fields;
+			fields.message_length = answered ? 10 : 1000000;
+			fields.incoming = 10;
+			inject(packet::make_data({9, port, id += 2}, fields, pattern(10)));
+			EVENTUALLY(proc::lines(place->host.ns, "rpcs").size() == 1);
+			if (answered)
+				targets.clear.reply(targets.clear.expect(), pattern(100000));
+			Bytes quoted = packet::ip(host(), stranger(),
+						  packet::common(packet::data, {port, 9, id | 1}));
+			Bytes icmp;
+			put(icmp, 3, 1);
+			put(icmp, kind.code, 1);
+			put(icmp, 0, 6);
+			icmp.insert(icmp.end(), quoted.begin(), quoted.end());
+			uint32_t sum = 0;
+			for (size_t i = 0; i < icmp.size(); i += 2)
+				sum += static_cast<uint32_t>(get(icmp, i, 2));
+			while (sum >> 16)
+				sum = (sum & 0xffff) + (sum >> 16);
+			set(icmp, 2, static_cast<uint16_t>(~sum), 2);
+			proc::Counters counters(place->host.ns);
+			place->wire.send(packet::ip(stranger(), host(), icmp, 1));
+			EVENTUALLY(counters.moved("icmp_errors") == 1);
+			EQ(proc::lines(place->host.ns, "rpcs").size(), kind.ends ? 0 : 1);
+			if (kind.ends)
+				continue;
+			// Nobody waits any longer.
+			place->host.ns.patient(false);
+			EVENTUALLY((forget_answers(), proc::lines(place->host.ns, "rpcs").empty()));
+			place->host.ns.patient(true);
+		}
+	still_works(targets.clear);
+}
+
 TEST(errors_beget_no_errors)
 {
 	// Packets to a port where nobody listens: only a request is told so.
