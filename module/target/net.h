@@ -24,7 +24,7 @@
  * @rcvbuf:         default SO_RCVBUF of a socket, bytes of truesize.
  * @sndbuf:         default SO_SNDBUF of a socket, bytes of truesize.
  * @peer_rpcs:      requests that a peer may have open at one server socket.
- * @max_peers:      peers remembered in the namespace.
+ * @max_peers:      peers remembered in the namespace; half for strangers.
  * @user_sessions:  sessions that one user may have.
  * @pace_ns:        length of the device queue that pacing aims at, 0: off.
  */
@@ -54,6 +54,7 @@ struct sdp_pacer;
  * @ranks:     members that wait, by rank.
  * @pacer:     sends what waits for a device's queue.
  * @peers:     number of peers of the namespace.
+ * @strangers: those of @peers whom only clear packets have named.
  * @clients:   number of client records of the namespace.
  * @sysctl:    owned by socket/sysctl.c.
  */
@@ -67,6 +68,7 @@ struct sdp_net {
 	struct sdp_rank ranks[PROG_RANKS];
 	struct sdp_pacer *pacer;
 	atomic_t peers;
+	atomic_t strangers;
 	atomic_t clients;
 	struct ctl_table_header *sysctl;
 	struct ctl_table *sysctl_table;

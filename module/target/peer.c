@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/mm.h>
+#include <linux/moduleparam.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 #include <net/ip6_route.h>
@@ -6,6 +8,7 @@
 #include <net/route.h>
 
 #include "../observe/name.h"
+#include "../observe/observe.h"
 #include "peer.h"
 
 /* Peers and clients that nobody has used for so long are forgotten. */
@@ -13,8 +16,30 @@
 /* Buckets that are looked at for a victim when there are too many. */
 #define EVICT_BUCKETS 64
 
+/* All namespaces together: a part of memory, and what the tables are made for. */
+#define MEMORY_PART 64
+#define MOST (64 * SDP_TABLE_BUCKETS)
+
 static struct sdp_table peers;
 static struct sdp_table clients;
+
+/**
+ * struct total - objects of all namespaces, at most @host_peers.
+ * @all:    how many.
+ * @guests: those of namespaces that users have made, and strangers; at most
+ *          half of them.
+ */
+struct total {
+	atomic_t all;
+	atomic_t guests;
+};
+
+static struct total all_peers;
+static struct total all_clients;
+
+static unsigned int host_peers;
+module_param(host_peers, uint, 0644);
+MODULE_PARM_DESC(host_peers, "Peers, and clients, remembered in all network namespaces together (default: by the size of memory)");
 static struct kmem_cache *peer_cache;
 static struct kmem_cache *client_cache;
 
@@ -48,9 +73,46 @@ static void peer_free(struct rcu_head *rcu)
 	kmem_cache_free(peer_cache, peer);
 }
 
+/* Is the namespace one that a user made, whose root is no root of the machine? */
+static bool lent(const struct sdp_net *sn)
+{
+	return sn->net->user_ns != &init_user_ns;
+}
+
+static void uncount(struct sdp_net *sn, atomic_t *count, struct total *total,
+		    bool stranger)
+{
+	if (stranger || lent(sn))
+		atomic_dec(&total->guests);
+	atomic_dec(&total->all);
+	/* Last: a namespace that goes waits for it. */
+	atomic_dec(count);
+}
+
+static void uncount_peer(struct sdp_net *sn, bool stranger)
+{
+	if (stranger)
+		atomic_dec(&sn->strangers);
+	uncount(sn, &sn->peers, &all_peers, stranger);
+}
+
+/* The peer is a stranger no more. */
+static void acquaint(struct sdp_peer *peer)
+{
+	struct sdp_net *sn = peer->key.sn;
+
+	if (likely(!READ_ONCE(peer->stranger)) || !xchg(&peer->stranger, false))
+		return;
+	atomic_dec(&sn->strangers);
+	if (!lent(sn))
+		atomic_dec(&all_peers.guests);
+}
+
 static void peer_gone(struct sdp_table_entry *entry)
 {
-	atomic_dec(&peer_of(entry)->key.sn->peers);
+	struct sdp_peer *peer = peer_of(entry);
+
+	uncount_peer(peer->key.sn, xchg(&peer->stranger, false));
 }
 
 static void client_free(struct rcu_head *rcu)
@@ -66,13 +128,49 @@ static void client_free(struct rcu_head *rcu)
 
 static void client_gone(struct sdp_table_entry *entry)
 {
-	atomic_dec(&client_of(entry)->key.sn->clients);
+	struct sdp_net *sn = client_of(entry)->key.sn;
+
+	uncount(sn, &sn->clients, &all_clients, false);
+}
+
+/* The namespace is the first member of both keys. */
+static const struct sdp_net *net_of(const struct sdp_table_entry *entry)
+{
+	return *(const struct sdp_net *const *)(entry + 1);
 }
 
 static bool of_net(const struct sdp_table_entry *entry, const void *sn)
 {
-	/* The namespace is the first member of both keys. */
-	return *(const struct sdp_net *const *)(entry + 1) == sn;
+	return net_of(entry) == sn;
+}
+
+static bool of_guest_clients(const struct sdp_table_entry *entry,
+			     const void *sn)
+{
+	return lent(net_of(entry));
+}
+
+static bool of_guest_peers(const struct sdp_table_entry *entry, const void *sn)
+{
+	return lent(net_of(entry)) || READ_ONCE(peer_of(entry)->stranger);
+}
+
+static bool of_strangers(const struct sdp_table_entry *entry, const void *sn)
+{
+	return net_of(entry) == sn && READ_ONCE(peer_of(entry)->stranger);
+}
+
+/* Let go of a client's peer, which it holds only to save a look-up. */
+static bool unpin(struct sdp_table_entry *entry, const void *sn)
+{
+	struct sdp_peer *peer;
+
+	if (sn && net_of(entry) != sn)
+		return false;
+	peer = unrcu_pointer(xchg(&client_of(entry)->peer, NULL));
+	if (peer)
+		sdp_peer_put(peer);
+	return peer;
 }
 
 static_assert(offsetof(struct sdp_peer, key) == sizeof(struct sdp_table_entry));
@@ -98,15 +196,53 @@ static void forget_idle(struct work_struct *work)
 		schedule_delayed_work(&forget_work, IDLE / 2);
 }
 
-/*
- * Count one more, making room if there are too many: @idle is how long an
- * object must have been unused to be sacrificed.
- */
-static bool make_room(struct sdp_net *sn, atomic_t *count, u32 max,
-		      struct sdp_table *table, unsigned long idle)
+/* Sacrifice one that matches and has been unused for long enough. */
+static bool evict_one(struct sdp_table *table, unsigned long idle,
+		      bool (*match)(const struct sdp_table_entry *entry,
+				    const void *arg),
+		      const struct sdp_net *sn)
 {
-	if (atomic_inc_return(count) <= max ||
-	    sdp_table_evict(table, idle, EVICT_BUCKETS, 1, of_net, sn)) {
+	if (sdp_table_evict(table, idle, EVICT_BUCKETS, 1, match, sn))
+		return true;
+	return table == &peers &&
+	       sdp_table_visit(&clients, EVICT_BUCKETS, unpin,
+			       match == of_net || match == of_strangers ?
+			       sn : NULL) &&
+	       sdp_table_evict(table, idle, EVICT_BUCKETS, 1, match, sn);
+}
+
+/* Count one more of all namespaces, making room if there are too many. */
+static bool host_room(struct sdp_net *sn, struct total *total,
+		      struct sdp_table *table, unsigned long idle, bool guest)
+{
+	u32 most = READ_ONCE(host_peers);
+
+	if (guest && atomic_inc_return(&total->guests) > most / 2 &&
+	    !evict_one(table, idle, table == &peers ? of_guest_peers :
+						      of_guest_clients, sn))
+		goto full_guests;
+	if (atomic_inc_return(&total->all) <= most ||
+	    evict_one(table, idle, NULL, sn))
+		return true;
+	atomic_dec(&total->all);
+full_guests:
+	if (guest)
+		atomic_dec(&total->guests);
+	sdp_count(sn->counts, SDP_CTR_host_full);
+	return false;
+}
+
+/*
+ * Count one more in all ways: @idle is how long an object must have been unused
+ * to be sacrificed.
+ */
+static bool make_room(struct sdp_net *sn, atomic_t *count, struct total *total,
+		      struct sdp_table *table, unsigned long idle,
+		      bool stranger)
+{
+	if ((atomic_inc_return(count) <= READ_ONCE(sn->set.max_peers) ||
+	     evict_one(table, idle, of_net, sn)) &&
+	    host_room(sn, total, table, idle, stranger || lent(sn))) {
 		schedule_delayed_work(&forget_work, IDLE / 2);
 		return true;
 	}
@@ -114,29 +250,49 @@ static bool make_room(struct sdp_net *sn, atomic_t *count, u32 max,
 	return false;
 }
 
-struct sdp_peer *sdp_peer_get(const struct sdp_peer_key *key, gfp_t gfp)
+static bool make_room_peer(struct sdp_net *sn, bool stranger)
+{
+	u32 max = max(READ_ONCE(sn->set.max_peers) / 2, 1U);
+
+	if (stranger && atomic_inc_return(&sn->strangers) > max &&
+	    !evict_one(&peers, 0, of_strangers, sn))
+		goto full;
+	if (make_room(sn, &sn->peers, &all_peers, &peers, 0, stranger))
+		return true;
+full:
+	if (stranger)
+		atomic_dec(&sn->strangers);
+	return false;
+}
+
+struct sdp_peer *sdp_peer_get(const struct sdp_peer_key *key, gfp_t gfp,
+			      bool stranger)
 {
 	struct sdp_table_entry *found = sdp_table_find(&peers, key);
 	struct sdp_net *sn = key->sn;
 	struct sdp_peer *peer;
 
-	if (likely(found))
+	if (likely(found)) {
+		if (!stranger)
+			acquaint(peer_of(found));
 		return peer_of(found);
-	if (!make_room(sn, &sn->peers, READ_ONCE(sn->set.max_peers), &peers, 0))
+	}
+	if (!make_room_peer(sn, stranger))
 		return ERR_PTR(-ENOBUFS);
 	peer = kmem_cache_zalloc(peer_cache, gfp);
 	if (!peer) {
-		atomic_dec(&sn->peers);
+		uncount_peer(sn, stranger);
 		return ERR_PTR(-ENOMEM);
 	}
 	peer->key = *key;
+	peer->stranger = stranger;
 	peer->v4 = ipv6_addr_v4mapped(&key->daddr);
 	spin_lock_init(&peer->lock);
 	seqcount_spinlock_init(&peer->local_seq, &peer->lock);
 	sdp_pctx_init(&peer->pctx);
 	found = sdp_table_add(&peers, &peer->entry);
 	if (found != &peer->entry) {
-		atomic_dec(&sn->peers);
+		uncount_peer(sn, stranger);
 		kmem_cache_free(peer_cache, peer);
 	}
 	return peer_of(found);
@@ -153,19 +309,18 @@ struct sdp_client *sdp_client_get(const struct sdp_client_key *key)
 		return client_of(found);
 	/* A younger memory than this still protects from duplicates. */
 	idle = nsecs_to_jiffies(sn->set.prog.forget_ns) + 1;
-	if (!make_room(sn, &sn->clients, READ_ONCE(sn->set.max_peers), &clients,
-		       idle))
+	if (!make_room(sn, &sn->clients, &all_clients, &clients, idle, false))
 		return NULL;
 	client = kmem_cache_zalloc(client_cache, GFP_ATOMIC);
 	if (!client) {
-		atomic_dec(&sn->clients);
+		uncount(sn, &sn->clients, &all_clients, false);
 		return NULL;
 	}
 	client->key = *key;
 	spin_lock_init(&client->lock);
 	found = sdp_table_add(&clients, &client->entry);
 	if (found != &client->entry) {
-		atomic_dec(&sn->clients);
+		uncount(sn, &sn->clients, &all_clients, false);
 		kmem_cache_free(client_cache, client);
 	}
 	return client_of(found);
@@ -252,10 +407,22 @@ void sdp_peer_forget_net(struct sdp_net *sn)
 		cond_resched();
 }
 
+/* How many fit into the part of the machine's memory that is theirs. */
+static u32 share_of_memory(void)
+{
+	u64 bytes = (u64)totalram_pages() << PAGE_SHIFT;
+
+	return min_t(u64, MOST,
+		     div_u64(bytes, MEMORY_PART * (sizeof(struct sdp_peer) +
+						   sizeof(struct sdp_client))));
+}
+
 int sdp_peer_init(void)
 {
 	int err = -ENOMEM;
 
+	if (!host_peers)
+		host_peers = share_of_memory();
 	peer_cache = kmem_cache_create(SDP_NAMED("_peer"),
 				       sizeof(struct sdp_peer), 0,
 				       SLAB_HWCACHE_ALIGN | SLAB_ACCOUNT, NULL);

@@ -65,6 +65,7 @@ static inline bool sdp_peer_key_equal(const struct sdp_peer_key *a,
  * @entry:  in the table of peers.
  * @key:    what it is found by.
  * @v4:     the address is IPv4.
+ * @stranger: only clear packets have named it so far; exchanged.
  * @lock:   spinlock (bh) around a change of @dst.
  * @dst:    route, RCU; checked with @cookie before use.
  * @cookie: of an IPv6 route.
@@ -76,6 +77,7 @@ struct sdp_peer {
 	struct sdp_table_entry entry;
 	struct sdp_peer_key key;
 	bool v4;
+	bool stranger;
 	spinlock_t lock;
 	struct dst_entry __rcu *dst;
 	u32 cookie;
@@ -100,11 +102,14 @@ static inline void sdp_peer_local(const struct sdp_peer *peer,
  * sdp_peer_get() - find or make a peer.
  * @key: zeroed before its fields were set.
  * @gfp: for a new one.
+ * @stranger: a clear packet, which anybody can send, is why. Such peers have no
+ *       more than half of the places.
  *
  * Context: any; BH may be on. Return: a reference, or ERR_PTR: -ENOMEM,
- * -ENOBUFS (net.sdp.max_peers, and none is idle).
+ * -ENOBUFS (net.sdp.max_peers or the machine's bound, and none is idle).
  */
-struct sdp_peer *sdp_peer_get(const struct sdp_peer_key *key, gfp_t gfp);
+struct sdp_peer *sdp_peer_get(const struct sdp_peer_key *key, gfp_t gfp,
+			      bool stranger);
 
 /**
  * sdp_peer_try() - a peer that was found before, if it is the one wanted.
@@ -164,7 +169,8 @@ struct sdp_client_key {
  * @lock:  spinlock (bh), inside an RPC's lock.
  * @prog:  the program's.
  * @open:  requests of it that we hold.
- * @peer:  peer of its last request, held, or NULL; exchanged.
+ * @peer:  peer of its last request, held until another wants its place, or
+ *         NULL; exchanged.
  */
 struct sdp_client {
 	struct sdp_table_entry entry;

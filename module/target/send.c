@@ -358,7 +358,7 @@ static struct sdp_peer *find_peer(struct sdp_endpoint *ep,
 	peer = sdp_peer_try(rcu_dereference(ep->last_peer), &key);
 	if (unlikely(!peer)) {
 		rcu_read_unlock();
-		peer = sdp_peer_get(&key, GFP_KERNEL);
+		peer = sdp_peer_get(&key, GFP_KERNEL, false);
 		if (IS_ERR(peer))
 			return peer;
 		sdp_peer_hold(peer);

@@ -111,6 +111,28 @@ u32 sdp_table_evict(struct sdp_table *table, unsigned long idle, u32 buckets,
 	return count;
 }
 
+u32 sdp_table_visit(struct sdp_table *table, u32 buckets,
+		    bool (*visit)(struct sdp_table_entry *entry,
+				  const void *arg),
+		    const void *arg)
+{
+	u32 hand = atomic_fetch_add(buckets, &table->hand);
+	struct sdp_table_bucket *bucket;
+	struct sdp_table_entry *entry;
+	u32 count = 0, i;
+
+	for (i = 0; i < buckets; i++) {
+		bucket = bucket_of(table, hand + i);
+		if (hlist_empty(&bucket->head))
+			continue;
+		spin_lock_bh(&bucket->lock);
+		hlist_for_each_entry(entry, &bucket->head, node)
+			count += visit(entry, arg);
+		spin_unlock_bh(&bucket->lock);
+	}
+	return count;
+}
+
 int sdp_table_init(struct sdp_table *table, u32 key_len, rcu_callback_t free,
 		   void (*gone)(struct sdp_table_entry *entry))
 {

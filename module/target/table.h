@@ -97,4 +97,17 @@ u32 sdp_table_evict(struct sdp_table *table, unsigned long idle, u32 buckets,
 				  const void *arg),
 		    const void *arg);
 
+/**
+ * sdp_table_visit() - look at objects, used or not.
+ * @buckets: how many buckets, from where the last call or eviction ended.
+ * @visit:   called under a bucket's lock, BH disabled.
+ * @arg:     handed to @visit.
+ *
+ * Context: any. Return: how often @visit returned true.
+ */
+u32 sdp_table_visit(struct sdp_table *table, u32 buckets,
+		    bool (*visit)(struct sdp_table_entry *entry,
+				  const void *arg),
+		    const void *arg);
+
 #endif /* SDP_TARGET_TABLE_H */

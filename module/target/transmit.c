@@ -455,11 +455,11 @@ struct sdp_peer *sdp_origin_peer(const struct sdp_origin *to,
 	struct sdp_peer *peer, *old;
 
 	if (!client)
-		return sdp_peer_get(&key, GFP_ATOMIC);
+		return sdp_peer_get(&key, GFP_ATOMIC, !to->session);
 	peer = sdp_peer_try(rcu_dereference(client->peer), &key);
 	if (likely(peer))
 		return peer;
-	peer = sdp_peer_get(&key, GFP_ATOMIC);
+	peer = sdp_peer_get(&key, GFP_ATOMIC, !to->session);
 	if (IS_ERR(peer))
 		return peer;
 	sdp_peer_hold(peer);

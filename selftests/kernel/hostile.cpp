@@ -376,6 +376,50 @@ TEST_LIMIT(first_packets_without_end, 240)
 	still_works(targets.clear);
 }
 
+// Requests in many names take the places of clear peers only, and of those no
+// longer than they are open.
+TEST_LIMIT(strangers_leave_room, 120)
+{
+	place = std::make_unique<net::Alone>();
+	place->host.ns.patient(false);
+	Targets targets;
+	CHECK(place->host.ns.sysctl("max_peers", "200"));
+	auto spoof = [&](unsigned first, unsigned count) {
+		for (unsigned i = first; i < first + count; i++) {
+			net::Address from = net::Address::of("10.0.9." + std::to_string(1 + i), 0);
+			place->wire.send(packet::ip(
+				from, host(), packet::make_message({9, port, 100}, pattern(10))));
+		}
+		EVENTUALLY(targets.counters.moved("rx_data") == first + count);
+	};
+	spoof(0, 150);
+	EQ(targets.counters.moved("server_rpcs"), 100);
+	EQ(targets.counters.moved("drop_peer_limit"), 50);
+	// Whom we call, or have a session with, is none of them.
+	PlainSocket client(place->host.ns, AF_INET, 6000);
+	session::policy(client.fd(), SDP_POLICY_MIXED);
+	for (unsigned i = 0; i < 90; i++) {
+		net::Address to = net::Address::of("10.0.8." + std::to_string(1 + i), 9);
+		session::Nonce theirs{};
+		OK(session::add(client.fd(),
+				session::make(SDP_ROLE_CLIENT, to, SDP_CIPHER_AES_128_GCM,
+					      session::nonce(client.fd()), theirs)));
+		client.request(to, pattern(10), i, i % 2 ? SDP_MSG_CLEAR : 0);
+	}
+	client.close();
+	// The requests are over, but clients are remembered.
+	while (targets.clear.ready(POLLIN))
+		targets.clear.echo();
+	EVENTUALLY((forget_answers(), proc::lines(place->host.ns, "rpcs").empty()));
+	spoof(150, 50);
+	CHECK(targets.counters.moved("server_rpcs") > 100);
+	while (targets.clear.ready(POLLIN))
+		targets.clear.echo();
+	CHECK(place->host.ns.sysctl("max_peers", "65536"));
+	EVENTUALLY((forget_answers(), proc::lines(place->host.ns, "rpcs").empty()));
+	still_works(targets.clear);
+}
+
 TEST_LIMIT(memory_is_bounded, 240)
 {
 	// Bytes of messages that never complete, beyond what the socket may hold.

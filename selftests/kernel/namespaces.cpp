@@ -4,8 +4,10 @@
 #include <fcntl.h>
 #include <fstream>
 #include <grp.h>
+#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -198,6 +200,73 @@ TEST(limits_of_an_own_namespace)
 		EQ(value, SDP_POLICY_SECURE);
 	});
 	child.join();
+}
+
+constexpr const char *host_peers = "/sys/module/sdp/parameters/host_peers";
+
+void set_host_peers(const std::string &value)
+{
+	std::ofstream file(host_peers);
+	file << value << std::flush;
+	CHECK(file.good());
+}
+
+/// Sends requests to @a count peers whose addresses begin with @a prefix; how many
+/// were possible.
+unsigned call_many(int fd, const std::string &prefix, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		net::Address to = net::Address::of(prefix + std::to_string(1 + i), 4000);
+		if (sendto(fd, "x", 1, 0, to.raw(), to.length) == 1)
+			continue;
+		EQ(errno, ENOBUFS);
+		return i;
+	}
+	return count;
+}
+
+// Peers of all namespaces have a bound too, and users' own get half of it.
+TEST(peers_of_all_namespaces)
+{
+	std::string before;
+	std::ifstream(host_peers) >> before;
+	CHECK(std::stoul(before) > 1000);
+	set_host_peers("120");
+	int ready[2];
+	int done[2];
+	OK(pipe(ready));
+	OK(pipe(done));
+	test::Child child([&] {
+		leave_chroot();
+		OK(setgroups(0, nullptr));
+		OK(setuid(nobody));
+		OK(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));
+		OK(unshare(CLONE_NEWUSER | CLONE_NEWNET));
+		Fd socket(OK(::socket(AF_INET, SOCK_DGRAM, IPPROTO_HOMA)));
+		ifreq loopback{};
+		strcpy(loopback.ifr_name, "lo");
+		loopback.ifr_flags = IFF_UP;
+		OK(ioctl(socket, SIOCSIFFLAGS, &loopback));
+		unsigned possible = call_many(socket, "127.0.1.", 100);
+		test::note("of a user's: " + std::to_string(possible));
+		CHECK(possible > 40 && possible <= 60);
+		OK(write(ready[1], "x", 1));
+		char byte = 0;
+		OK(read(done[0], &byte, 1));
+	});
+	close(ready[1]);
+	char byte = 0;
+	bool alive = read(ready[0], &byte, 1) == 1;
+	PlainSocket client(hosts->a.ns, AF_INET);
+	proc::Counters counters(hosts->a.ns);
+	unsigned possible = call_many(client.fd(), "10.0.0.", 100);
+	set_host_peers(before);
+	OK(write(done[1], "x", 1));
+	child.join();
+	CHECK(alive);
+	CHECK(possible >= 40 && possible < 100);
+	CHECK(counters.moved("host_full") > 0);
+	OK(client.abort(0, 0, 0));
 }
 
 TEST(dumps_show_what_is_there)

@@ -101,6 +101,27 @@ static void evicts_what_matches(struct kunit *test)
 	sdp_table_put(entry);
 }
 
+static bool count_odd(struct sdp_table_entry *entry, const void *arg)
+{
+	return is_odd(entry, arg);
+}
+
+static void visits_all(struct kunit *test)
+{
+	struct object *held = get(test, 1);
+	u32 i, count = 0;
+
+	for (i = 0; i < OBJECTS; i++)
+		sdp_table_put(&get(test, i)->entry);
+	/* In pieces, each from where the one before ended. */
+	for (i = 0; i < 8; i++)
+		count += sdp_table_visit(&table, SDP_TABLE_BUCKETS / 8,
+					 count_odd, NULL);
+	KUNIT_EXPECT_EQ(test, count, OBJECTS / 2);
+	KUNIT_EXPECT_EQ(test, gone, 0);
+	sdp_table_put(&held->entry);
+}
+
 static int begin(struct kunit *test)
 {
 	gone = 0;
@@ -117,6 +138,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(finds_what_was_added),
 	KUNIT_CASE(evicts_only_what_is_idle),
 	KUNIT_CASE(evicts_what_matches),
+	KUNIT_CASE(visits_all),
 	{}
 };
 
