@@ -49,13 +49,14 @@ static bool same_message(const struct sdp_common_hdr *a,
 	       a->type == b->type && a->sender_id == b->sender_id;
 }
 
-static void append(struct sk_buff *list, struct sk_buff *skb)
+/* As the kernel's own lists: of those behind the first only the payload counts. */
+static void append(struct sk_buff *list, struct sk_buff *skb, u32 header)
 {
 	if (NAPI_GRO_CB(list)->last == list)
 		skb_shinfo(list)->frag_list = skb;
 	else
 		NAPI_GRO_CB(list)->last->next = skb;
-	skb_pull(skb, skb_gro_offset(skb));
+	skb_pull(skb, skb_gro_offset(skb) + header);
 	NAPI_GRO_CB(list)->last = skb;
 	NAPI_GRO_CB(list)->count++;
 	list->data_len += skb->len;
@@ -77,11 +78,6 @@ static struct sk_buff *try_append(struct sk_buff *list, struct sk_buff *skb,
 	if (count == 1)
 		stride = list->len - skb_transport_offset(list) - header;
 	first = (const void *)skb_transport_header(list);
-	/* The receiver finds the header in linear memory. */
-	if (!pskb_may_pull(skb, skb_gro_offset(skb) + header)) {
-		NAPI_GRO_CB(skb)->flush = 1;
-		return NULL;
-	}
 	hdr = (const void *)(skb->data + skb_gro_offset(skb));
 	if (NAPI_GRO_CB(skb)->flush || payload > stride ||
 	    ntohl(hdr->sequence) != ntohl(first->sequence) + count * stride ||
@@ -89,7 +85,7 @@ static struct sk_buff *try_append(struct sk_buff *list, struct sk_buff *skb,
 	    gro_receive_network_flush(hdr, first, list))
 		return list;
 	skb_shinfo(list)->gso_size = stride;
-	append(list, skb);
+	append(list, skb, header);
 	return payload < stride || count + 1 >= MOST ? list : NULL;
 }
 
@@ -102,12 +98,13 @@ struct sk_buff *sdp_merge_receive(struct list_head *held, struct sk_buff *skb)
 
 	hdr = skb_gro_header(skb, offset + sizeof(*hdr), offset);
 	header = hdr && !skb_is_gso(skb) ? mergeable(hdr, skb, offset) : 0;
-	if (!header || skb_gro_len(skb) <= header) {
+	/* Those that are compared with it, and the receiver, find it in linear memory. */
+	if (!header || skb_gro_len(skb) <= header ||
+	    !pskb_may_pull(skb, offset + header)) {
 		NAPI_GRO_CB(skb)->flush = 1;
 		return NULL;
 	}
-	/* mergeable() may have moved it. */
-	hdr = skb_gro_header(skb, offset + sizeof(*hdr), offset);
+	hdr = (const void *)(skb->data + offset);
 	payload = skb_gro_len(skb) - header;
 	list_for_each_entry(list, held, list) {
 		if (!NAPI_GRO_CB(list)->same_flow)
@@ -192,6 +189,8 @@ struct sk_buff *sdp_merge_split(struct sk_buff *skb)
 		*link = unshare(*link);
 		if (!*link)
 			break;
+		/* Its header, which stands before the payload. */
+		__skb_push(*link, -skb_transport_offset(*link));
 		resemble(*link, skb);
 		link = &(*link)->next;
 	}

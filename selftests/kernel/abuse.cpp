@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a stranger, another user or a confined one may try at other people's
 // expense: ports, ids, memory, filters.
-#include <fcntl.h>
 #include <fstream>
-#include <linux/bpf.h>
 #include <poll.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "lib/bpf.hpp"
 #include "lib/keyed.hpp"
 #include "lib/talk.hpp"
 #include "lib/test.hpp"
@@ -29,36 +27,6 @@ Bytes clear_request(const secure::Peer &peer, uint64_t id, uint32_t length, bool
 	packet::Ends ends = {.from = peer.self().port(), .to = port, .id = id};
 	packet::Data fields = {.message_length = length, .incoming = length};
 	return packet::make_data(ends, fields, pattern(whole ? length : 1, 7));
-}
-
-/// A BPF program that lets no packet pass, as an egress filter of a cgroup.
-Fd attach_egress_filter(const std::string &group)
-{
-	const bpf_insn drop_all[] = {
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K,
-		 .dst_reg = 0,
-		 .src_reg = 0,
-		 .off = 0,
-		 .imm = 0},
-		{.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
-	};
-	bpf_attr load{};
-	load.prog_type = BPF_PROG_TYPE_CGROUP_SKB;
-	load.expected_attach_type = BPF_CGROUP_INET_EGRESS;
-	load.insns = reinterpret_cast<uintptr_t>(drop_all);
-	load.insn_cnt = std::size(drop_all);
-	load.license = reinterpret_cast<uintptr_t>("GPL");
-	Fd program(static_cast<int>(syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof(load))));
-	if (program < 0)
-		throw test::Skip("no BPF: " + test::errno_name(errno));
-	Fd directory(open(group.c_str(), O_RDONLY | O_DIRECTORY));
-	bpf_attr attach{};
-	attach.target_fd = static_cast<uint32_t>(OK(static_cast<int>(directory)));
-	attach.attach_bpf_fd = static_cast<uint32_t>(static_cast<int>(program));
-	attach.attach_type = BPF_CGROUP_INET_EGRESS;
-	if (syscall(SYS_bpf, BPF_PROG_ATTACH, &attach, sizeof(attach)) < 0)
-		throw test::Skip("no BPF for cgroups: " + test::errno_name(errno));
-	return program;
 }
 
 } // namespace
@@ -197,10 +165,11 @@ TEST(many_are_given_up_at_once)
 TEST(egress_filters_see_the_packets)
 {
 	const std::string group = "/sys/fs/cgroup/sdp-egress";
+	Fd drop_all = bpf::returning(0, BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_EGRESS);
 	if (mkdir(group.c_str(), 0755) < 0 && errno != EEXIST)
 		throw test::Skip("no control groups");
+	bpf::attach_to_group(drop_all, group, BPF_CGROUP_INET_EGRESS);
 	{
-		Fd filter = attach_egress_filter(group);
 		test::Child confined([&] {
 			proc::Counters server(hosts->b.ns);
 			proc::Counters client(hosts->a.ns);

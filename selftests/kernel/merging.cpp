@@ -3,6 +3,7 @@
 // alone, also where they came through a tunnel.
 #include <memory>
 
+#include "lib/bpf.hpp"
 #include "lib/leaks.hpp"
 #include "lib/plain_socket.hpp"
 #include "lib/proc.hpp"
@@ -73,12 +74,20 @@ void echo_through(const std::string &kind, bool secure)
 	EQ(counters.moved("drop_no_socket"), 0);
 }
 
+/// Of a device of host b.
+std::string link_address(const std::string &device)
+{
+	std::string text;
+	CHECK(hosts->b.ns.try_sh("ip -o link show " + device + " | sed 's/.*ether //'", &text));
+	return text.substr(0, 17);
+}
+
 } // namespace
 
 SETUP
 {
 	two_hosts();
-	system("modprobe -a ipip ip_gre vxlan 2>/dev/null");
+	system("modprobe -a ipip ip_gre vxlan macvlan 2>/dev/null");
 }
 
 TEST(ipip_clear)
@@ -98,17 +107,53 @@ TEST(vxlan_secure)
 	echo_through("vxlan", true);
 }
 
+// Some make one packet of a list: generic XDP does, on a device above the one that
+// merges.
+TEST(a_list_made_one_packet)
+{
+	hosts->a.ns.sh("ethtool -K eth0 tso off; ip addr add 10.9.1.1/24 dev eth0");
+	hosts->b.ns.sh("ethtool -K eth0 gro on");
+	std::string output;
+	if (!hosts->b.ns.try_sh("ip link add link eth0 name upper type macvlan mode private",
+				&output))
+		throw test::Skip("no macvlan: " + output);
+	hosts->b.ns.sh("ip addr add 10.9.1.2/24 dev upper; ip link set upper up");
+	hosts->a.ns.sh("ip neigh replace 10.9.1.2 dev eth0 lladdr " + link_address("upper"));
+	{
+		PlainSocket client(hosts->a.ns, AF_INET);
+		PlainSocket server(hosts->b.ns, AF_INET, server_port);
+		net::Address to = net::Address::of("10.9.1.2", server_port);
+		Fd pass = bpf::returning(XDP_PASS, BPF_PROG_TYPE_XDP, BPF_XDP);
+		Fd link;
+		hosts->b.ns.in([&] { link = bpf::attach_generic_xdp(pass, "upper"); });
+		for (bool secure : {false, true}) {
+			if (secure)
+				session::join(client.fd(),
+					      net::Address::of("10.9.1.1", client.port()),
+					      server.fd(), to);
+			for (size_t length : {3000, 30000, 65500, 300000}) {
+				client.request(to, pattern(length));
+				PlainMessage request = server.expect();
+				EQ(request.result, length);
+				EQ(pattern_error(request.bytes), "");
+				server.reply(request, pattern(10));
+				client.expect();
+			}
+		}
+	}
+	hosts->b.ns.sh("ip link del upper");
+	hosts->a.ns.sh("ip addr del 10.9.1.1/24 dev eth0");
+}
+
 // Whoever takes a group's address for a host's: all of a train is dropped, not
 // only the packet that the list begins with.
 TEST(a_train_to_a_group)
 {
 	hosts->a.ns.sh("ethtool -K eth0 tso off");
 	hosts->b.ns.sh("ethtool -K eth0 gro on");
-	std::string link;
-	CHECK(hosts->b.ns.try_sh("ip -o link show eth0 | sed 's/.*ether //'", &link));
 	hosts->a.ns.sh("ip addr add 10.9.0.1/32 dev eth0; ip route add 10.9.0.0/24 dev eth0 "
 		       "src 10.9.0.1; ip neigh add 10.9.0.255 lladdr " +
-		       link.substr(0, 17) + " dev eth0");
+		       link_address("eth0") + " dev eth0");
 	hosts->b.ns.sh("ip addr add 10.9.0.2/24 brd 10.9.0.255 dev eth0");
 	PlainSocket client(hosts->a.ns, AF_INET);
 	PlainSocket server(hosts->b.ns, AF_INET, server_port);
