@@ -91,7 +91,6 @@ struct sdp_epoch {
  * @counts:      of its namespace.
  * @node:        in the table.
  * @owner_node:  in the table by owner; under sessions_mutex.
- * @owner:       token of the socket.
  * @dead:        removed; never goes back.
  * @local_pinned: @local is valid: with acquire and release.
  * @raw:         keys were given: one epoch.
@@ -124,7 +123,6 @@ struct sdp_session {
 	struct sdp_counts __percpu *counts;
 	struct rhash_head node;
 	struct hlist_node owner_node;
-	void *owner;
 	bool dead;
 	bool local_pinned;
 	bool raw;

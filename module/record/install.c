@@ -76,7 +76,7 @@ static struct sdp_session *prepare(const struct sdp_session_owner *owner,
 	struct sdp_session *session;
 	struct sdp_session_key key;
 
-	sdp_session_key_init(&key, owner->net, owner->bound,
+	sdp_session_key_init(&key, owner->token, owner->net, owner->bound,
 			     needs_scope(peer) ? add->peer.sin6_scope_id : 0,
 			     peer, ntohs(add->peer.sin6_port), owner->port);
 	session = sdp_session_alloc(owner, &key);

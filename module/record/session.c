@@ -2,8 +2,8 @@
 /*
  * The table of sessions, and their lives.
  *
- * There is one session for a key (peer, ports, namespace, VRF): installing
- * another replaces it. Removal: out of the table and marked dead; after an RCU
+ * There is one session for a key (socket, peer, ports, namespace, VRF):
+ * installing another replaces it. Removal: out of the table and marked dead; after an RCU
  * grace period no softirq is using it, the target is told, the epochs are let
  * go. Messages that hold epochs can only be dropped then.
  */
@@ -166,7 +166,6 @@ sdp_session_alloc(const struct sdp_session_owner *owner,
 	session->memcg = get_mem_cgroup_from_mm(current->mm);
 	session->key = *key;
 	session->counts = sdp_counts(key->net);
-	session->owner = owner->token;
 	session->heard = ktime_get_coarse_ns();
 	INIT_HLIST_NODE(&session->owner_node);
 	INIT_RCU_WORK(&session->free, session_free_work);
@@ -243,7 +242,7 @@ int sdp_session_publish(struct sdp_session *session)
 	}
 	if (!err)
 		hash_add(owners, &session->owner_node,
-			 (unsigned long)session->owner);
+			 (unsigned long)session->key.owner);
 	mutex_unlock(&sessions_mutex);
 	bury(&list);
 	if (err)
@@ -263,7 +262,7 @@ static struct sdp_session *find_ref(const void *token, u32 id,
 	lockdep_assert_held(&sessions_mutex);
 	hash_for_each_possible(owners, session, owner_node,
 			       (unsigned long)token) {
-		if (session->owner != token)
+		if (session->key.owner != token)
 			continue;
 		if (id ? session->id == id :
 		    ipv6_addr_equal(&session->key.peer, &peer->sin6_addr) &&
@@ -297,7 +296,7 @@ int sdp_session_del(const struct sdp_session_owner *owner,
 	return session ? 0 : -ENOENT;
 }
 
-void sdp_session_del_owner(void *token)
+void sdp_session_del_owner(const void *token)
 {
 	struct sdp_session *session;
 	struct hlist_node *next;
@@ -306,7 +305,7 @@ void sdp_session_del_owner(void *token)
 	mutex_lock(&sessions_mutex);
 	hash_for_each_possible_safe(owners, session, next, owner_node,
 				    (unsigned long)token) {
-		if (session->owner != token)
+		if (session->key.owner != token)
 			continue;
 		unlink_session(session, &list);
 	}

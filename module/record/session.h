@@ -26,6 +26,7 @@ struct sdp_session;
 
 /**
  * struct sdp_session_key - what a session is found by.
+ * @owner:      token of the socket: nobody else sends or receives under it.
  * @net:        namespace.
  * @bound:      index of the VRF (l3mdev) that the socket is in, otherwise 0.
  * @scope:      interface of a link-local peer, otherwise 0.
@@ -36,6 +37,7 @@ struct sdp_session;
  * Compared as bytes: begin with a zeroed one, or sdp_session_key_init().
  */
 struct sdp_session_key {
+	const void *owner;
 	const struct net *net;
 	int bound;
 	int scope;
@@ -46,10 +48,12 @@ struct sdp_session_key {
 };
 
 static inline void sdp_session_key_init(struct sdp_session_key *key,
+					const void *owner,
 					const struct net *net, int bound,
 					int scope, const struct in6_addr *peer,
 					u16 peer_port, u16 local_port)
 {
+	key->owner = owner;
 	key->net = net;
 	key->bound = bound;
 	key->scope = scope;
@@ -101,7 +105,7 @@ void sdp_nonces_destroy(struct sdp_nonces *nonces);
 /**
  * struct sdp_session_owner - a socket, for the calls below.
  * @net:      its namespace.
- * @token:    identifies it; never followed.
+ * @token:    identifies it, the struct sock; never followed.
  * @nonces:   its pool.
  * @bound:    VRF it is in, or 0.
  * @port:     its local port, host byte order, not 0.
@@ -109,7 +113,7 @@ void sdp_nonces_destroy(struct sdp_nonces *nonces);
  */
 struct sdp_session_owner {
 	const struct net *net;
-	void *token;
+	const void *token;
 	struct sdp_nonces *nonces;
 	int bound;
 	u16 port;
@@ -195,7 +199,7 @@ int sdp_session_del(const struct sdp_session_owner *owner,
  * Context: process, may sleep. When this returns, @dead has been called for
  * each of them.
  */
-void sdp_session_del_owner(void *token);
+void sdp_session_del_owner(const void *token);
 
 /**
  * sdp_session_wipe_all() - remove every session, as on suspend and VM fork.

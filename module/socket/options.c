@@ -104,7 +104,7 @@ static void owner_of(struct sdp_sock *s, struct sdp_session_owner *owner)
 	struct net *net = sock_net(sk);
 
 	owner->net = net;
-	owner->token = s;
+	owner->token = sk;
 	owner->nonces = &s->nonces;
 	owner->bound = l3mdev_master_ifindex_by_index(net, sk->sk_bound_dev_if);
 	owner->port = s->ep.port;

@@ -81,9 +81,12 @@ static void destroy_sock(struct sock *sk)
 	struct sdp_sock *s = sdp_sk(sk);
 
 	sdp_dump_remove(s);
+	/* Whoever gets the port next finds nothing alive that was sent to us. */
+	if (s->opened)
+		sdp_endpoint_shutdown(&s->ep);
+	sdp_session_del_owner(sk);
 	if (s->opened)
 		sdp_endpoint_release(&s->ep);
-	sdp_session_del_owner(s);
 	sdp_nonces_destroy(&s->nonces);
 	sock_prot_inuse_add(sock_net(sk), sk->sk_prot, -1);
 }

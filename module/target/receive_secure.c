@@ -24,7 +24,7 @@ static struct sdp_session *session_of(const struct sdp_packet *packet, u32 id)
 					       sk->sk_bound_dev_if) : 0;
 	scope = ipv6_addr_type(&packet->who.addr) & IPV6_ADDR_LINKLOCAL ?
 		packet->to.ifindex : 0;
-	sdp_session_key_init(&key, sock_net(sk), bound, scope,
+	sdp_session_key_init(&key, sk, sock_net(sk), bound, scope,
 			     &packet->who.addr, packet->who.pport,
 			     packet->who.port);
 	return sdp_session_find_id(&key, id);

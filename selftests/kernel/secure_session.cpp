@@ -2,6 +2,7 @@
 // Sessions by the socket API: policies, installing, removing, replacing, what is
 // told of them, and what never is.
 #include <algorithm>
+#include <atomic>
 #include <poll.h>
 
 #include "lib/proc.hpp"
@@ -408,6 +409,41 @@ TEST(closing_removes)
 	talk.client.close();
 	EVENTUALLY(proc::lines(hosts->a.ns, "sessions").empty());
 	EQ(proc::lines(hosts->b.ns, "sessions").size(), 1);
+}
+
+TEST_LIMIT(port_without_its_sessions, 180)
+{
+	// While the sessions of a closed socket are being removed, which readers of
+	// the list delay, somebody else waits for its port: to be nobody's peer.
+	PlainSocket many(hosts->b.ns, AF_INET);
+	for (uint16_t i = 1; i <= 300; i++)
+		OK(session::add(many.fd(),
+				session::make(SDP_ROLE_SERVER, hosts->a.at(net::Family::v4, i),
+					      SDP_CIPHER_AES_128_GCM, session::nonce(many.fd()),
+					      session::Nonce{})));
+	std::atomic<bool> stop = false;
+	test::Thread reader([&] {
+		while (!stop)
+			proc::lines(hosts->b.ns, "sessions");
+	});
+	int taken = 0;
+	for (int i = 0; i < 20; i++) {
+		PlainTalk talk;
+		make_secure(talk);
+		PlainSocket next(hosts->b.ns, AF_INET);
+		OK(set_policy(next.fd(), SDP_POLICY_SECURE));
+		net::Address peer = client_at(talk);
+		test::Thread taker([&] {
+			while (net::bind_to(next.fd(), net::Address::any(AF_INET, server_port)) < 0)
+				EQ(errno, EADDRINUSE);
+			taken += next.send(&peer, pattern(1), nullptr) >= 0 || errno != ENOKEY;
+		});
+		talk.server.close();
+		taker.join();
+	}
+	stop = true;
+	reader.join();
+	EQ(taken, 0);
 }
 
 TEST(restarted_client)

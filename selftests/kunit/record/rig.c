@@ -44,7 +44,8 @@ static void hold_end(struct kunit *test, struct record_rig *rig, int who)
 {
 	struct sdp_session_key key;
 
-	sdp_session_key_init(&key, &init_net, 0, 0, &rig->addr[!who],
+	sdp_session_key_init(&key, rig->owner[who].token, &init_net, 0, 0,
+			     &rig->addr[!who],
 			     rig->owner[!who].port, rig->owner[who].port);
 	rcu_read_lock();
 	rig->end[who] = sdp_session_find(&key);

@@ -256,6 +256,43 @@ static void found_by(struct kunit *test)
 	record_rig_close(test, &rig);
 }
 
+/* Who has the port now has not the sessions of who had it before. */
+static void of_another_socket(struct kunit *test)
+{
+	struct sdp_session_add add;
+	struct sdp_session_key key;
+	struct sdp_session *theirs;
+	struct record_rig rig, next;
+	u32 id;
+
+	record_rig_open(test, &rig, SDP_CIPHER_AES_128_GCM, 0);
+	id = sdp_session_id(rig.end[CLIENT]);
+	record_rig_sockets(test, &next);
+	sdp_session_key_init(&key, next.owner[CLIENT].token, &init_net, 0, 0,
+			     &rig.addr[SERVER], 99, 40000);
+	rcu_read_lock();
+	KUNIT_EXPECT_NULL(test, sdp_session_find(&key));
+	KUNIT_EXPECT_NULL(test, sdp_session_find_id(&key, id));
+	rcu_read_unlock();
+
+	record_rig_add(&next, CLIENT, SDP_CIPHER_AES_128_GCM, 0, &add);
+	KUNIT_ASSERT_EQ(test, 0, sdp_nonces_get(&next.nonces[CLIENT],
+						add.own_nonce));
+	KUNIT_ASSERT_EQ(test, 0, sdp_session_add(&next.owner[CLIENT], &add,
+						 NULL));
+	rcu_read_lock();
+	theirs = sdp_session_find(&key);
+	rcu_read_unlock();
+	KUNIT_EXPECT_NOT_NULL(test, theirs);
+	KUNIT_EXPECT_PTR_NE(test, theirs, rig.end[CLIENT]);
+	KUNIT_EXPECT_FALSE(test, sdp_session_dead(rig.end[CLIENT]));
+	record_rig_close(test, &rig);
+	rcu_read_lock();
+	KUNIT_EXPECT_PTR_EQ(test, theirs, sdp_session_find(&key));
+	rcu_read_unlock();
+	record_rig_close(test, &next);
+}
+
 /* The first authenticated packet pins the local address. */
 static void local_address(struct kunit *test)
 {
@@ -332,6 +369,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(removed_mid_message),
 	KUNIT_CASE(wipe_all),
 	KUNIT_CASE(found_by),
+	KUNIT_CASE(of_another_socket),
 	KUNIT_CASE(local_address),
 	KUNIT_CASE(raw_keys),
 	{}
