@@ -89,15 +89,19 @@ static u64 message_blocks(u32 sealed, u32 records)
 static int begin_in_epoch(struct sdp_epoch *epoch, struct sdp_tx *tx,
 			  const struct sdp_seal *seal)
 {
+	u64 blocks = message_blocks(tx->sealed, seal->records);
 	int err;
 
 	if (sdp_session_dead(epoch->session))
 		return -ECONNRESET;
-	err = sdp_epoch_charge(epoch, message_blocks(tx->sealed,
-						     seal->records));
+	err = sdp_epoch_charge(epoch, blocks);
 	if (err)
 		return err;
-	return take_number(epoch, &tx->msgno);
+	err = take_number(epoch, &tx->msgno);
+	/* Nothing will be sealed; whoever waits tries again and again. */
+	if (err)
+		atomic64_sub(blocks, &epoch->tx->blocks);
+	return err;
 }
 
 static void freeze_head(struct sdp_seal *seal,

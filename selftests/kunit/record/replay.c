@@ -234,6 +234,7 @@ static void sender_waits(struct kunit *test)
 	struct record_sealed first, other;
 	struct sdp_epoch *epoch;
 	struct record_rig rig;
+	s64 blocks;
 
 	record_rig_open(test, &rig, SDP_CIPHER_AES_128_GCM, 0);
 	epoch = rcu_dereference_protected(rig.end[CLIENT]->tx, true);
@@ -243,9 +244,12 @@ static void sender_waits(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, record_seal(test, rig.end[CLIENT], NULL,
 					     RPC_ID, 1, 0, &other));
 	sdp_tx_end(&other.tx);
+	blocks = atomic64_read(&epoch->tx->blocks);
 	KUNIT_EXPECT_EQ(test, -EAGAIN, record_seal(test, rig.end[CLIENT], NULL,
 						   RPC_ID, 1, 0, &other));
 	KUNIT_EXPECT_EQ(test, W, epoch->tx->next);
+	/* Asking costs nothing. */
+	KUNIT_EXPECT_EQ(test, blocks, atomic64_read(&epoch->tx->blocks));
 	atomic_set(&record_rig_window, 0);
 	sdp_tx_heard(&first.tx);
 	sdp_tx_heard(&first.tx);
