@@ -54,9 +54,11 @@ static bool retired(const struct sdp_epoch *epoch)
 
 int sdp_rx_check(struct sdp_epoch *epoch, u64 msgno)
 {
-	if (retired(epoch))
-		return -ESTALE;
-	return sdp_replay_query(&epoch->rx->replay, msgno);
+	int err = sdp_replay_query(&epoch->rx->replay, msgno);
+
+	if (!err && retired(epoch))
+		err = -ESTALE;
+	return err;
 }
 
 int sdp_rx_begin(struct sdp_rx *rx, struct sdp_epoch *epoch,
@@ -325,11 +327,10 @@ struct sdp_session *sdp_epoch_session(const struct sdp_epoch *epoch)
 bool sdp_rx_delivered(struct sdp_session *session, u8 epoch, u64 msgno)
 {
 	struct sdp_epoch *rx = sdp_epoch_receive(session, epoch);
-	int err;
 
-	/* Of an epoch that is gone nothing is known: it may have been. */
-	if (!rx)
-		return true;
-	err = sdp_rx_check(rx, msgno);
-	return err == -EALREADY || err == -ERANGE;
+	/*
+	 * Of an epoch that is gone nothing is known: it may have been. And who
+	 * asks about what cannot begin any more is not to start over.
+	 */
+	return !rx || sdp_rx_check(rx, msgno);
 }

@@ -190,7 +190,8 @@ bool sdp_rx_commit(struct sdp_rx *rx);
 void sdp_rx_end(struct sdp_rx *rx);
 
 /**
- * sdp_rx_delivered() - may a message have been delivered, or refused, before?
+ * sdp_rx_delivered() - may a message have been delivered before, or can it not
+ *	begin any more?
  * @session: it came under.
  * @epoch:   low 8 bits of its epoch.
  * @msgno:   its message number.

@@ -91,6 +91,16 @@ static void message_keeps_epoch(struct kunit *test)
 	record_rig_close(test, &rig);
 }
 
+static bool delivered(const struct record_rig *rig, u64 msgno)
+{
+	bool told;
+
+	rcu_read_lock();
+	told = sdp_rx_delivered(rig->end[SERVER], 0, msgno);
+	rcu_read_unlock();
+	return told;
+}
+
 /* The previous epoch: begins messages for 1 s, continues them up to 60 s. */
 static void previous_epoch(struct kunit *test)
 {
@@ -112,6 +122,11 @@ static void previous_epoch(struct kunit *test)
 
 	previous = rcu_dereference_protected(rig.end[SERVER]->rx_prev, true);
 	KUNIT_ASSERT_NOT_NULL(test, previous);
+	/* Message 2 has been delivered, and nobody may begin it again. */
+	KUNIT_EXPECT_EQ(test, 0, sdp_rx_check(previous, late.tx.msgno));
+	KUNIT_EXPECT_FALSE(test, delivered(&rig, late.tx.msgno));
+	KUNIT_EXPECT_EQ(test, -EALREADY, sdp_rx_check(previous, 2));
+	KUNIT_EXPECT_TRUE(test, delivered(&rig, 2));
 	previous->rx->retired = jiffies - SDP_EPOCH_GRACE - 1;
 	{
 		struct sdp_rx rx;
@@ -119,6 +134,10 @@ static void previous_epoch(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, -ESTALE, record_begin(&rig, SERVER,
 							    &late.hdr, &rx));
 	}
+	KUNIT_EXPECT_EQ(test, -ESTALE, sdp_rx_check(previous, late.tx.msgno));
+	KUNIT_EXPECT_TRUE(test, delivered(&rig, late.tx.msgno));
+	KUNIT_EXPECT_EQ(test, -EALREADY, sdp_rx_check(previous, 2));
+	KUNIT_EXPECT_TRUE(test, delivered(&rig, 2));
 	mod_delayed_work(sdp_record_wq, &rig.end[SERVER]->expire, 0);
 	flush_workqueue(sdp_record_wq);
 	{
