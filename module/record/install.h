@@ -21,7 +21,8 @@ struct sdp_session *sdp_session_alloc(const struct sdp_session_owner *owner,
  *	the same key.
  * @session: complete. On failure it stays the caller's.
  *
- * Context: process, may sleep. Return: 0, -ENOMEM, what transport_init says.
+ * Context: process, may sleep. Return: 0, -ENOMEM, what transport_init says,
+ * -EBUSY (sdp_session_refuse()).
  */
 int sdp_session_publish(struct sdp_session *session);
 

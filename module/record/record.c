@@ -21,10 +21,25 @@ static void wipe(void)
 	sdp_session_wipe_all();
 }
 
+/*
+ * Tasks still run for a while after the keys are gone, and would make others.
+ * An image may be woken up more than once, so that nonces given meanwhile are
+ * those of a copy.
+ */
 static int pm_event(struct notifier_block *nb, unsigned long action, void *data)
 {
-	if (action == PM_HIBERNATION_PREPARE || action == PM_SUSPEND_PREPARE)
+	switch (action) {
+	case PM_HIBERNATION_PREPARE:
+	case PM_SUSPEND_PREPARE:
+		sdp_session_refuse(true);
 		wipe();
+		break;
+	case PM_POST_HIBERNATION:
+	case PM_POST_SUSPEND:
+		sdp_nonces_invalidate();
+		sdp_session_refuse(false);
+		break;
+	}
 	return 0;
 }
 

@@ -37,6 +37,9 @@ static struct rhashtable table;
 static DEFINE_MUTEX(sessions_mutex);
 static DEFINE_HASHTABLE(owners, 10);
 
+/* No session gets into the table; under sessions_mutex. */
+static bool refusing;
+
 /* Sessions of each user, by uid in the initial user namespace. */
 static DEFINE_MUTEX(users_mutex);
 static DEFINE_XARRAY(users);
@@ -215,18 +218,15 @@ static void bury(struct hlist_head *list)
 	}
 }
 
-int sdp_session_publish(struct sdp_session *session)
+/* Put @session into the table; one that it replaces goes to @list. */
+static int insert(struct sdp_session *session, struct hlist_head *list)
 {
-	HLIST_HEAD(list);
 	struct sdp_session *old;
 	int err;
 
-	if (sdp_record_ops->transport_init) {
-		err = sdp_record_ops->transport_init(session);
-		if (err)
-			return err;
-	}
-	mutex_lock(&sessions_mutex);
+	lockdep_assert_held(&sessions_mutex);
+	if (refusing)
+		return -EBUSY;
 	rcu_read_lock();
 	old = sdp_session_find(&session->key);
 	rcu_read_unlock();
@@ -235,7 +235,7 @@ int sdp_session_publish(struct sdp_session *session)
 		err = rhashtable_replace_fast(&table, &old->node,
 					      &session->node, table_params);
 		if (!err)
-			mark_removed(old, &list);
+			mark_removed(old, list);
 	} else {
 		err = rhashtable_insert_fast(&table, &session->node,
 					     table_params);
@@ -243,6 +243,21 @@ int sdp_session_publish(struct sdp_session *session)
 	if (!err)
 		hash_add(owners, &session->owner_node,
 			 (unsigned long)session->key.owner);
+	return err;
+}
+
+int sdp_session_publish(struct sdp_session *session)
+{
+	HLIST_HEAD(list);
+	int err;
+
+	if (sdp_record_ops->transport_init) {
+		err = sdp_record_ops->transport_init(session);
+		if (err)
+			return err;
+	}
+	mutex_lock(&sessions_mutex);
+	err = insert(session, &list);
 	mutex_unlock(&sessions_mutex);
 	bury(&list);
 	if (err)
@@ -326,6 +341,13 @@ void sdp_session_wipe_all(void)
 	}
 	mutex_unlock(&sessions_mutex);
 	bury(&list);
+}
+
+void sdp_session_refuse(bool refuse)
+{
+	mutex_lock(&sessions_mutex);
+	refusing = refuse;
+	mutex_unlock(&sessions_mutex);
 }
 
 int sdp_session_rekey(const struct sdp_session_owner *owner,

@@ -165,7 +165,8 @@ void sdp_record_exit(void);
  *
  * Context: process, may sleep. Return: 0; -EINVAL (a field; an own nonce that
  * this socket never gave), -EEXIST (that nonce is spent), -EAFNOSUPPORT,
- * -ENOBUFS (@owner->max_user), -ENOMEM, -ENOENT (no such cipher here).
+ * -ENOBUFS (@owner->max_user), -ENOMEM, -ENOENT (no such cipher here), -EBUSY
+ * (sdp_session_refuse()).
  */
 int sdp_session_add(const struct sdp_session_owner *owner,
 		    struct sdp_session_add *add, u32 *id);
@@ -207,6 +208,14 @@ void sdp_session_del_owner(const void *token);
  * Context: process, may sleep.
  */
 void sdp_session_wipe_all(void);
+
+/**
+ * sdp_session_refuse() - whether to install no sessions for now.
+ * @refuse: those that have begun to be installed are refused, too.
+ *
+ * Context: process, may sleep.
+ */
+void sdp_session_refuse(bool refuse);
 
 /**
  * sdp_session_rekey() - SDP_SESSION_REKEY: next epoch for sending.

@@ -13,6 +13,7 @@ static const struct {
 	{ EADDRNOTAVAIL, "not an address of this host" },
 	{ EAFNOSUPPORT, "not an address of the socket's family" },
 	{ EBADMSG, "a message did not verify" },
+	{ EBUSY, "not now: the machine goes to sleep, or the peer lacks the last keys" },
 	{ ECONNRESET, "the peer or a session ended the RPC: it may have been executed" },
 	{ EDESTADDRREQ, "no destination" },
 	{ EEXIST, "these keys or this nonce have been used" },

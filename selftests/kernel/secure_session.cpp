@@ -3,6 +3,8 @@
 // told of them, and what never is.
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <fstream>
 #include <poll.h>
 
 #include "lib/proc.hpp"
@@ -475,6 +477,47 @@ TEST(pinned_local_address)
 	sockaddr_in6 own = to.in6();
 	EQ(memcmp(&info.local.sin6_addr, &own.sin6_addr, 16), 0);
 	hosts->b.ns.sh("ip addr del 10.0.0.22/24 dev eth0");
+}
+
+TEST(suspend_wipes)
+{
+	// As far as freezing all tasks, which then wait for 5 s.
+	std::ofstream level("/sys/power/pm_test");
+	if (!(level << "freezer" << std::flush))
+		throw test::Skip("this kernel cannot test suspending");
+	PlainTalk talk;
+	make_secure(talk);
+	echo(talk);
+	// Somebody makes new ones meanwhile, and notices that time has passed.
+	PlainSocket other(hosts->b.ns, AF_INET);
+	std::atomic<uint16_t> at = 0;
+	std::atomic<bool> stop = false;
+	test::Thread maker([&] {
+		auto last = std::chrono::steady_clock::now();
+		for (auto now = last; !stop && now - last < std::chrono::seconds(3);
+		     now = std::chrono::steady_clock::now()) {
+			last = now;
+			if (++at > 1000)
+				usleep(1000);
+			else
+				session::add(other.fd(),
+					     session::make(SDP_ROLE_SERVER,
+							   hosts->a.at(net::Family::v4, at),
+							   SDP_CIPHER_AES_128_GCM,
+							   session::nonce(other.fd()),
+							   session::Nonce{}));
+		}
+	});
+	EVENTUALLY(at >= 200);
+	bool slept = static_cast<bool>(std::ofstream("/sys/power/state") << "freeze" << std::flush);
+	stop = true;
+	maker.join();
+	level << "none" << std::flush;
+	CHECK(slept);
+	EQ(proc::lines(hosts->a.ns, "sessions").size(), 0);
+	EQ(proc::lines(hosts->b.ns, "sessions").size(), 0);
+	make_secure(talk);
+	echo(talk);
 }
 
 TEST(sysctl_policies)

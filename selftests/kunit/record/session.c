@@ -230,6 +230,27 @@ static void wipe_all(struct kunit *test)
 	record_rig_close(test, &rig);
 }
 
+/* Between the wipe before a suspend and its end. */
+static void refused(struct kunit *test)
+{
+	struct sdp_session_add add, again;
+	struct record_rig rig;
+
+	record_rig_sockets(test, &rig);
+	record_rig_add(&rig, CLIENT, SDP_CIPHER_AES_128_GCM, 0, &add);
+	KUNIT_ASSERT_EQ(test, 0, sdp_nonces_get(&rig.nonces[CLIENT],
+						add.own_nonce));
+	again = add;
+	sdp_session_refuse(true);
+	KUNIT_EXPECT_EQ(test, -EBUSY, sdp_session_add(&rig.owner[CLIENT], &add,
+						      NULL));
+	KUNIT_EXPECT_NULL(test, memchr_inv(&add, 0, sizeof(add)));
+	sdp_session_refuse(false);
+	KUNIT_EXPECT_EQ(test, 0, sdp_session_add(&rig.owner[CLIENT], &again,
+						 NULL));
+	record_rig_close(test, &rig);
+}
+
 static void found_by(struct kunit *test)
 {
 	struct sdp_session_key key;
@@ -368,6 +389,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(replaced),
 	KUNIT_CASE(removed_mid_message),
 	KUNIT_CASE(wipe_all),
+	KUNIT_CASE(refused),
 	KUNIT_CASE(found_by),
 	KUNIT_CASE(of_another_socket),
 	KUNIT_CASE(local_address),
