@@ -204,6 +204,9 @@ int sdp_tx_authenticate(struct sdp_tx *tx, struct scatterlist *sg,
  * sdp_tx_heard() - an authenticated packet shows that the peer has some of it.
  * @tx: the message. Any number of times.
  *
+ * Not what was sent without having a packet of it, such as a question why there
+ * is none: the receiver may be in the epoch before.
+ *
  * Context: any.
  */
 void sdp_tx_heard(struct sdp_tx *tx);

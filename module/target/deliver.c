@@ -12,6 +12,7 @@
 #include "../record/open.h"
 #include "exec.h"
 #include "memory.h"
+#include "receive.h"
 #include "transmit.h"
 
 /* A record that fails so often in a row, in authenticated form, is final. */
@@ -341,10 +342,12 @@ static void receive_acks(struct sdp_rpc *rpc, const struct sdp_message_head *hea
 		acked = sdp_rpc_find_lock(&who);
 		if (!acked)
 			continue;
-		if (acked->session == rpc->session)
-			sdp_exec_ack(run, acked);
-		else
+		if (acked->session != rpc->session) {
 			sdp_rpc_unlock(acked);
+			continue;
+		}
+		sdp_receive_heard(acked);
+		sdp_exec_ack(run, acked);
 	}
 	rcu_read_unlock();
 	sdp_run_finish(run);

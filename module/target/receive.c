@@ -358,10 +358,13 @@ void sdp_receive_acks(struct sdp_run *run, const struct sdp_packet *packet,
 		if (!rpc)
 			continue;
 		/* What a packet acknowledges belongs to its own session. */
-		if (rpc->session == packet->to.session)
-			sdp_exec_ack(run, rpc);
-		else
+		if (rpc->session != packet->to.session) {
 			sdp_rpc_unlock(rpc);
+			continue;
+		}
+		if (rpc->session)
+			sdp_receive_heard(rpc);
+		sdp_exec_ack(run, rpc);
 	}
 }
 

@@ -61,6 +61,12 @@ struct sdp_rpc *sdp_receive_find(const struct sdp_packet *packet);
 void sdp_receive_acks(struct sdp_run *run, const struct sdp_packet *packet,
 		      const struct sdp_ack *acks, u32 count);
 
+/**
+ * sdp_receive_heard() - the peer has shown that it has part of what an RPC sends.
+ * @rpc: secure, locked.
+ */
+void sdp_receive_heard(struct sdp_rpc *rpc);
+
 /** sdp_receive_secure() - a packet with SDP_TYPE_SECURE. */
 enum sdp_drop sdp_receive_secure(struct sdp_packet *packet);
 

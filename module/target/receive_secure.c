@@ -119,6 +119,13 @@ static u32 place_of(const struct sdp_packet *packet,
 	return sequence;
 }
 
+void sdp_receive_heard(struct sdp_rpc *rpc)
+{
+	/* What has not been sent cannot have been heard, whoever says so. */
+	if (rpc->tx.ready)
+		sdp_tx_heard(&rpc->seal);
+}
+
 /* A new RPC for a verified packet of a request. */
 static enum sdp_drop make_rpc(struct sdp_run *run, struct sdp_packet *packet,
 			      struct sdp_epoch *epoch,
@@ -175,7 +182,7 @@ static enum sdp_drop run_data(struct sdp_run *run, struct sdp_packet *packet,
 	if (drop)
 		return drop;
 	if (!sdp_rpc_is_server(rpc))
-		sdp_tx_heard(&rpc->seal);
+		sdp_receive_heard(rpc);
 	if (fresh)
 		verdict = sdp_exec_request_secure(run, rpc);
 	else
@@ -281,6 +288,35 @@ static bool same_request(const struct sdp_rpc *rpc,
 	       control->request_epoch == ours.request_epoch;
 }
 
+/*
+ * Does a control packet show that its sender has part of what this RPC sends?
+ * An RPC at the server shows that for its request; but a client asks for a
+ * response before there is one.
+ */
+static bool shows_heard(const struct sdp_rpc *rpc,
+			const struct sdp_packet *packet,
+			const struct sdp_control *control)
+{
+	bool server = sdp_rpc_is_server(rpc);
+
+	switch (packet->hdr->type & ~SDP_TYPE_SECURE) {
+	case SDP_TYPE_GRANT:
+		return server || control->request_msgno != SDP_MSGNO_NONE;
+	case SDP_TYPE_RESEND:
+		if (!server)
+			return control->request_msgno != SDP_MSGNO_NONE;
+		return ((const struct sdp_resend_hdr *)packet->hdr)->length !=
+		       cpu_to_be32(PROG_LENGTH_ALL);
+	case SDP_TYPE_BUSY:
+	case SDP_TYPE_NEED_ACK:
+		return !server && control->request_msgno != SDP_MSGNO_NONE;
+	case SDP_TYPE_ACK:
+		return server;
+	default:
+		return false;
+	}
+}
+
 static enum sdp_drop receive_control(struct sdp_packet *packet)
 {
 	u32 length = packet->skb->len;
@@ -316,8 +352,8 @@ static enum sdp_drop receive_control(struct sdp_packet *packet)
 		goto finish;
 	}
 	if (rpc) {
-		if (rpc->seal.epoch)
-			sdp_tx_heard(&rpc->seal);
+		if (shows_heard(rpc, packet, &control))
+			sdp_receive_heard(rpc);
 	} else if (packet->who.id & 1 && control.request_msgno != SDP_MSGNO_NONE) {
 		run->ev.before = sdp_rx_delivered(session, control.request_epoch,
 						  control.request_msgno);

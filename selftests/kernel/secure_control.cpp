@@ -224,6 +224,62 @@ TEST(asked_for_an_rpc_that_is_over)
 	EQ(answer.flags, 0);
 }
 
+TEST(sign_of_a_response)
+{
+	// What a client says before it has the response says nothing of it, also
+	// when it arrives later: the sender stays in the epoch.
+	Serving on;
+	auto rekey = [&] { return session::rekey(on.server.fd(), peer_at(5000)); };
+	secure::Message request = secure::request(0, 100, pattern(10));
+	on.peer.send_message(request);
+	on.server.reply(on.deliver(request), pattern(5));
+	on.peer.expect(secure::data_type);
+	on.peer.send(on.peer.control(packet::busy, 100, {}));
+	secure::Trailer trailer;
+	trailer.request_number = 0;
+	on.peer.send(
+		on.peer.control(packet::resend, 100, resend_body(0, packet::everything), trailer));
+	on.peer.expect(secure::data_type);
+	FAILS(rekey(), EBUSY);
+	on.peer.send(on.peer.control(packet::resend, 100, resend_body(0, 5), trailer));
+	EVENTUALLY(rekey() == 0);
+	on.peer.acknowledge(100);
+}
+
+TEST(sign_of_a_response_inside)
+{
+	// Its acknowledgement, sealed in the next request.
+	Serving on;
+	secure::Message first = secure::request(0, 100, pattern(10));
+	on.peer.send_message(first);
+	on.server.reply(on.deliver(first), pattern(5));
+	on.peer.receive();
+	secure::Message second = secure::request(1, 102, pattern(20));
+	second.acks = {100};
+	on.peer.send_message(second);
+	on.server.reply(on.deliver(second), pattern(6));
+	OK(session::rekey(on.server.fd(), peer_at(5000)));
+	on.peer.acknowledge(102);
+}
+
+TEST(sign_of_a_request)
+{
+	// The answer to a question: the server may have nothing of it.
+	ask_again_after("20000");
+	Calling on;
+	auto rekey = [&] { return session::rekey(on.client.fd(), peer_at(99)); };
+	secure::Message request = on.call();
+	secure::Trailer trailer;
+	trailer.request_number = request.number;
+	on.peer.expect(secure_resend);
+	on.peer.send(on.peer.control(packet::rpc_unknown, request.rpc_id | 1, {}, trailer));
+	on.peer.expect(secure::data_type, {secure_resend});
+	FAILS(rekey(), EBUSY);
+	on.peer.send(on.peer.control(packet::busy, request.rpc_id | 1, {}, trailer));
+	EVENTUALLY(rekey() == 0);
+	OK(on.client.abort(0, 1, 0));
+}
+
 TEST(need_ack_of_an_unopened_response)
 {
 	// Complete, but nobody has read it: it has not verified, so it is not
