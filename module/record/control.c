@@ -156,7 +156,7 @@ struct sdp_epoch *sdp_control_open(struct sdp_session *session,
 		return ERR_PTR(err);
 	if (!sdp_counters_take(&epoch->rx->counters, counter))
 		return ERR_PTR(-EALREADY);
-	sdp_epoch_heard(epoch, local);
+	sdp_epoch_heard(epoch);
 	err = decode(pkt, trailer, control);
 	return err ? ERR_PTR(err) : epoch;
 }

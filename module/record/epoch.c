@@ -267,25 +267,11 @@ static void receive_next(struct sdp_session *session, struct sdp_epoch *epoch)
 			  epoch->number);
 }
 
-static void pin_local(struct sdp_session *session, const struct in6_addr *local)
-{
-	spin_lock_bh(&session->lock);
-	if (!session->local_pinned) {
-		session->local = *local;
-		/* Readers take @local without the lock once they see this. */
-		smp_store_release(&session->local_pinned, true);
-	}
-	spin_unlock_bh(&session->lock);
-}
-
-void sdp_epoch_heard(struct sdp_epoch *epoch, const struct in6_addr *local)
+void sdp_epoch_heard(struct sdp_epoch *epoch)
 {
 	struct sdp_session *session = epoch->session;
 
 	WRITE_ONCE(session->heard, ktime_get_coarse_ns());
-	/* Pairs with pin_local(). */
-	if (unlikely(!smp_load_acquire(&session->local_pinned)))
-		pin_local(session, local);
 	if (unlikely(rcu_access_pointer(session->rx_next) == epoch))
 		receive_next(session, epoch);
 }
@@ -293,7 +279,7 @@ void sdp_epoch_heard(struct sdp_epoch *epoch, const struct in6_addr *local)
 bool sdp_epoch_local_ok(const struct sdp_session *session,
 			const struct in6_addr *local)
 {
-	/* Pairs with pin_local(). */
+	/* Pairs with sdp_session_pin(). */
 	return !smp_load_acquire(&session->local_pinned) ||
 	       ipv6_addr_equal(&session->local, local);
 }

@@ -218,9 +218,8 @@ struct sdp_epoch *sdp_epoch_receive(struct sdp_session *session, u8 wire);
 /**
  * sdp_epoch_heard() - a tag has verified under this receiving epoch.
  * @epoch: moves the session on if it is the next one.
- * @local: address that the packet came to.
  */
-void sdp_epoch_heard(struct sdp_epoch *epoch, const struct in6_addr *local);
+void sdp_epoch_heard(struct sdp_epoch *epoch);
 
 /** sdp_epoch_local_ok() - is this the session's local address, or is any? */
 bool sdp_epoch_local_ok(const struct sdp_session *session,

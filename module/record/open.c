@@ -37,7 +37,7 @@ struct sdp_epoch *sdp_open_header(struct sdp_session *session,
 		return ERR_PTR(-EKEYEXPIRED);
 	if (sdp_tag_compute(&epoch->hdr, hdr) != get_unaligned_le64(hdr->tag))
 		return ERR_PTR(-EBADMSG);
-	sdp_epoch_heard(epoch, local);
+	sdp_epoch_heard(epoch);
 	if (check_fields(session, hdr, msgno))
 		return ERR_PTR(-EPROTO);
 	sdp_replay_advance(&epoch->rx->replay, msgno);

@@ -41,9 +41,9 @@ struct sdp_rx {
  * @hdr:     in the packet, which is long enough for it.
  * @local:   address that the packet was sent to; IPv4 as v4-mapped.
  *
- * On success the session has heard from its peer: its local address is pinned,
- * the receive epoch moves if the tag is of the next one, the window's top
- * moves. Nothing has changed otherwise.
+ * On success the session has heard from its peer: the receive epoch moves if
+ * the tag is of the next one, the window's top moves. Nothing has changed
+ * otherwise.
  *
  * Context: softirq or process with bottom halves off, RCU read lock. Return:
  * the epoch, valid under RCU, or ERR_PTR: -EBADMSG (tag), -ENOKEY (no such

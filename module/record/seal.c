@@ -291,13 +291,14 @@ static void settle_once(struct sdp_tx *tx)
 		sdp_record_ops->window(session);
 }
 
-void sdp_tx_heard(struct sdp_tx *tx)
+bool sdp_tx_heard(struct sdp_tx *tx)
 {
 	if (!tx->epoch || test_bit(0, &tx->heard))
-		return;
+		return false;
 	if (unlikely(!READ_ONCE(tx->epoch->tx->confirmed)))
 		WRITE_ONCE(tx->epoch->tx->confirmed, true);
 	settle_once(tx);
+	return true;
 }
 
 void sdp_tx_end(struct sdp_tx *tx)

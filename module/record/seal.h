@@ -207,9 +207,9 @@ int sdp_tx_authenticate(struct sdp_tx *tx, struct scatterlist *sg,
  * Not what was sent without having a packet of it, such as a question why there
  * is none: the receiver may be in the epoch before.
  *
- * Context: any.
+ * Context: any. Return: whether that was news.
  */
-void sdp_tx_heard(struct sdp_tx *tx);
+bool sdp_tx_heard(struct sdp_tx *tx);
 
 /**
  * sdp_tx_end() - the message is not needed any more, or failed.

@@ -122,11 +122,24 @@ sdp_session_key_of(const struct sdp_session *session)
 void sdp_session_local(const struct sdp_session *session,
 		       struct in6_addr *local)
 {
-	/* Pairs with pin_local(). */
+	/* Pairs with sdp_session_pin(). */
 	if (smp_load_acquire(&session->local_pinned))
 		*local = session->local;
 	else
 		*local = in6addr_any;
+}
+
+void sdp_session_pin(struct sdp_session *session, const struct in6_addr *local)
+{
+	if (likely(READ_ONCE(session->local_pinned)))
+		return;
+	spin_lock_bh(&session->lock);
+	if (!session->local_pinned) {
+		session->local = *local;
+		/* Readers take @local without the lock once they see this. */
+		smp_store_release(&session->local_pinned, true);
+	}
+	spin_unlock_bh(&session->lock);
 }
 
 void *sdp_session_transport(struct sdp_session *session)

@@ -291,6 +291,17 @@ sdp_session_key_of(const struct sdp_session *session);
 void sdp_session_local(const struct sdp_session *session,
 		       struct in6_addr *local);
 
+/**
+ * sdp_session_pin() - take packets to one local address alone from now on,
+ *	unless that has been settled.
+ * @session: the session.
+ * @local:   where the peer is known to have heard us from. No tag covers where
+ *           a packet was sent to, so that nothing follows from that.
+ *
+ * Context: any.
+ */
+void sdp_session_pin(struct sdp_session *session, const struct in6_addr *local);
+
 /** sdp_session_transport() - the target's state in a session. */
 void *sdp_session_transport(struct sdp_session *session);
 

@@ -346,7 +346,7 @@ static void receive_acks(struct sdp_rpc *rpc, const struct sdp_message_head *hea
 			sdp_rpc_unlock(acked);
 			continue;
 		}
-		sdp_receive_heard(acked);
+		sdp_receive_heard(acked, NULL);
 		sdp_exec_ack(run, acked);
 	}
 	rcu_read_unlock();

@@ -363,7 +363,7 @@ void sdp_receive_acks(struct sdp_run *run, const struct sdp_packet *packet,
 			continue;
 		}
 		if (rpc->session)
-			sdp_receive_heard(rpc);
+			sdp_receive_heard(rpc, &packet->to.local);
 		sdp_exec_ack(run, rpc);
 	}
 }

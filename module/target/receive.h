@@ -64,8 +64,11 @@ void sdp_receive_acks(struct sdp_run *run, const struct sdp_packet *packet,
 /**
  * sdp_receive_heard() - the peer has shown that it has part of what an RPC sends.
  * @rpc: secure, locked.
+ * @at:  address that the sign came to; NULL: inside of a message.
+ *
+ * So it also has the address that the RPC sends from, which the session keeps.
  */
-void sdp_receive_heard(struct sdp_rpc *rpc);
+void sdp_receive_heard(struct sdp_rpc *rpc, const struct in6_addr *at);
 
 /** sdp_receive_secure() - a packet with SDP_TYPE_SECURE. */
 enum sdp_drop sdp_receive_secure(struct sdp_packet *packet);

@@ -119,11 +119,29 @@ static u32 place_of(const struct sdp_packet *packet,
 	return sequence;
 }
 
-void sdp_receive_heard(struct sdp_rpc *rpc)
+/*
+ * The peer's session has one address of ours, and it has heard what the RPC
+ * sent from this one. (A client's route may have changed in between.)
+ */
+static void pin_local(struct sdp_rpc *rpc, const struct in6_addr *at)
+{
+	const struct sdp_peer *peer = rpc->peer;
+	struct in6_addr local;
+
+	if (peer->v4)
+		ipv6_addr_set_v4mapped(READ_ONCE(peer->local.s6_addr32[3]),
+				       &local);
+	else
+		sdp_peer_local(peer, &local);
+	if (!at || ipv6_addr_equal(at, &local))
+		sdp_session_pin(rpc->session, &local);
+}
+
+void sdp_receive_heard(struct sdp_rpc *rpc, const struct in6_addr *at)
 {
 	/* What has not been sent cannot have been heard, whoever says so. */
-	if (rpc->tx.ready)
-		sdp_tx_heard(&rpc->seal);
+	if (rpc->tx.ready && sdp_tx_heard(&rpc->seal))
+		pin_local(rpc, at);
 }
 
 /* A new RPC for a verified packet of a request. */
@@ -182,7 +200,7 @@ static enum sdp_drop run_data(struct sdp_run *run, struct sdp_packet *packet,
 	if (drop)
 		return drop;
 	if (!sdp_rpc_is_server(rpc))
-		sdp_receive_heard(rpc);
+		sdp_receive_heard(rpc, &packet->to.local);
 	if (fresh)
 		verdict = sdp_exec_request_secure(run, rpc);
 	else
@@ -353,7 +371,7 @@ static enum sdp_drop receive_control(struct sdp_packet *packet)
 	}
 	if (rpc) {
 		if (shows_heard(rpc, packet, &control))
-			sdp_receive_heard(rpc);
+			sdp_receive_heard(rpc, &packet->to.local);
 	} else if (packet->who.id & 1 && control.request_msgno != SDP_MSGNO_NONE) {
 		run->ev.before = sdp_rx_delivered(session, control.request_epoch,
 						  control.request_msgno);

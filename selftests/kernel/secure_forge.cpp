@@ -149,6 +149,31 @@ TEST(odd_and_even_ids)
 	on.nothing_happened();
 }
 
+TEST(copied_to_another_address)
+{
+	// An injector is faster, and sends the first packet of a session elsewhere.
+	// That message may be lost; the session is not.
+	place->host.ns.sh("ip addr add 10.0.0.22/32 dev " + place->host.device);
+	net::Address elsewhere = net::Address::of("10.0.0.22", port);
+	Serving on;
+	auto copy = [&](const secure::Message &message) {
+		Bytes sealed = sdp_test::seal_message(on.peer.out(), message);
+		place->wire.send(packet::ip(
+			on.peer.self(), elsewhere,
+			on.peer.data(message, static_cast<uint32_t>(sealed.size()), 0, sealed)));
+	};
+	copy(secure::request(0, 100, pattern(10)));
+	EVENTUALLY(on.counters.moved("server_rpcs") == 1);
+	on.server.expect();
+	on.echo(1, 102);
+	// The acknowledgement of that has shown which one the client knows.
+	EVENTUALLY(session::info(on.server.fd(), on.peer.self()).local.sin6_addr.s6_addr[15] == 2);
+	copy(secure::request(2, 104, pattern(10)));
+	EVENTUALLY(on.counters.moved("drop_address") == 1);
+	on.echo(2, 104);
+	EQ(session::info(on.server.fd(), on.peer.self()).local.sin6_addr.s6_addr[15], 2);
+}
+
 TEST(junk_under_a_genuine_tag)
 {
 	// A thief of header tags, not of the key: the record does not open, and its

@@ -74,8 +74,8 @@
  * struct sdp_session_add - install a session.
  * @size:        sizeof(struct sdp_session_add).
  * @flags:       zero.
- * @local:       local address; the any-address: fixed by the first
- *               authenticated packet. Its port is the socket's, or zero.
+ * @local:       local address; the any-address: the one from which the
+ *               peer is first known to have heard this end. Its port is the socket's, or zero.
  * @peer:        address and port of the other end.
  * @role:        SDP_ROLE_*: the two ends differ. Who opened the handshake is
  *               the client; either end may send requests.

@@ -314,7 +314,10 @@ static void of_another_socket(struct kunit *test)
 	record_rig_close(test, &next);
 }
 
-/* The first authenticated packet pins the local address. */
+/*
+ * A good tag pins no local address: it says nothing of where the packet was sent
+ * to. What does pin it does so once.
+ */
 static void local_address(struct kunit *test)
 {
 	struct record_sealed sealed;
@@ -325,19 +328,24 @@ static void local_address(struct kunit *test)
 	record_rig_open(test, &rig, SDP_CIPHER_AES_128_GCM, 0);
 	KUNIT_ASSERT_EQ(test, 0, record_seal(test, rig.end[CLIENT], NULL,
 					     RPC_ID, 100, 0, &sealed));
-	sealed.hdr.tag[0] ^= 1;
-	KUNIT_EXPECT_EQ(test, -EBADMSG, record_begin(&rig, SERVER, &sealed.hdr,
-						     &rx));
-	sdp_session_local(rig.end[SERVER], &local);
-	KUNIT_EXPECT_TRUE(test, ipv6_addr_any(&local));
-	sealed.hdr.tag[0] ^= 1;
+	rig.addr[SERVER].s6_addr[15]++;
+	KUNIT_EXPECT_EQ(test, 0, record_begin(&rig, SERVER, &sealed.hdr, &rx));
+	sdp_rx_end(&rx);
+	rig.addr[SERVER].s6_addr[15]--;
 	KUNIT_EXPECT_EQ(test, 0, record_begin(&rig, SERVER, &sealed.hdr, &rx));
 	sdp_rx_end(&rx);
 	sdp_session_local(rig.end[SERVER], &local);
-	KUNIT_EXPECT_TRUE(test, ipv6_addr_equal(&local, &rig.addr[SERVER]));
+	KUNIT_EXPECT_TRUE(test, ipv6_addr_any(&local));
+
+	sdp_session_pin(rig.end[SERVER], &rig.addr[SERVER]);
+	KUNIT_EXPECT_EQ(test, 0, record_begin(&rig, SERVER, &sealed.hdr, &rx));
+	sdp_rx_end(&rx);
 	rig.addr[SERVER].s6_addr[15]++;
 	KUNIT_EXPECT_EQ(test, -EADDRNOTAVAIL,
 			record_begin(&rig, SERVER, &sealed.hdr, &rx));
+	sdp_session_pin(rig.end[SERVER], &rig.addr[SERVER]);
+	sdp_session_local(rig.end[SERVER], &local);
+	KUNIT_EXPECT_FALSE(test, ipv6_addr_equal(&local, &rig.addr[SERVER]));
 	sdp_tx_end(&sealed.tx);
 	record_rig_close(test, &rig);
 }
