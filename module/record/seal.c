@@ -147,7 +147,8 @@ int sdp_seal_begin(struct sdp_session *session, struct sdp_tx *tx,
 		return err;
 	}
 	tx->heard = 0;
-	tx->epoch = epoch;
+	/* Packets may be looked at against it: pairs with sdp_tx_heard(). */
+	smp_store_release(&tx->epoch, epoch);
 	freeze_head(seal, head, request);
 	return 0;
 }
@@ -293,10 +294,12 @@ static void settle_once(struct sdp_tx *tx)
 
 bool sdp_tx_heard(struct sdp_tx *tx)
 {
-	if (!tx->epoch || test_bit(0, &tx->heard))
+	struct sdp_epoch *epoch = smp_load_acquire(&tx->epoch);
+
+	if (!epoch || test_bit(0, &tx->heard))
 		return false;
-	if (unlikely(!READ_ONCE(tx->epoch->tx->confirmed)))
-		WRITE_ONCE(tx->epoch->tx->confirmed, true);
+	if (unlikely(!READ_ONCE(epoch->tx->confirmed)))
+		WRITE_ONCE(epoch->tx->confirmed, true);
 	settle_once(tx);
 	return true;
 }

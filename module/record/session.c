@@ -35,6 +35,9 @@ static struct rhashtable table;
 
 /* Protects adding, removing, @owners and the owner_node of sessions. */
 static DEFINE_MUTEX(sessions_mutex);
+
+/* Held while all sessions are removed; outside of sessions_mutex. */
+static DEFINE_MUTEX(wipe_mutex);
 static DEFINE_HASHTABLE(owners, 10);
 
 /* No session gets into the table; under sessions_mutex. */
@@ -339,6 +342,9 @@ void sdp_session_del_owner(const void *token)
 	}
 	mutex_unlock(&sessions_mutex);
 	bury(&list);
+	/* Some of them may be buried there, who still look for the socket. */
+	mutex_lock(&wipe_mutex);
+	mutex_unlock(&wipe_mutex);
 }
 
 void sdp_session_wipe_all(void)
@@ -348,12 +354,14 @@ void sdp_session_wipe_all(void)
 	HLIST_HEAD(list);
 	int bucket;
 
+	mutex_lock(&wipe_mutex);
 	mutex_lock(&sessions_mutex);
 	hash_for_each_safe(owners, bucket, next, session, owner_node) {
 		unlink_session(session, &list);
 	}
 	mutex_unlock(&sessions_mutex);
 	bury(&list);
+	mutex_unlock(&wipe_mutex);
 }
 
 void sdp_session_refuse(bool refuse)

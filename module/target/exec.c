@@ -15,6 +15,9 @@
 /* RPCs that one event lets go on when there is memory again. */
 #define UNPARK_MOST 16
 
+/* Turns at the end of one run; others come later, in process context. */
+#define TURNS_MOST 64
+
 struct raised {
 	u32 count;
 	struct {
@@ -572,28 +575,29 @@ static noinline void take_turn(struct sdp_run *run, struct sdp_rpc *rpc, u32 ran
 	sdp_rpc_put(rpc);
 }
 
+/* One turn may bring on another, and so on. */
 static void take_turns(struct sdp_run *run)
 {
-	while (run->turns) {
+	u32 taken;
+
+	for (taken = 0; run->turns; taken++) {
 		struct sdp_turn turn = run->turn[--run->turns];
 
-		take_turn(run, turn.rpc, turn.rank);
+		if (likely(taken < TURNS_MOST)) {
+			take_turn(run, turn.rpc, turn.rank);
+		} else {
+			sdp_rpc_put(turn.rpc);
+			run->missed = true;
+		}
 	}
 }
 
 void sdp_run_leave(struct sdp_run *run)
 {
-	u32 rank;
-
 	if (unlikely(run->turns))
 		take_turns(run);
-	if (unlikely(run->missed)) {
-		/* More turns than places: whoever holds a place has one now. */
-		run->missed = false;
-		for (rank = 0; rank < PROG_RANKS; rank++)
-			kick_rank(run, rank);
-		take_turns(run);
-	}
+	if (unlikely(run->missed))
+		schedule_work(&run->sn->kick);
 	run->busy = false;
 }
 
@@ -603,6 +607,17 @@ void sdp_run_finish(struct sdp_run *run)
 	__acquire(RCU);
 	rcu_read_unlock();
 	local_bh_enable();
+}
+
+void sdp_exec_kick(struct work_struct *work)
+{
+	struct sdp_net *sn = container_of(work, struct sdp_net, kick);
+	struct sdp_run *run = sdp_run_begin(sn);
+	u32 rank;
+
+	for (rank = 0; rank < PROG_RANKS; rank++)
+		kick_rank(run, rank);
+	sdp_run_finish(run);
 }
 
 /* An RPC in a wheel has not ended: the table still holds it. */

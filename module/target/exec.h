@@ -37,7 +37,7 @@ struct sdp_turn {
  * @laters:  entries of @later.
  * @turn:    turns due at the end of the run.
  * @turns:   entries of @turn.
- * @missed:  a turn found no entry.
+ * @missed:  a turn found no entry, or no time: all winners get one later.
  * @skb:     packet of the event; NULL once it is kept.
  * @payload: where its payload begins, from skb->data.
  * @wake:    the RPC's socket has something for a receiver.
@@ -113,6 +113,9 @@ int sdp_exec_stray(struct sdp_run *run, struct sdp_pctx *pctx, u32 kind);
  * @pctx: the peer's context.
  */
 void sdp_exec_take_acks(struct sdp_run *run, struct sdp_pctx *pctx);
+
+/** sdp_exec_kick() - turns for all winners; @work is a namespace's @kick. */
+void sdp_exec_kick(struct work_struct *work);
 
 int sdp_exec_init(void);
 void sdp_exec_exit(void);

@@ -8,6 +8,7 @@
 
 #include <linux/atomic.h>
 #include <linux/spinlock.h>
+#include <linux/workqueue.h>
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 
@@ -52,6 +53,7 @@ struct sdp_pacer;
  * @host_lock: protects @host. Innermost but for @ranks' locks.
  * @host:      the program's host context.
  * @ranks:     members that wait, by rank.
+ * @kick:      gives turns to winners that missed theirs.
  * @pacer:     sends what waits for a device's queue.
  * @peers:     number of peers of the namespace.
  * @strangers: those of @peers whom only clear packets have named.
@@ -66,6 +68,7 @@ struct sdp_net {
 	spinlock_t host_lock ____cacheline_aligned_in_smp;
 	struct prog_host host;
 	struct sdp_rank ranks[PROG_RANKS];
+	struct work_struct kick;
 	struct sdp_pacer *pacer;
 	atomic_t peers;
 	atomic_t strangers;

@@ -28,6 +28,7 @@ static int __net_init net_begin(struct net *net)
 	sn->counts = sdp_counts(net);
 	sdp_settings_init(&sn->set);
 	spin_lock_init(&sn->host_lock);
+	INIT_WORK(&sn->kick, sdp_exec_kick);
 	for (rank = 0; rank < PROG_RANKS; rank++)
 		sdp_rank_init(&sn->ranks[rank], SDP_RANK_WINNERS);
 	/* Even, hard to guess, and far from its end. */
@@ -39,6 +40,7 @@ static void __net_exit net_end(struct net *net)
 {
 	struct sdp_net *sn = sdp_net(net);
 
+	cancel_work_sync(&sn->kick);
 	sdp_pacer_exit_net(sn);
 	sdp_peer_forget_net(sn);
 }
