@@ -63,7 +63,7 @@ static int run_on_stack(struct sdp_aead *aead, struct sdp_aead_op *op,
 {
 	struct aead_request req;
 
-	prepare(&req, aead, op, op->atomic ? 0 : CRYPTO_TFM_REQ_MAY_SLEEP);
+	prepare(&req, aead, op, 0);
 	return crypt(&req);
 }
 
@@ -125,11 +125,22 @@ static bool runnable(const struct sdp_aead *aead, const struct sdp_aead_op *op)
 
 static int run(struct sdp_aead *aead, struct sdp_aead_op *op, crypt_fn crypt)
 {
-	if (aead->stack)
-		return run_on_stack(aead, op, crypt);
+	bool undisturbed = aead->simd && !op->atomic &&
+			   !IS_ENABLED(CONFIG_PREEMPT_RT);
+	int err;
+
 	if (aead->async)
 		return run_async(aead, op, crypt);
-	return run_per_cpu(aead, op, crypt);
+	/* A softirq in the midst of it would have to do without these registers. */
+	if (undisturbed)
+		local_bh_disable();
+	if (aead->stack)
+		err = run_on_stack(aead, op, crypt);
+	else
+		err = run_per_cpu(aead, op, crypt);
+	if (undisturbed)
+		local_bh_enable();
+	return err;
 }
 
 int sdp_aead_seal(struct sdp_aead *aead, struct sdp_aead_op *op)
