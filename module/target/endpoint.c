@@ -162,12 +162,8 @@ void sdp_endpoint_shutdown(struct sdp_endpoint *ep)
 
 void sdp_endpoint_release(struct sdp_endpoint *ep)
 {
-	struct sdp_peer *peer;
-
 	sdp_endpoint_shutdown(ep);
-	peer = unrcu_pointer(xchg(&ep->last_peer, NULL));
-	if (peer)
-		sdp_peer_put(peer);
+	sdp_peer_replace(&ep->last_peer, NULL);
 	spin_lock_bh(&ports_lock);
 	WARN_ON_ONCE(!move_to(ep, 0));
 	spin_unlock_bh(&ports_lock);

@@ -163,14 +163,9 @@ static bool of_strangers(const struct sdp_table_entry *entry, const void *sn)
 /* Let go of a client's peer, which it holds only to save a look-up. */
 static bool unpin(struct sdp_table_entry *entry, const void *sn)
 {
-	struct sdp_peer *peer;
-
 	if (sn && net_of(entry) != sn)
 		return false;
-	peer = unrcu_pointer(xchg(&client_of(entry)->peer, NULL));
-	if (peer)
-		sdp_peer_put(peer);
-	return peer;
+	return sdp_peer_replace(&client_of(entry)->peer, NULL);
 }
 
 static_assert(offsetof(struct sdp_peer, key) == sizeof(struct sdp_table_entry));

@@ -138,6 +138,26 @@ static inline void sdp_peer_put(struct sdp_peer *peer)
 }
 
 /**
+ * sdp_peer_replace() - hold on to a peer at a place that readers look at under RCU.
+ * @place: may hold on to another.
+ * @peer:  NULL: none.
+ *
+ * Return: whether there was another, which is let go.
+ */
+static inline bool sdp_peer_replace(struct sdp_peer __rcu **place,
+				    struct sdp_peer *peer)
+{
+	struct sdp_peer *old;
+
+	if (peer)
+		sdp_peer_hold(peer);
+	old = unrcu_pointer(xchg(place, RCU_INITIALIZER(peer)));
+	if (old)
+		sdp_peer_put(old);
+	return old;
+}
+
+/**
  * sdp_peer_route() - a route to the peer that is valid now.
  * @peer: the peer.
  * @sk:   socket for security hooks, or NULL.

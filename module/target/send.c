@@ -350,7 +350,7 @@ static struct sdp_peer *find_peer(struct sdp_endpoint *ep,
 				  const struct sdp_address *to)
 {
 	struct sdp_peer_key key;
-	struct sdp_peer *peer, *old;
+	struct sdp_peer *peer;
 	struct dst_entry *dst;
 
 	peer_key(&key, ep, to);
@@ -361,10 +361,7 @@ static struct sdp_peer *find_peer(struct sdp_endpoint *ep,
 		peer = sdp_peer_get(&key, GFP_KERNEL, false);
 		if (IS_ERR(peer))
 			return peer;
-		sdp_peer_hold(peer);
-		old = unrcu_pointer(xchg(&ep->last_peer, RCU_INITIALIZER(peer)));
-		if (old)
-			sdp_peer_put(old);
+		sdp_peer_replace(&ep->last_peer, peer);
 		rcu_read_lock();
 	}
 	/* Without a route, the caller is told. */

@@ -452,7 +452,7 @@ struct sdp_peer *sdp_origin_peer(const struct sdp_origin *to,
 		.oif = to->ifindex, .mark = READ_ONCE(sk->sk_mark),
 		.uid = __kuid_val(sk->sk_uid),
 	};
-	struct sdp_peer *peer, *old;
+	struct sdp_peer *peer;
 
 	if (!client)
 		return sdp_peer_get(&key, GFP_ATOMIC, !to->session);
@@ -462,10 +462,7 @@ struct sdp_peer *sdp_origin_peer(const struct sdp_origin *to,
 	peer = sdp_peer_get(&key, GFP_ATOMIC, !to->session);
 	if (IS_ERR(peer))
 		return peer;
-	sdp_peer_hold(peer);
-	old = unrcu_pointer(xchg(&client->peer, RCU_INITIALIZER(peer)));
-	if (old)
-		sdp_peer_put(old);
+	sdp_peer_replace(&client->peer, peer);
 	return peer;
 }
 

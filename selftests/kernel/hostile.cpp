@@ -34,6 +34,23 @@ void inject(const Bytes &homa, bool v6 = false)
 	place->wire.send(packet::ip(stranger(v6), host(v6), homa));
 }
 
+/// An ICMP error of a stranger about a packet of the host's.
+void send_icmp(uint8_t type, uint8_t code, const Bytes &quoted)
+{
+	Bytes icmp;
+	put(icmp, type, 1);
+	put(icmp, code, 1);
+	put(icmp, 0, 6);
+	icmp.insert(icmp.end(), quoted.begin(), quoted.end());
+	uint32_t sum = 0;
+	for (size_t i = 0; i < icmp.size(); i += 2)
+		sum += static_cast<uint32_t>(get(icmp, i, 2));
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	set(icmp, 2, static_cast<uint16_t>(~sum), 2);
+	place->wire.send(packet::ip(stranger(), host(), icmp, 1));
+}
+
 /// A server in the clear and one with a session, on the host.
 struct Targets {
 	Targets()
@@ -540,18 +557,7 @@ TEST(icmp_errors)
 			Bytes quoted(sent.begin(), sent.begin() + 20 + 28);
 			if (!genuine)
 				quoted[20 + 27] ^= 2;
-			Bytes icmp;
-			put(icmp, kind.type, 1);
-			put(icmp, kind.code, 1);
-			put(icmp, 0, 6);
-			icmp.insert(icmp.end(), quoted.begin(), quoted.end());
-			uint32_t sum = 0;
-			for (size_t i = 0; i < icmp.size(); i += 2)
-				sum += static_cast<uint32_t>(get(icmp, i, 2));
-			while (sum >> 16)
-				sum = (sum & 0xffff) + (sum >> 16);
-			set(icmp, 2, static_cast<uint16_t>(~sum), 2);
-			place->wire.send(packet::ip(stranger(), host(), icmp, 1));
+			send_icmp(kind.type, kind.code, quoted);
 			if (!genuine)
 				CHECK(!client.ready(POLLIN, 50));
 		}
@@ -609,19 +615,8 @@ TEST(icmp_errors_for_a_server)
 				targets.clear.reply(targets.clear.expect(), pattern(100000));
 			Bytes quoted = packet::ip(host(), stranger(),
 						  packet::common(packet::data, {port, 9, id | 1}));
-			Bytes icmp;
-			put(icmp, 3, 1);
-			put(icmp, kind.code, 1);
-			put(icmp, 0, 6);
-			icmp.insert(icmp.end(), quoted.begin(), quoted.end());
-			uint32_t sum = 0;
-			for (size_t i = 0; i < icmp.size(); i += 2)
-				sum += static_cast<uint32_t>(get(icmp, i, 2));
-			while (sum >> 16)
-				sum = (sum & 0xffff) + (sum >> 16);
-			set(icmp, 2, static_cast<uint16_t>(~sum), 2);
 			proc::Counters counters(place->host.ns);
-			place->wire.send(packet::ip(stranger(), host(), icmp, 1));
+			send_icmp(3, kind.code, quoted);
 			EVENTUALLY(counters.moved("icmp_errors") == 1);
 			EQ(proc::lines(place->host.ns, "rpcs").size(), kind.ends ? 0 : 1);
 			if (kind.ends)
