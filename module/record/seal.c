@@ -294,6 +294,7 @@ static void settle_once(struct sdp_tx *tx)
 
 bool sdp_tx_heard(struct sdp_tx *tx)
 {
+	/* Pairs with sdp_seal_begin(). */
 	struct sdp_epoch *epoch = smp_load_acquire(&tx->epoch);
 
 	if (!epoch || test_bit(0, &tx->heard))
