@@ -58,16 +58,19 @@ install:
 	install -d "$(DESTDIR)$(PREFIX)/include/linux"
 	install -m 644 include/uapi/linux/*.h "$(DESTDIR)$(PREFIX)/include/linux/"
 	ln -sf linux/homa.h "$(DESTDIR)$(PREFIX)/include/homa.h"
+	install -Dm 644 docs/sdp.7 "$(DESTDIR)$(PREFIX)/share/man/man7/sdp.7"
 	$(if $(DESTDIR),,ldconfig; if command -v dkms >/dev/null; then \
 		dkms add sdp/$(version) || :; dkms install --force sdp/$(version); \
 	else echo 'dkms is not installed: apt-get install dkms, then make install'; exit 1; fi)
 
 uninstall:
-	-dkms remove sdp/$(version) --all
+	$(if $(DESTDIR),,-dkms remove sdp/$(version) --all)
 	rm -rf "$(dkms_source)"
 	$(lib)/userspace uninstall "$(DESTDIR)" "$(PREFIX)"
 	cd "$(DESTDIR)$(PREFIX)/include" && rm -f homa.h \
 		$(patsubst include/uapi/%,%,$(wildcard include/uapi/linux/*.h))
+	rm -f "$(DESTDIR)$(PREFIX)/share/man/man7/sdp.7"
+	$(if $(DESTDIR),,ldconfig)
 
 clean:
 	rm -rf "$${SDP_BUILD:-build}"

@@ -51,3 +51,5 @@ module_exit(sdp_exit);
 
 MODULE_DESCRIPTION("SDP, a secure datacenter transport");
 MODULE_LICENSE("GPL");
+/* As in dkms.conf. */
+MODULE_VERSION("0.1");

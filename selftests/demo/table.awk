@@ -13,4 +13,7 @@ BEGIN {
 	       value["bytes"], value["rpcs"], value["median_us"], value["p99_us"],
 	       value["retransmissions"], value["seconds"]
 }
-END { print "(emulated machine: times say nothing about a real one; resent: DATA packets)" }
+END {
+	print "(Emulated machine: times say nothing about a real one. resent: DATA packets; where"
+	print "nothing is lost, because it stood still for longer than net.sdp.resend_us, 5 ms.)"
+}

@@ -89,14 +89,15 @@ void print_info()
 	}
 	std::ifstream version("/sys/module/sdp/version");
 	std::string text;
-	print({{"version", version >> text ? text : "unknown"},
-	       {"sockets", std::to_string(entries("sockets"))},
-	       {"sessions", std::to_string(entries("sessions"))},
-	       {"RPCs", std::to_string(entries("rpcs"))}});
+	std::vector<row> rows = {{"version", version >> text ? text : "unknown"},
+				 {"sockets", std::to_string(entries("sockets"))},
+				 {"sessions", std::to_string(entries("sessions"))},
+				 {"RPCs", std::to_string(entries("rpcs"))}};
 	for (const char *name : {"client_rpcs", "server_rpcs", "rpcs_failed", "tx_data",
 				 "tx_retransmits", "tx_bytes", "rx_data", "rx_bytes"}) {
-		print({{name, counters[name]}});
+		rows.push_back({name, counters[name]});
 	}
+	print(rows);
 }
 
 int usage()

@@ -38,7 +38,7 @@
 
 /** SO_HOMA_RCVBUF - receive region; struct homa_rcvbuf_args. */
 #define SO_HOMA_RCVBUF 10
-/** SO_HOMA_SERVER - int: accept requests (bound sockets always do). */
+/** SO_HOMA_SERVER - int: accept requests (bind() turns it on). */
 #define SO_HOMA_SERVER 11
 
 /**

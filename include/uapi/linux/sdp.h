@@ -88,7 +88,8 @@
  * @peer_nonce:  from SDP_NONCE at the other end.
  *
  * Errors: EINVAL (a field, an unknown own nonce), EEXIST (nonce spent),
- * ENOBUFS (sessions of this user), E2BIG, EAFNOSUPPORT.
+ * ENOBUFS (sessions of this user), EPERM (policy), ENOENT (no such cipher),
+ * EBUSY (the machine is going to sleep), ESHUTDOWN, ENOMEM, E2BIG, EAFNOSUPPORT.
  */
 struct sdp_session_add {
 	__u32 size;

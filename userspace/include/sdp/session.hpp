@@ -48,7 +48,7 @@ struct session_parameters {
 struct session_info {
 	std::uint32_t id = 0;
 	address peer;
-	address local; /**< the any-address until an authenticated packet has fixed it */
+	address local; /**< any, until the peer is known to have heard it */
 	sdp::role role{};
 	sdp::cipher cipher{};
 	std::uint16_t record_size = 0;
