@@ -28,7 +28,8 @@ constexpr auto meanings = std::to_array<meaning>({
 	{ENOPROTOOPT, "the peer does not speak this protocol"},
 	{EPROTONOSUPPORT, "SDP is not available: the kernel module is not loaded"},
 	{EPROTO, "the peer's answer makes no sense; is it of another version?"},
-	{EPERM, "not allowed: by the socket's policy, the namespace's settings, or a secret file's mode or owner"},
+	{EPERM, "not allowed: by the socket's policy, the namespace's settings, or a secret file's "
+		"mode or owner"},
 	{EMSGSIZE, "the message is longer than the limit"},
 	{EEXIST, "this nonce has made a session already"},
 	{ENOBUFS, "too many sessions of this user, or no space in the receive region"},
