@@ -577,17 +577,7 @@ TEST(icmp_errors_for_a_secure_rpc)
 	client.request(to, pattern(10));
 	auto sent = place->wire.receive();
 	proc::Counters counters(place->host.ns);
-	Bytes icmp;
-	put(icmp, 0x0303, 2);
-	put(icmp, 0, 6);
-	icmp.insert(icmp.end(), sent.begin(), sent.begin() + 48);
-	uint32_t sum = 0;
-	for (size_t i = 0; i < icmp.size(); i += 2)
-		sum += static_cast<uint32_t>(get(icmp, i, 2));
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	set(icmp, 2, static_cast<uint16_t>(~sum), 2);
-	place->wire.send(packet::ip(stranger(), host(), icmp, 1));
+	send_icmp(3, 3, Bytes(sent.begin(), sent.begin() + 48));
 	EVENTUALLY(counters.moved("icmp_errors") == 1);
 	CHECK(!client.ready(POLLIN, 100));
 	EQ(proc::lines(place->host.ns, "rpcs").size(), 1);
