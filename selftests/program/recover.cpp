@@ -122,12 +122,21 @@ TEST_F(Timeout, busy_peers_are_asked_less_and_less)
 		EXPECT_EQ(timeout(wait), (Words{"RESEND all", "TIMER +5000us"})) << i;
 		run(PROG_EV_BUSY);
 		wait = std::min(2 * wait, 640 * msec);
-		EXPECT_EQ(rpc.busy, std::min(i + 1, 7));
+		EXPECT_EQ(rpc.patience, std::min(i + 1, 7));
 	}
 	EXPECT_EQ(timeout(5 * msec), (Words{"TIMER +635000us"}));
 	// One that is not answered is soon repeated.
 	EXPECT_EQ(timeout(635 * msec), (Words{"RESEND all", "TIMER +5000us"}));
 	EXPECT_EQ(timeout(5 * msec), (Words{"RESEND all", "TIMER +5000us"}));
+}
+
+TEST_F(Timeout, patience_never_asks_sooner)
+{
+	params.resend_ns = 3000 * msec;
+	send_request(100);
+	timeout(3000 * msec);
+	run(PROG_EV_BUSY);
+	EXPECT_EQ(timeout(1000 * msec), (Words{"TIMER +2000000us"}));
 }
 
 TEST_F(Timeout, busy_is_over_with_anything_else)
@@ -136,12 +145,12 @@ TEST_F(Timeout, busy_is_over_with_anything_else)
 	timeout(5 * msec);
 	run(PROG_EV_BUSY);
 	run(PROG_EV_BUSY);
-	EXPECT_EQ(rpc.busy, 1) << "one question, one answer";
+	EXPECT_EQ(rpc.patience, 1) << "one question, one answer";
 	timeout(10 * msec);
 	run(PROG_EV_BUSY);
-	EXPECT_EQ(rpc.busy, 2);
+	EXPECT_EQ(rpc.patience, 2);
 	EXPECT_EQ(run(PROG_EV_NEED_ACK), (Words{"TIMER +0us", "BUSY"}));
-	EXPECT_EQ(rpc.busy, 0);
+	EXPECT_EQ(rpc.patience, 0);
 	EXPECT_EQ(timeout(1), (Words{"TIMER +4999us"}));
 	// A message in pieces is waited for as ever.
 	run(PROG_EV_BUSY);
@@ -149,20 +158,20 @@ TEST_F(Timeout, busy_is_over_with_anything_else)
 	ev.length = 10;
 	ev.message_length = ev.incoming = 100;
 	run(PROG_EV_DATA);
-	EXPECT_EQ(rpc.busy, 0);
+	EXPECT_EQ(rpc.patience, 0);
 	run(PROG_EV_BUSY);
-	EXPECT_EQ(rpc.busy, 0);
+	EXPECT_EQ(rpc.patience, 0);
 }
 
 TEST_F(Timeout, busy_without_a_question_or_in_the_request)
 {
 	send_request(100);
 	run(PROG_EV_BUSY);
-	EXPECT_EQ(rpc.busy, 0) << "nobody asked";
+	EXPECT_EQ(rpc.patience, 0) << "nobody asked";
 	send_request(30000);
 	timeout(5 * msec);
 	run(PROG_EV_BUSY);
-	EXPECT_EQ(rpc.busy, 0) << "a grant may be missing";
+	EXPECT_EQ(rpc.patience, 0) << "a grant may be missing";
 }
 
 TEST_F(Timeout, asked_a_moment_ago)
@@ -271,11 +280,11 @@ TEST_F(Timeout, who_has_not_taken_the_response_is_asked_less_and_less)
 	for (int i = 0; i < 20; i++) {
 		EXPECT_EQ(timeout(1000 * msec)[0], "NEED_ACK");
 		run(PROG_EV_BUSY);
-		EXPECT_EQ(rpc.busy, std::min(i + 1, 7));
+		EXPECT_EQ(rpc.patience, std::min(i + 1, 7));
 	}
 	EXPECT_EQ(timeout(999 * msec)[0], "TIMER +1000us");
 	run(PROG_EV_BUSY);
-	EXPECT_EQ(rpc.busy, 7) << "nobody asked";
+	EXPECT_EQ(rpc.patience, 7) << "nobody asked";
 	// It asks as often as ever once there is silence, which then counts.
 	EXPECT_EQ(timeout(1000 * msec)[0], "NEED_ACK");
 	EXPECT_EQ(timeout(32 * msec)[0], "NEED_ACK");
@@ -355,7 +364,7 @@ TEST_F(Timeout, who_is_patient_is_put_off_longer)
 		timeout(1000 * msec);
 		run(PROG_EV_BUSY);
 	}
-	ASSERT_EQ(rpc.busy, 3);
+	ASSERT_EQ(rpc.patience, 3);
 	now += 1000 * msec;
 	peer.asking = 1;
 	peer.asker = 77;
@@ -454,12 +463,41 @@ TEST_F(Unknown, over_and_over)
 {
 	send_request(100);
 	for (int i = 0; i < HOMA_RESTARTS; i++) {
-		timeout(5 * msec);
+		// Every fourth time doubles the time to the next one.
+		u64 wait = std::min(5 * msec << i / 4, 1000 * msec);
+		EXPECT_EQ(timeout(wait - 1)[0].substr(0, 5), "TIMER") << i;
+		EXPECT_EQ(timeout(1)[0], "RESEND all") << i;
 		EXPECT_EQ(run(PROG_EV_RPC_UNKNOWN)[1], "TX_DATA 0-100 prio 0 again");
 	}
-	timeout(5 * msec);
+	timeout(1000 * msec);
 	EXPECT_EQ(run(PROG_EV_RPC_UNKNOWN),
 		  (Words{"RAISE PEER_ALIVE", "TIMER_CANCEL", "TX_FLUSH", "FAILED 110"}));
+}
+
+TEST_F(Unknown, who_starts_over_seldom_is_not_taken_for_dead)
+{
+	send_request(100);
+	for (int i = 0; i < 32; i++) {
+		timeout(1000 * msec);
+		run(PROG_EV_RPC_UNKNOWN);
+	}
+	ASSERT_EQ(rpc.patience, 8);
+	peer.unanswered = 200; // by other RPCs
+	EXPECT_EQ(timeout(1000 * msec), (Words{"RESEND all", "TIMER +5000us"}));
+}
+
+TEST_F(Unknown, room_at_last)
+{
+	send_request(100);
+	for (int i = 0; i < 20; i++) {
+		timeout(1000 * msec);
+		run(PROG_EV_RPC_UNKNOWN);
+	}
+	ASSERT_EQ(rpc.patience, 5);
+	timeout(160 * msec);
+	run(PROG_EV_BUSY);
+	EXPECT_EQ(rpc.patience, 1) << "BUSY is counted from the beginning";
+	EXPECT_EQ(rpc.restarts, 0);
 }
 
 TEST_F(Unknown, delivered_before)

@@ -17,8 +17,12 @@
  * latest one and the blocks before it, 4,096 ids in all.
  */
 #define HOMA_BLOCKS 64
-/* Times that a client starts a request over on RPC_UNKNOWN, in a row. */
+/*
+ * Times that a client starts a request over on RPC_UNKNOWN, in a row, and after how
+ * many of them the time between two doubles.
+ */
 #define HOMA_RESTARTS 40
+#define HOMA_RESTARTS_DOUBLE 4
 /*
  * Times that a question waits for another RPC's, in a row, and how often that time
  * doubles.
@@ -26,11 +30,11 @@
 #define HOMA_PUT_OFF 8
 #define HOMA_PUT_OFF_DOUBLES 5
 /*
- * BUSY in a row: the time between two questions doubles that often, up to that
- * many ns.
+ * BUSY in a row: the time between two questions doubles that often. Whatever made
+ * it longer, it is at most so many ns (or resend_ns).
  */
 #define HOMA_BUSY_DOUBLES 7
-#define HOMA_BUSY_MAX 1000000000ull
+#define HOMA_PATIENCE_MAX 1000000000ull
 /* NEED_ACK: the time between two doubles that often. */
 #define HOMA_NEED_ACK_DOUBLES 4
 
@@ -101,8 +105,8 @@ struct homa_range {
  * @offered:     CUTOFFS have been sent for this RPC.
  * @tries:       questions since the peer was last heard.
  * @put_off:     times that another RPC's question went first.
- * @busy:        times in a row that the peer said BUSY while we wait for its
- *               response.
+ * @patience:    times that the time between two questions is doubled, as the
+ *               peer has answered BUSY, or had no room for the request, in a row.
  * @need_acks:   NEED_ACKs sent.
  * @restarts:    times that the request was started over, in a row.
  * @tx_prio:     of unscheduled data.
@@ -137,7 +141,7 @@ struct prog_rpc {
 	u8 offered;
 	u8 tries;
 	u8 put_off;
-	u8 busy;
+	u8 patience;
 	u8 need_acks;
 	u8 restarts;
 	u8 tx_prio;

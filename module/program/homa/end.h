@@ -44,7 +44,10 @@ static inline void homa_end_abort(const struct prog_ev *ev,
 		homa_fail(ev, params, rpc, ev->error, out);
 }
 
-/* The client starts its request over: the same bytes, as if for the first time. */
+/*
+ * The client starts its request over: the same bytes, as if for the first time. It may
+ * have been lost, or refused by a server whose memory is full: less and less often.
+ */
 static inline void homa_end_restart(const struct prog_ev *ev,
 				    const struct prog_params *params,
 				    struct prog_rpc *rpc, struct mtp_out *out)
@@ -54,6 +57,7 @@ static inline void homa_end_restart(const struct prog_ev *ev,
 		return;
 	}
 	rpc->restarts++;
+	rpc->patience = rpc->restarts / HOMA_RESTARTS_DOUBLE;
 	homa_send_start(ev, rpc, out);
 }
 
@@ -74,7 +78,7 @@ static inline void homa_end_unknown(const struct prog_ev *ev,
 	}
 	rpc->asking = 0;
 	rpc->tries = 0;
-	rpc->busy = 0;
+	rpc->patience = 0;
 	homa_raise(out, PROG_EV_PEER_ALIVE);
 	if (rpc->server)
 		homa_over(ev, params, rpc, out);

@@ -93,9 +93,9 @@ static inline void homa_heard(const struct prog_ev *ev, struct prog_rpc *rpc,
 	rpc->active = ev->now;
 	rpc->tries = 0;
 	rpc->restarts = 0;
-	if (rpc->busy) {
+	if (rpc->patience) {
 		/* No longer to wait as long as that. */
-		rpc->busy = 0;
+		rpc->patience = 0;
 		homa_timer_set(out, ev->now + 1);
 	}
 	if (!rpc->asking)

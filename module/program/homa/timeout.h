@@ -7,7 +7,7 @@
  * An RPC that has heard nothing for a while asks:
  *   client, request sent                 RESEND of all of the response
  *                                        (less and less often while that is
- *                                        answered with BUSY)
+ *                                        answered with BUSY or RPC_UNKNOWN)
  *   either, part of a message is missing RESEND of each gap, GRANT again
  *   either, nothing is missing           RESEND of no bytes: are you there?
  *   server, response sent                NEED_ACK, less and less often, too
@@ -33,10 +33,10 @@ static inline u64 homa_timeout_interval(const struct prog_params *params,
 	if (homa_timeout_answered(rpc))
 		interval = params->need_ack_ns << homa_min(rpc->need_acks,
 							   HOMA_NEED_ACK_DOUBLES);
-	if (rpc->tries || !rpc->busy)
+	if (rpc->tries || interval >= HOMA_PATIENCE_MAX)
 		return interval;
-	interval <<= rpc->busy;
-	return interval < HOMA_BUSY_MAX ? interval : HOMA_BUSY_MAX;
+	interval <<= rpc->patience;
+	return interval < HOMA_PATIENCE_MAX ? interval : HOMA_PATIENCE_MAX;
 }
 
 /* It is our turn: there is leave to send what has not been sent. */
@@ -81,7 +81,7 @@ static inline void homa_timeout_dead(const struct prog_ev *ev,
 	u32 tries = homa_max(rpc->tries, peer->unanswered);
 
 	/* The silence that counts begins with a question. */
-	if (rpc->busy && !rpc->tries)
+	if (rpc->patience && !rpc->tries)
 		return;
 	if (scratch->stop || tries < params->resend_tries ||
 	    ev->now - rpc->active < params->dead_ns)
@@ -111,7 +111,7 @@ static inline void homa_timeout_turn(const struct prog_ev *ev,
 		return;
 	scratch->stop = 1;
 	wait = homa_timeout_interval(params, rpc) >> 2;
-	if (!rpc->busy)
+	if (!rpc->patience)
 		wait <<= homa_min(rpc->put_off, HOMA_PUT_OFF_DOUBLES);
 	rpc->put_off++;
 	homa_timer_set(out, ev->now + wait);
@@ -163,7 +163,7 @@ static inline void homa_timeout_ask(const struct prog_ev *ev,
 			homa_packet_resend(out, params, 0,
 					   rpc->server ? 0 : PROG_LENGTH_ALL, 0);
 	}
-	if (rpc->busy && !rpc->tries)
+	if (rpc->patience && !rpc->tries)
 		rpc->active = ev->now;
 	rpc->tries += rpc->tries < 255;
 	rpc->put_off = 0;
@@ -216,13 +216,14 @@ static inline void homa_timeout_heard(const struct prog_ev *ev,
 {
 	u32 answered = homa_timeout_answered(rpc);
 	u32 asked = rpc->asking || (answered && rpc->tries);
-	u32 busy = homa_min(rpc->busy + asked, HOMA_BUSY_DOUBLES);
+	u32 before = rpc->restarts ? 0 : rpc->patience;
+	u32 patience = homa_min(before + asked, HOMA_BUSY_DOUBLES);
 
-	rpc->busy = 0;
+	rpc->patience = 0;
 	homa_heard(ev, rpc, out);
 	if (answered ||
 	    (rpc->state == HOMA_OUT && rpc->tx_sent == rpc->tx_length))
-		rpc->busy = busy;
+		rpc->patience = patience;
 }
 
 #endif /* SDP_PROGRAM_HOMA_TIMEOUT_H */
