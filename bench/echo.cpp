@@ -150,9 +150,22 @@ struct result {
 	std::size_t count = 0; /**< RPCs */
 };
 
+/**
+ * The two ends share one CPU, and with several RPCs outstanding both often have work:
+ * whichever has used less of the CPU pushes the other aside when woken, and small
+ * differences decide whether that happens with each RPC or hardly ever. Two hosts
+ * share no CPU. Here an end then runs until it has to wait.
+ */
+void take_turns(bool whole)
+{
+	const sched_param none{};
+	check(::sched_setscheduler(0, whole ? SCHED_BATCH : SCHED_OTHER, &none), "policy");
+}
+
 /** Measures a fresh connection. */
 result measure(const transport &kind, const plan &what, const options &all)
 {
+	take_turns(what.outstanding > 1);
 	const server_process server(kind, what, all.server_netns);
 	const auto connected = kind.connect(what, server.setup());
 	const std::size_t some = std::max<std::size_t>(50, 4 * what.outstanding);

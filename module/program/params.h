@@ -59,7 +59,7 @@ static inline void prog_params_init(struct prog_params *params)
 	static const struct prog_params defaults = {
 		.resend_ns = 5000000,
 		.dead_ns = 100000000,
-		.need_ack_ns = 2000000,
+		.need_ack_ns = 5000000,
 		.forget_ns = 100000000,
 		.unsched_bytes = 66000,
 		.max_unsched = 131072,

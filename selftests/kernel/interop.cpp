@@ -59,7 +59,7 @@ void in_no_hurry()
 void in_a_hurry()
 {
 	CHECK(place->host.ns.sysctl("resend_us", "5000"));
-	CHECK(place->host.ns.sysctl("need_ack_us", "2000"));
+	CHECK(place->host.ns.sysctl("need_ack_us", "5000"));
 }
 
 void calls(const std::function<void(HomaPeer &)> &change, bool v6 = false)

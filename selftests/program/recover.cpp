@@ -263,14 +263,14 @@ TEST_F(Timeout, need_ack_less_and_less_often)
 {
 	serve();
 	respond(100);
-	EXPECT_EQ(timeout(2 * msec), (Words{"NEED_ACK", "TIMER +4000us"}));
+	EXPECT_EQ(timeout(5 * msec), (Words{"NEED_ACK", "TIMER +10000us"}));
 	EXPECT_EQ(peer.asking, 0) << "not a RESEND";
-	EXPECT_EQ(timeout(4 * msec), (Words{"NEED_ACK", "TIMER +8000us"}));
-	EXPECT_EQ(timeout(8 * msec), (Words{"NEED_ACK", "TIMER +16000us"}));
-	EXPECT_EQ(timeout(16 * msec), (Words{"NEED_ACK", "TIMER +32000us"}));
-	EXPECT_EQ(timeout(32 * msec), (Words{"NEED_ACK", "TIMER +32000us"}));
-	EXPECT_EQ(timeout(32 * msec), (Words{"NEED_ACK", "TIMER +32000us"})) << "94 ms";
-	EXPECT_EQ(timeout(32 * msec), (Words{"RAISE REQUEST_DONE", "END"})) << "126 ms";
+	EXPECT_EQ(timeout(10 * msec), (Words{"NEED_ACK", "TIMER +20000us"}));
+	EXPECT_EQ(timeout(20 * msec), (Words{"NEED_ACK", "TIMER +20000us"}));
+	EXPECT_EQ(timeout(20 * msec), (Words{"NEED_ACK", "TIMER +20000us"}));
+	EXPECT_EQ(timeout(20 * msec), (Words{"NEED_ACK", "TIMER +20000us"}));
+	EXPECT_EQ(timeout(20 * msec), (Words{"NEED_ACK", "TIMER +20000us"})) << "95 ms";
+	EXPECT_EQ(timeout(20 * msec), (Words{"RAISE REQUEST_DONE", "END"})) << "115 ms";
 }
 
 TEST_F(Timeout, who_has_not_taken_the_response_is_asked_less_and_less)
@@ -287,11 +287,9 @@ TEST_F(Timeout, who_has_not_taken_the_response_is_asked_less_and_less)
 	EXPECT_EQ(rpc.patience, 7) << "nobody asked";
 	// It asks as often as ever once there is silence, which then counts.
 	EXPECT_EQ(timeout(1000 * msec)[0], "NEED_ACK");
-	EXPECT_EQ(timeout(32 * msec)[0], "NEED_ACK");
-	EXPECT_EQ(timeout(32 * msec)[0], "NEED_ACK");
-	EXPECT_EQ(timeout(32 * msec)[0], "NEED_ACK");
-	EXPECT_EQ(timeout(32 * msec)[0], "NEED_ACK");
-	EXPECT_EQ(timeout(32 * msec), (Words{"RAISE REQUEST_DONE", "END"}));
+	for (int i = 0; i < 4; i++)
+		EXPECT_EQ(timeout(20 * msec)[0], "NEED_ACK");
+	EXPECT_EQ(timeout(20 * msec), (Words{"RAISE REQUEST_DONE", "END"}));
 }
 
 TEST_F(Timeout, need_ack_waits_for_nobody)
@@ -301,7 +299,7 @@ TEST_F(Timeout, need_ack_waits_for_nobody)
 	peer.asking = 1;
 	peer.asker = 77;
 	peer.asked = now;
-	EXPECT_EQ(timeout(2 * msec)[0], "NEED_ACK");
+	EXPECT_EQ(timeout(5 * msec)[0], "NEED_ACK");
 }
 
 TEST_F(Timeout, a_dead_server)

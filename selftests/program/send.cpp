@@ -140,7 +140,7 @@ TEST_F(Send, grant_answers_a_question)
 TEST_F(Send, response)
 {
 	serve();
-	EXPECT_EQ(respond(100), (Words{"TIMER +2000us", "TX_DATA 0-100 prio 0"}));
+	EXPECT_EQ(respond(100), (Words{"TIMER +5000us", "TX_DATA 0-100 prio 0"}));
 	EXPECT_EQ(rpc.state, HOMA_REPLY);
 	EXPECT_EQ(respond(100), (Words{"refuse 22"})) << "one response per request";
 }

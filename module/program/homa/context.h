@@ -36,7 +36,7 @@
 #define HOMA_BUSY_DOUBLES 7
 #define HOMA_PATIENCE_MAX 1000000000ull
 /* NEED_ACK: the time between two doubles that often. */
-#define HOMA_NEED_ACK_DOUBLES 4
+#define HOMA_NEED_ACK_DOUBLES 2
 
 /*
  * Ranks. Of PROG_RANK_GRANT, the target lets clear messages win at most half of
