@@ -17,7 +17,7 @@
  *   READY_MORE     length (bytes ready so far), paced
  *   VERIFIED       the whole secure message has been opened
  *   RECORD_BAD     offset, length, final: these bytes did not open
- *   DELIVERED      the application has taken the message, or the failure
+ *   DELIVERED      ack_now. The application has taken the message, or the failure
  *   ABORT          error: positive errno for the application, or 0: forget
  *   TAKE_ACKS      length: give up at most that many MTP_ACK (1 clear, 5 secure)
  * Network, the RPC exists
@@ -77,6 +77,7 @@
  * @final:          RECORD_BAD: the record failed in authenticated form too.
  * @before:         RPC_UNKNOWN, STRAY_RESEND: delivered before.
  * @resend_all:     GRANT: send again from the start.
+ * @ack_now:        DELIVERED: a response is acknowledged at once.
  */
 struct prog_ev {
 	u64 now;
@@ -99,6 +100,7 @@ struct prog_ev {
 	u8 final;
 	u8 before;
 	u8 resend_all;
+	u8 ack_now;
 };
 
 /* RESEND: nothing of the message has arrived, its length is not known. */

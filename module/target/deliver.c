@@ -554,6 +554,14 @@ static void drop_unread(struct sdp_run *run, struct sdp_rpc *rpc)
 	}
 }
 
+/* Acknowledgements of clear RPCs do not ride in requests under a session. */
+static int deliver(struct sdp_run *run, struct sdp_rpc *rpc)
+{
+	run->ev.ack_now = !rpc->secure &&
+			  READ_ONCE(rpc->ep->policy) == SDP_POLICY_MIXED;
+	return sdp_exec_delivered(run, rpc);
+}
+
 void sdp_message_done(struct sdp_received *got)
 {
 	struct sdp_rpc *rpc = got->rpc;
@@ -575,7 +583,7 @@ void sdp_message_done(struct sdp_received *got)
 	sdp_rpc_rx_free(rpc);
 	if (!rpc->hashed)
 		sdp_rpc_unlock(rpc);
-	else if (unlikely(sdp_exec_delivered(run, rpc)))
+	else if (unlikely(deliver(run, rpc)))
 		drop_unread(run, rpc);
 	/* Others may wait for this one by its id. */
 	if (unlikely(rpc->private))

@@ -111,6 +111,26 @@ TEST(policy_of_a_mixed_socket_stays)
 	EQ(talk.client.expect().rpc->flags, 0);
 }
 
+TEST(a_clear_rpc_on_a_mixed_socket_is_acknowledged_at_once)
+{
+	CHECK(hosts->b.ns.sysctl("need_ack_us", "60000000"));
+	{
+		PlainTalk talk;
+		session::policy(talk.client.fd(), SDP_POLICY_MIXED);
+		session::policy(talk.server.fd(), SDP_POLICY_MIXED);
+		proc::Counters counters(hosts->a.ns);
+		sdp_rpc_cmsg clear = rpc_cmsg(0, 7, SDP_MSG_CLEAR);
+		EQ(OK(talk.client.send(&talk.to, pattern(5), &clear)), 5);
+		talk.server.echo();
+		talk.client.expect();
+		EQ(counters.moved("tx_ack"), 1);
+		// Clear packets of the server would not be heard any more.
+		session::policy(talk.client.fd(), SDP_POLICY_SECURE);
+		EVENTUALLY(proc::lines(hosts->b.ns, "rpcs").empty());
+	}
+	CHECK(hosts->b.ns.sysctl("need_ack_us", "5000"));
+}
+
 TEST(clear_flag_on_a_secure_socket)
 {
 	PlainTalk talk;

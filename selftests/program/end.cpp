@@ -20,6 +20,15 @@ TEST_F(End, response_is_taken)
 	EXPECT_EQ(run(PROG_EV_DELIVERED), (Words{"RAISE ACK_LATER", "END"}));
 }
 
+TEST_F(End, response_that_is_acknowledged_at_once)
+{
+	send_request(100);
+	data(0, 100, 100);
+	ev.ack_now = 1;
+	EXPECT_EQ(run(PROG_EV_DELIVERED), (Words{"ACK", "END"}));
+	EXPECT_EQ(peer.acks, 0);
+}
+
 TEST_F(End, secure_response_is_taken_when_verified)
 {
 	ev.secure = 1;

@@ -7,7 +7,10 @@
 
 #include "send.h"
 
-/* DELIVERED: -EINVAL unless there was something to take. */
+/*
+ * DELIVERED: -EINVAL unless there was something to take. Where the requests to come
+ * may be of the other mode, which carry no acknowledgement of this one, it goes now.
+ */
 static inline void homa_end_delivered(const struct prog_ev *ev,
 				      const struct prog_params *params,
 				      struct prog_rpc *rpc,
@@ -19,7 +22,10 @@ static inline void homa_end_delivered(const struct prog_ev *ev,
 	if (here && rpc->server) {
 		rpc->state = HOMA_SERVICE;
 	} else if (here) {
-		homa_raise(out, PROG_EV_ACK_LATER);
+		if (ev->ack_now)
+			homa_packet(out, PROG_PACKET_ACK);
+		else
+			homa_raise(out, PROG_EV_ACK_LATER);
 		homa_over(ev, params, rpc, out);
 	} else if (rpc->state == HOMA_FAILED) {
 		homa_over(ev, params, rpc, out);
