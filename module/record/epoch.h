@@ -17,7 +17,7 @@
 #include "session.h"
 
 /* The previous epoch begins no message after this, and ends after that. */
-#define SDP_EPOCH_GRACE		(1 * HZ)
+#define SDP_EPOCH_GRACE		(30 * HZ)
 #define SDP_EPOCH_LIFE		(60 * HZ)
 
 #define SDP_UNHEARD_CHUNKS	(SDP_REPLAY_WINDOW / SDP_REPLAY_CHUNK)

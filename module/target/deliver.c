@@ -73,6 +73,10 @@ static struct sdp_rpc *claim_one(struct sdp_endpoint *ep, u64 id)
 	rpc = sdp_rpc_find_client_lock(ep, id);
 	if (!rpc) {
 		found = ERR_PTR(-EINVAL);
+	} else if (!rpc->private) {
+		/* Who takes that one wakes nobody for it. */
+		found = ERR_PTR(-EINVAL);
+		sdp_rpc_unlock(rpc);
 	} else {
 		spin_lock(&ep->lock);
 		if (rpc->ready && !rpc->claimed)
@@ -519,13 +523,16 @@ static ssize_t copy_sealed(struct sdp_received *got, struct iov_iter *to)
 	/* Nothing of a message that failed may stay, be it part of a record. */
 	copied = room - iov_iter_count(to);
 	iov_iter_revert(to, copied);
-	iov_iter_zero(copied, to);
-	iov_iter_revert(to, copied);
+	/* Memory may go meanwhile: less can be cleared than was written. */
+	iov_iter_revert(to, iov_iter_zero(copied, to));
 	if (err == -EFAULT || transient(err))
 		return err;
 	if (err == -ECONNRESET) {
 		unclaim(rpc, false);
 		release(got);
+	} else if (rpc->open.committed) {
+		/* It has been opened before, with MSG_PEEK: no record is to blame. */
+		return -EIO;
 	} else {
 		record_failed(got, i - 1, err);
 	}

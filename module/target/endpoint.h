@@ -139,13 +139,22 @@ static inline bool sdp_endpoint_readable(const struct sdp_endpoint *ep)
 	return !list_empty_careful(&ep->ready);
 }
 
+/* Largest share of a socket, bytes: sums stay far from the end of an int. */
+#define SDP_MEMORY_MOST (1 << 28)
+
+/** sdp_endpoint_sndbuf() - SO_SNDBUF as far as it counts, bytes. */
+static inline int sdp_endpoint_sndbuf(const struct sdp_endpoint *ep)
+{
+	return min(READ_ONCE(ep->sk->sk_sndbuf), SDP_MEMORY_MOST);
+}
+
 /**
  * sdp_endpoint_writable() - is there memory for another message?
  * @ep: the endpoint.
  */
 static inline bool sdp_endpoint_writable(const struct sdp_endpoint *ep)
 {
-	return atomic_read(&ep->wmem) < READ_ONCE(ep->sk->sk_sndbuf);
+	return atomic_read(&ep->wmem) < sdp_endpoint_sndbuf(ep);
 }
 
 #endif /* SDP_TARGET_ENDPOINT_H */

@@ -9,55 +9,63 @@
 /**
  * struct walk - a way through all RPCs that an endpoint had at its start.
  * @ep:   the endpoint.
- * @last: held; the one visited before; NULL: none yet.
+ * @here: held; the one that is being visited.
+ * @next: held; the one after it: found before this one is ended.
  * @end:  serial of the last one at the start, 0: not begun.
  */
 struct walk {
 	struct sdp_endpoint *ep;
-	struct sdp_rpc *last;
+	struct sdp_rpc *here;
+	struct sdp_rpc *next;
 	u64 end;
 };
 
-/* The RPC that comes after one, which may have left the list. */
-static struct sdp_rpc *after(struct sdp_endpoint *ep, struct sdp_rpc *last)
+/* The RPC that comes after one, which may have left the list; held. */
+static struct sdp_rpc *after(const struct walk *walk, struct sdp_rpc *last)
 {
+	struct sdp_endpoint *ep = walk->ep;
 	struct sdp_rpc *rpc;
 
 	lockdep_assert_held(&ep->lock);
 	if (last && !list_empty(&last->ep_link))
-		return list_is_last(&last->ep_link, &ep->rpcs) ?
-		       NULL : list_next_entry(last, ep_link);
-	list_for_each_entry(rpc, &ep->rpcs, ep_link)
-		if (!last || rpc->serial > last->serial)
-			return rpc;
-	return NULL;
+		rpc = list_next_entry(last, ep_link);
+	else
+		list_for_each_entry(rpc, &ep->rpcs, ep_link)
+			if (!last || rpc->serial > last->serial)
+				break;
+	if (list_entry_is_head(rpc, &ep->rpcs, ep_link) ||
+	    rpc->serial > walk->end)
+		return NULL;
+	sdp_rpc_hold(rpc);
+	return rpc;
 }
 
 /* The next RPC, held until the next call; NULL: that was all. */
 static struct sdp_rpc *walk_next(struct walk *walk)
 {
 	struct sdp_endpoint *ep = walk->ep;
-	struct sdp_rpc *next;
+	struct sdp_rpc *last = walk->here;
 
 	spin_lock_bh(&ep->lock);
-	if (!walk->end)
+	if (walk->end) {
+		walk->here = walk->next;
+	} else {
 		walk->end = ep->serial;
-	next = after(ep, walk->last);
-	if (next && next->serial > walk->end)
-		next = NULL;
-	if (next)
-		sdp_rpc_hold(next);
+		walk->here = after(walk, NULL);
+	}
+	walk->next = walk->here ? after(walk, walk->here) : NULL;
 	spin_unlock_bh(&ep->lock);
-	if (walk->last)
-		sdp_rpc_put(walk->last);
-	walk->last = next;
-	return next;
+	if (last)
+		sdp_rpc_put(last);
+	return walk->here;
 }
 
 static void walk_end(struct walk *walk)
 {
-	if (walk->last)
-		sdp_rpc_put(walk->last);
+	if (walk->here)
+		sdp_rpc_put(walk->here);
+	if (walk->next)
+		sdp_rpc_put(walk->next);
 }
 
 static bool abort_one(struct sdp_rpc *rpc, int error)

@@ -48,15 +48,22 @@ static void give_back(struct sdp_endpoint *ep, int keep)
 	spin_unlock_bh(&ep->mem_lock);
 }
 
-static bool charge(struct sdp_endpoint *ep, atomic_t *counter, int bytes,
-		   int kind)
+/* What has been added to a counter has to be scheduled, or is taken off again. */
+static bool cover(struct sdp_endpoint *ep, atomic_t *counter, int bytes,
+		  int kind)
 {
-	atomic_add(bytes, counter);
 	if (likely(used(ep) <= READ_ONCE(ep->quota)) ||
 	    schedule_steps(ep, kind))
 		return true;
 	atomic_sub(bytes, counter);
 	return false;
+}
+
+static bool charge(struct sdp_endpoint *ep, atomic_t *counter, int bytes,
+		   int kind)
+{
+	atomic_add(bytes, counter);
+	return cover(ep, counter, bytes, kind);
 }
 
 static void uncharge(struct sdp_endpoint *ep, atomic_t *counter, int bytes)
@@ -125,15 +132,28 @@ static int wait_for_room(struct sdp_endpoint *ep, long *timeo)
 	return err;
 }
 
+/* However many send at once, SO_SNDBUF is passed by one message at most. */
+static bool add_tx(struct sdp_endpoint *ep, int bytes)
+{
+	int held = atomic_read(&ep->wmem);
+
+	do {
+		if (held >= sdp_endpoint_sndbuf(ep))
+			return false;
+	} while (!atomic_try_cmpxchg(&ep->wmem, &held, held + bytes));
+	return true;
+}
+
 int sdp_memory_charge_tx(struct sdp_endpoint *ep, u32 length, bool nonblock)
 {
 	long timeo = sock_sndtimeo(ep->sk, nonblock);
+	int bytes = length + SDP_MEMORY_OVERHEAD;
 	int err;
 
-	while (!sdp_endpoint_writable(ep)) {
+	while (!add_tx(ep, bytes)) {
 		if (nonblock) {
 			sdp_memory_await(ep);
-			if (!sdp_endpoint_writable(ep))
+			if (!add_tx(ep, bytes))
 				return -EAGAIN;
 			break;
 		}
@@ -141,8 +161,7 @@ int sdp_memory_charge_tx(struct sdp_endpoint *ep, u32 length, bool nonblock)
 		if (err)
 			return err;
 	}
-	return charge(ep, &ep->wmem, length + SDP_MEMORY_OVERHEAD,
-		      SK_MEM_SEND) ? 0 : -ENOBUFS;
+	return cover(ep, &ep->wmem, bytes, SK_MEM_SEND) ? 0 : -ENOBUFS;
 }
 
 void sdp_memory_uncharge_tx(struct sdp_endpoint *ep, u32 length)

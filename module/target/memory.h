@@ -11,9 +11,6 @@
 /* What a message costs beside its bytes: the RPC, a packet's head, slack. */
 #define SDP_MEMORY_OVERHEAD 1024
 
-/* Largest share of a socket, bytes: sums stay far from the end of an int. */
-#define SDP_MEMORY_MOST (1 << 28)
-
 /** sdp_memory_share() - SO_RCVBUF as far as it counts, bytes. */
 static inline int sdp_memory_share(const struct sdp_endpoint *ep)
 {

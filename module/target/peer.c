@@ -67,10 +67,8 @@ void sdp_pctx_init(struct sdp_pctx *pctx)
 
 static void peer_free(struct rcu_head *rcu)
 {
-	struct sdp_peer *peer = container_of(rcu, struct sdp_peer, entry.rcu);
-
-	dst_release(rcu_dereference_protected(peer->dst, true));
-	kmem_cache_free(peer_cache, peer);
+	kmem_cache_free(peer_cache,
+			container_of(rcu, struct sdp_peer, entry.rcu));
 }
 
 /* Is the namespace one that a user made, whose root is no root of the machine? */
@@ -112,6 +110,8 @@ static void peer_gone(struct sdp_table_entry *entry)
 {
 	struct sdp_peer *peer = peer_of(entry);
 
+	/* The namespace may go once it is counted down, and with it its routes. */
+	dst_release(unrcu_pointer(xchg(&peer->dst, NULL)));
 	uncount_peer(peer->key.sn, xchg(&peer->stranger, false));
 }
 

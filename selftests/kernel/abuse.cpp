@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a stranger, another user or a confined one may try at other people's
 // expense: ports, ids, memory, filters.
+#include <atomic>
 #include <fstream>
 #include <poll.h>
+#include <sched.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -138,6 +141,33 @@ TEST(requests_never_answered_are_charged)
 		talk.server.echo();
 	for (unsigned i = 0; i < 200; i++)
 		talk.client.expect();
+}
+
+TEST(memory_that_goes_while_it_is_cleared)
+{
+	// What was opened is cleared where the rest does not fit into memory.
+	PlainTalk talk;
+	make_secure(talk);
+	constexpr size_t page = 4096;
+	constexpr size_t size = 220 * page;
+	Bytes sent = pattern(size);
+	sent[0] = 1;
+	talk.client.request(talk.to, sent);
+	auto *memory = static_cast<uint8_t *>(
+		mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	CHECK(memory != MAP_FAILED);
+	OK(mprotect(memory + size - page, page, PROT_NONE));
+	std::atomic<bool> over = false;
+	test::Thread other([&] {
+		while (!*static_cast<volatile uint8_t *>(memory) && !over)
+			sched_yield();
+		OK(mprotect(memory, page, PROT_NONE));
+	});
+	FAILS(recv(talk.server.fd(), memory, size, 0), EFAULT);
+	over = true;
+	other.join();
+	OK(munmap(memory, size));
+	CHECK(talk.server.expect().bytes == sent);
 }
 
 TEST(many_are_given_up_at_once)

@@ -86,6 +86,7 @@ TEST(private_responses)
 	uint64_t open = talk.client.request(talk.to, pattern(30, 3), 3);
 	for (int i = 0; i < 3; i++)
 		talk.server.echo();
+	FAILS(talk.client.receive(open).result, EINVAL);
 	HomaMessage message = talk.client.expect();
 	EQ(message.args.id, open);
 	CHECK(!talk.client.ready(POLLIN, 100));
