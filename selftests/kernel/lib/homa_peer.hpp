@@ -25,7 +25,7 @@ public:
 	/// Sends a Homa packet.
 	void send(const Bytes &homa, uint8_t traffic_class = 0) const;
 	/// The next packet for this peer; none after @a milliseconds.
-	[[nodiscard]] std::optional<Seen> next(int milliseconds = 10000) const;
+	[[nodiscard]] std::optional<Seen> next(int milliseconds = 40000) const;
 	/// The next packet of @a type; packets of types in @a passing, and what timers
 	/// send, may come before it, anything else fails the case.
 	Seen expect(packet::Type type, std::vector<uint8_t> passing = {packet::cutoffs}) const;

@@ -128,7 +128,7 @@ public:
 
 	void send(const Packet &packet) const;
 	/// The next packet, empty after @a milliseconds without one.
-	[[nodiscard]] Packet receive(int milliseconds = 10000) const;
+	[[nodiscard]] Packet receive(int milliseconds = 40000) const;
 	[[nodiscard]] int fd() const { return fd_; }
 
 private:

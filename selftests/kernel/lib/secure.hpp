@@ -91,7 +91,7 @@ public:
 				    uint64_t epoch = 0);
 
 	/// The next packet of the host for this peer, if one comes.
-	[[nodiscard]] std::optional<Bytes> next(int milliseconds = 10000) const;
+	[[nodiscard]] std::optional<Bytes> next(int milliseconds = 40000) const;
 	/// The next packet of @a type; those in @a passing may come before it.
 	Bytes expect(uint8_t type, std::vector<uint8_t> passing = {}) const;
 	/// The host's next message, decrypted; whatever else comes is ignored.
