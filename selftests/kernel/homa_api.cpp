@@ -113,7 +113,6 @@ TEST(private_wait)
 
 TEST(server_option)
 {
-	hosts->a.ns.patient(false);
 	HomaSocket server(hosts->b.ns, AF_INET);
 	HomaSocket client(hosts->a.ns, AF_INET);
 	OK(net::bind_to(server.fd(), net::Address::any(AF_INET, 0)));
@@ -129,6 +128,7 @@ TEST(server_option)
 	client.expect();
 	on = 0;
 	OK(setsockopt(server.fd(), IPPROTO_HOMA, SO_HOMA_SERVER, &on, sizeof(on)));
+	hosts->a.ns.patient(false);
 	uint64_t id = client.request(to, pattern(10));
 	HomaMessage failed = client.receive();
 	CHECK(failed.result < 0);
