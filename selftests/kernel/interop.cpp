@@ -497,6 +497,9 @@ TEST(request_without_unscheduled_bytes)
 		auto grant = peer.expect(packet::grant);
 		EQ(grant.homa.ends.id, 8401);
 		EQ(grant.ip.traffic_class >> 5, 7);
+		// A timer repeats it, if this machine is slow enough.
+		if (granted && grant.homa.offset == granted)
+			continue;
 		CHECK(grant.homa.offset > granted);
 		CHECK(grant.homa.offset <= 30000);
 		peer.send_data(peer.ends(8400), message, granted, grant.homa.offset);
@@ -606,6 +609,9 @@ TEST(captured_long_rpcs)
 	in_a_hurry();
 	CHECK(place->host.ns.sysctl("resend_us", "1000"));
 	auto wanted = peer.expect(packet::resend, {packet::cutoffs, packet::grant});
+	// It may have asked before all of the capture was sent.
+	while (wanted.homa.offset < bytes)
+		wanted = peer.expect(packet::resend, {packet::cutoffs, packet::grant});
 	EQ(wanted.homa.offset, bytes);
 	EQ(wanted.homa.length, 10000 - bytes);
 	in_no_hurry();
