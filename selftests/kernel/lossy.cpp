@@ -73,13 +73,24 @@ void over_router(const std::string &netem, Mode mode, net::Family family = net::
 	soak::both(ends.client, ends.server, ends.to, usual_load());
 }
 
+/// On a device that is out of use for a while nobody is given up for unreachable after
+/// the 3 s that are usual.
+void ask_long_for_neighbours(const net::Netns &ns, const std::string &device)
+{
+	for (const char *how : {"/mcast_solicit", "/ucast_solicit"})
+		ns.sh("echo 60 >/proc/sys/net/ipv4/neigh/" + device + how);
+}
+
 /// Two hosts with an address each of 10.9.9.0/24, reached over two links.
 struct TwoLinks {
 	TwoLinks()
 	{
-		for (const char *device : {"one", "two"})
+		for (const char *device : {"one", "two"}) {
 			a.sh(std::string("ip link add ") + device + " type veth peer name " +
 			     device + " netns " + b.path());
+			ask_long_for_neighbours(a, device);
+			ask_long_for_neighbours(b, device);
+		}
 		for (const auto &[ns, number] : {std::pair(&a, "1"), std::pair(&b, "2")})
 			ns->sh(std::string("ip addr add 10.9.9.") + number +
 			       "/32 dev lo; ip addr add 10.0.1." + number +
@@ -297,6 +308,8 @@ TEST_LIMIT(link_goes_down_for_a_while, 240)
 {
 	for (Mode mode : {Mode::clear, Mode::secure}) {
 		net::Pair pair;
+		ask_long_for_neighbours(pair.a.ns, "eth0");
+		ask_long_for_neighbours(pair.b.ns, "eth0");
 		Ends ends(pair.a, pair.b, mode, net::Family::v4);
 		soak::Load load = usual_load();
 		load.tenth = [&](unsigned tenth) {
