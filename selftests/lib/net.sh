@@ -178,7 +178,7 @@ sdp_load() {
 # must be empty when the hosts are gone, at the latest when RCU has done its work.
 sdp_unload() {
 	local try left
-	for try in 1 2 3 4 5 6 7 8 9 10 last; do
+	for try in $(seq 60) last; do
 		left=$(awk '/^sdp/ && $2 > 0 { print $1 ": " $2 " objects" }' /proc/slabinfo 2>/dev/null)
 		[ "$(cat /sys/module/sdp/refcnt)" = 0 ] || left+=" module in use"
 		[ -n "$left" ] || break
