@@ -194,8 +194,9 @@ std::optional<message> socket::state::read_region()
 	head.msg_controllen = sizeof(args);
 	const ssize_t size = ::recvmsg(fd(), &head, MSG_DONTWAIT);
 	const int error = size < 0 ? errno : 0;
-	// Buffers are taken back even where there is no message; not after EFAULT or EINVAL.
-	if (error == EFAULT || error == EINVAL) {
+	// Whatever the error, even one that an RPC was aborted with: the kernel writes a zero
+	// once it has taken the buffers back. Twice, they would be another message's.
+	if (error != 0 && args.num_bpages != 0) {
 		region->put_returned(std::span(given).first(count));
 	}
 	if (error != 0 && args.id == 0) {
