@@ -85,6 +85,7 @@ struct socket::state {
 	void sleep(const deadline &until) const;
 	std::optional<message> read(bool wait);
 	std::optional<message> read_region();
+	std::optional<message> read_region(std::span<const std::uint32_t> given);
 	std::optional<message> read_copy(bool wait);
 };
 
@@ -176,15 +177,28 @@ std::optional<message> socket::state::read(bool wait)
 	return region ? read_region() : read_copy(wait);
 }
 
-/** By Homa's API, without waiting; also hands buffers back. */
+/**
+ * By Homa's API, without waiting; also hands buffers back. All of them before it finds
+ * nothing: nobody may come again before a message has room.
+ */
 std::optional<message> socket::state::read_region()
+{
+	for (;;) {
+		std::array<std::uint32_t, HOMA_MAX_BPAGES> given{};
+		const std::size_t count = region->take_returned(given);
+		auto got = read_region(std::span(given).first(count));
+		if (got || count < given.size()) {
+			return got;
+		}
+	}
+}
+
+std::optional<message> socket::state::read_region(std::span<const std::uint32_t> given)
 {
 	homa_recvmsg_args args{};
 	const std::span offsets(args.bpage_offsets);
-	std::array<std::uint32_t, HOMA_MAX_BPAGES> given{};
-	const std::size_t count = region->take_returned(given);
-	std::copy_n(given.begin(), count, offsets.begin());
-	args.num_bpages = static_cast<std::uint32_t>(count);
+	std::ranges::copy(given, offsets.begin());
+	args.num_bpages = static_cast<std::uint32_t>(given.size());
 
 	sockaddr_storage peer{};
 	msghdr head{};
@@ -197,7 +211,7 @@ std::optional<message> socket::state::read_region()
 	// Whatever the error, even one that an RPC was aborted with: the kernel writes a zero
 	// once it has taken the buffers back. Twice, they would be another message's.
 	if (error != 0 && args.num_bpages != 0) {
-		region->put_returned(std::span(given).first(count));
+		region->put_returned(given);
 	}
 	if (error != 0 && args.id == 0) {
 		if (!would_wait(error)) {

@@ -98,6 +98,20 @@ TEST_F(region_socket, buffers_that_the_kernel_did_not_look_at_go_back_later)
 	EXPECT_EQ(kernel_.returned, std::vector{page});
 }
 
+// Ends of messages share pages: one message may wait for many buffers.
+TEST_F(region_socket, all_that_came_back_is_handed_over_before_nothing_is_found)
+{
+	sdp::socket socket(ip::v4, {.region = page});
+	std::vector<sdp::message> held;
+	for (std::uint32_t i = 0; i < 100; ++i) {
+		kernel_.receives = {kernel_.message({64 * i}, 60)};
+		held.push_back(std::move(*socket.try_receive()));
+	}
+	held.clear();
+	EXPECT_FALSE(socket.try_receive());
+	EXPECT_EQ(kernel_.returned.size(), 100);
+}
+
 } // namespace
 
 extern "C" {
