@@ -65,11 +65,22 @@ public:
 	explicit region(std::size_t length);
 
 	[[nodiscard]] std::span<std::byte> bytes() const noexcept { return memory_.bytes(); }
-	/** Readable after something came back while somebody was sleeping(). */
+	/** Readable after something came back while there was a sleeper. */
 	[[nodiscard]] int wake_fd() const noexcept { return wake_.get(); }
 	void clear_wake() noexcept;
-	/** Counts receivers that sleep. */
-	void sleeping(int change) noexcept { sleepers_ += change; }
+	/** A receiver that sleeps, or is about to. */
+	class sleeper {
+	public:
+		explicit sleeper(region &of) noexcept : of_(of) { ++of_.sleepers_; }
+		~sleeper() { --of_.sleepers_; }
+		sleeper(const sleeper &) = delete;
+		sleeper &operator=(const sleeper &) = delete;
+		sleeper(sleeper &&) = delete;
+		sleeper &operator=(sleeper &&) = delete;
+
+	private:
+		region &of_;
+	};
 
 	/** Moves up to @p to.size() offsets out; returns how many. */
 	std::size_t take_returned(std::span<std::uint32_t> to);

@@ -162,13 +162,11 @@ std::optional<message> socket::state::next(bool wait, const deadline &until)
 			continue;
 		}
 		// What came back between the read and this must not be overlooked.
-		region->sleeping(1);
+		const detail::region::sleeper counted(*region);
 		if (auto got = read(false)) {
-			region->sleeping(-1);
 			return got;
 		}
 		sleep(until);
-		region->sleeping(-1);
 	}
 }
 

@@ -89,13 +89,16 @@ TEST(region, wakes_only_who_sleeps)
 	const bytes_view chunk = memory.bytes().first(1);
 	memory.give_back({&chunk, 1});
 	EXPECT_FALSE(readable(memory.wake_fd()));
-	memory.sleeping(1);
+	{
+		const region::sleeper one(memory);
+		memory.give_back({&chunk, 1});
+		EXPECT_TRUE(readable(memory.wake_fd()));
+		memory.clear_wake();
+		EXPECT_FALSE(readable(memory.wake_fd()));
+		memory.clear_wake();
+	}
 	memory.give_back({&chunk, 1});
-	EXPECT_TRUE(readable(memory.wake_fd()));
-	memory.clear_wake();
 	EXPECT_FALSE(readable(memory.wake_fd()));
-	memory.clear_wake();
-	memory.sleeping(-1);
 }
 
 TEST(region, gives_back_from_many_threads)
