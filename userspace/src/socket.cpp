@@ -22,6 +22,17 @@ namespace {
 using clock = std::chrono::steady_clock;
 using deadline = std::optional<clock::time_point>;
 
+/** @p timeout from now on; none where the clock cannot count so far. */
+deadline after(std::chrono::milliseconds timeout)
+{
+	const clock::time_point now = clock::now();
+	if (timeout >=
+	    std::chrono::floor<std::chrono::milliseconds>(clock::time_point::max() - now)) {
+		return std::nullopt;
+	}
+	return now + std::max(timeout, std::chrono::milliseconds(0));
+}
+
 /** Milliseconds left, rounded up, as poll() wants them; -1 without a deadline. */
 int remaining(const deadline &until)
 {
@@ -420,7 +431,7 @@ std::optional<message> socket::receive_for(std::chrono::milliseconds timeout)
 	if (auto kept = state_->take_kept()) {
 		return kept;
 	}
-	return state_->next(true, clock::now() + timeout);
+	return state_->next(true, after(timeout));
 }
 
 std::optional<message> socket::try_receive()
@@ -440,8 +451,7 @@ message socket::call(const address &to, bytes_view body, const send_options &opt
 		mine.cookie = state_->next_cookie++;
 	}
 	send_request(to, body, mine);
-	const deadline until =
-		timeout.count() > 0 ? deadline(clock::now() + timeout) : deadline(std::nullopt);
+	const deadline until = timeout.count() > 0 ? after(timeout) : deadline(std::nullopt);
 	for (;;) {
 		auto got = state_->next(true, until);
 		if (!got) {

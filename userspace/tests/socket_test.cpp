@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <deque>
 #include <functional>
 #include <linux/homa.h>
@@ -110,6 +111,19 @@ TEST_F(region_socket, all_that_came_back_is_handed_over_before_nothing_is_found)
 	held.clear();
 	EXPECT_FALSE(socket.try_receive());
 	EXPECT_EQ(kernel_.returned.size(), 100);
+}
+
+TEST_F(region_socket, waits_as_long_as_one_can_say)
+{
+	sdp::socket socket(ip::v4, {.region = page});
+	using std::chrono::milliseconds;
+	kernel_.receives = {[this](homa_recvmsg_args &args) {
+				    kernel_.take_back(args);
+				    return -EAGAIN;
+			    },
+			    kernel_.message({0}, 1)};
+	EXPECT_TRUE(socket.receive_for(milliseconds::max()));
+	EXPECT_FALSE(socket.receive_for(milliseconds::min()));
 }
 
 } // namespace
