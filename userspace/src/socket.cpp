@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <deque>
 #include <mutex>
 #include <optional>
@@ -74,7 +75,7 @@ bool would_wait(int error)
 struct socket::state {
 	detail::file file;
 	ip version{};
-	bool only_secure = false;
+	std::atomic<bool> only_secure = false; /**< as of the last look at the policy */
 	std::shared_ptr<detail::region> region;
 	std::shared_ptr<detail::pool> pool;
 
@@ -91,6 +92,7 @@ struct socket::state {
 
 	void send(const address &to, std::span<const bytes_view> body,
 		  const sdp_rpc_cmsg &rpc) const;
+	[[nodiscard]] policy get_policy() const;
 	std::optional<message> take_kept();
 	std::optional<message> next(bool wait, const deadline &until);
 	void sleep(const deadline &until) const;
@@ -124,6 +126,13 @@ void socket::state::send(const address &to, std::span<const bytes_view> body,
 			detail::fail(errno, "send");
 		}
 	}
+}
+
+policy socket::state::get_policy() const
+{
+	int value = 0;
+	get_option(fd(), SDP_POLICY, value, "policy");
+	return static_cast<policy>(value);
 }
 
 std::optional<message> socket::state::take_kept()
@@ -313,6 +322,7 @@ socket::socket(ip version, const socket_options &options) : state_(std::make_uni
 	args.start = reinterpret_cast<std::uintptr_t>(state_->region->bytes().data());
 	args.length = state_->region->bytes().size();
 	set_option(fd(), SO_HOMA_RCVBUF, args, "receive region");
+	state_->only_secure = state_->get_policy() == policy::secure;
 }
 
 socket::~socket() = default;
@@ -361,9 +371,7 @@ void socket::set_policy(policy which)
 
 policy socket::get_policy() const
 {
-	int value = 0;
-	get_option(fd(), SDP_POLICY, value, "policy");
-	return static_cast<policy>(value);
+	return state_->get_policy();
 }
 
 void socket::set_padding(std::uint32_t bytes)
@@ -503,6 +511,8 @@ void socket::add_session(const session_parameters &parameters, const secret &sha
 	if (result < 0) {
 		detail::fail(error, "session");
 	}
+	// A clear socket is a secure one now.
+	state_->only_secure = state_->get_policy() == policy::secure;
 }
 
 void socket::remove_session(const address &peer)

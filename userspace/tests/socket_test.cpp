@@ -126,6 +126,21 @@ TEST_F(region_socket, waits_as_long_as_one_can_say)
 	EXPECT_FALSE(socket.receive_for(milliseconds::min()));
 }
 
+// The policy may be the namespace's, or come with a session.
+TEST_F(region_socket, messages_are_secure_where_the_policy_is)
+{
+	sdp::socket socket(ip::v4, {.region = page});
+	kernel_.receives = {kernel_.message({0}, 1)};
+	EXPECT_FALSE(socket.try_receive()->secure());
+	socket.add_session({}, sdp::secret::random());
+	kernel_.receives = {kernel_.message({0}, 1)};
+	EXPECT_TRUE(socket.try_receive()->secure());
+
+	sdp::socket from_start(ip::v4, {.region = page});
+	kernel_.receives = {kernel_.message({0}, 1)};
+	EXPECT_TRUE(from_start.try_receive()->secure());
+}
+
 } // namespace
 
 extern "C" {
@@ -139,6 +154,8 @@ int setsockopt(int, int, int option, const void *value, socklen_t) noexcept
 {
 	if (option == SDP_POLICY) {
 		played->policy = *static_cast<const int *>(value);
+	} else if (option == SDP_SESSION_ADD && played->policy == SDP_POLICY_CLEAR) {
+		played->policy = SDP_POLICY_SECURE;
 	}
 	return 0;
 }
