@@ -189,10 +189,12 @@ psk_wire::handshake exchange(socket &on, const address &server, const secret &sh
 
 } // namespace
 
-void psk_connect(socket &on, const address &server, const secret &shared,
+namespace {
+
+/** One handshake, of up to three tries, on a mixed socket. */
+void shake_hands(socket &on, const address &server, const secret &shared,
 		 const psk_options &options)
 {
-	on.set_policy(policy::mixed);
 	for (int left = tries; left-- > 0;) {
 		const psk_wire::handshake hello = make_hello(on, options);
 		try {
@@ -204,7 +206,7 @@ void psk_connect(socket &on, const address &server, const secret &shared,
 					.own_nonce = hello.client,
 					.peer_nonce = reply.server},
 				       psk_wire::session_secret(shared));
-			break;
+			return;
 		} catch (const std::system_error &error) {
 			// A hello that was lost late counts as repeated: the next one is new.
 			const bool again =
@@ -213,6 +215,23 @@ void psk_connect(socket &on, const address &server, const secret &shared,
 				throw;
 			}
 		}
+	}
+}
+
+} // namespace
+
+void psk_connect(socket &on, const address &server, const secret &shared,
+		 const psk_options &options)
+{
+	const policy before = on.get_policy();
+	on.set_policy(policy::mixed);
+	try {
+		shake_hands(on, server, shared, options);
+	} catch (...) {
+		if (before == policy::secure) {
+			on.set_policy(before);
+		}
+		throw;
 	}
 	on.set_policy(policy::secure);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sockets over a kernel that is played here: these functions stand before the C library's.
+#include <sdp/psk.hpp>
 #include <sdp/socket.hpp>
 
 #include <gtest/gtest.h>
@@ -7,10 +8,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <deque>
 #include <functional>
 #include <linux/homa.h>
 #include <linux/sdp.h>
+#include <poll.h>
+#include <string>
 #include <sys/eventfd.h>
 #include <vector>
 
@@ -21,11 +25,22 @@ using sdp::ip;
 /** One recvmsg() of Homa's API: what is left in the arguments is written back. */
 using receiver = std::function<int(homa_recvmsg_args &args)>;
 
+/** A message of the plain API. */
+struct plain {
+	sdp_rpc_cmsg rpc{};
+	std::vector<std::byte> body;
+	std::uint16_t port = 0;
+};
+
 /** What the kernel is about to do, and what it was told. */
 struct kernel {
 	std::deque<receiver> receives; /**< then EAGAIN, with all buffers taken back */
 	std::vector<std::uint32_t> returned;
 	int policy = SDP_POLICY_CLEAR;
+	int nonces = 0;          /**< given; of such bytes */
+	std::deque<plain> inbox; /**< then ESHUTDOWN */
+	std::vector<plain> sent;
+	std::function<void(const plain &)> on_send;
 
 	/** Takes back what @p args holds; what there is to be received next is up to the caller. */
 	void take_back(homa_recvmsg_args &args)
@@ -141,6 +156,67 @@ TEST_F(region_socket, messages_are_secure_where_the_policy_is)
 	EXPECT_TRUE(from_start.try_receive()->secure());
 }
 
+class handshake : public fake_kernel {
+protected:
+	static sdp::secret key() { return sdp::secret::from_hex(std::string(64, '1')); }
+
+	const sdp::address server_ = sdp::address::parse("10.0.0.1:4000");
+};
+
+TEST_F(handshake, one_that_fails_leaves_a_secure_socket_secure)
+{
+	for (const sdp::policy before : {sdp::policy::secure, sdp::policy::clear}) {
+		sdp::socket socket(ip::v4);
+		socket.set_policy(before);
+		EXPECT_THROW(sdp::psk_connect(socket, server_, key()), std::system_error);
+		EXPECT_EQ(socket.get_policy(),
+			  before == sdp::policy::secure ? sdp::policy::secure : sdp::policy::mixed);
+	}
+}
+
+void set_peer(msghdr &head, std::uint16_t port)
+{
+	sockaddr_in peer{};
+	peer.sin_family = AF_INET;
+	peer.sin_port = htons(port);
+	peer.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	*static_cast<sockaddr_in *>(head.msg_name) = peer;
+	head.msg_namelen = sizeof(peer);
+}
+
+int receive_plain(msghdr &head)
+{
+	if (played->inbox.empty()) {
+		return -ESHUTDOWN;
+	}
+	const plain message = std::move(played->inbox.front());
+	played->inbox.pop_front();
+	std::ranges::copy(message.body, static_cast<std::byte *>(head.msg_iov->iov_base));
+	cmsghdr *control = CMSG_FIRSTHDR(&head);
+	control->cmsg_level = IPPROTO_HOMA;
+	control->cmsg_type = SDP_CMSG_RPC;
+	control->cmsg_len = CMSG_LEN(sizeof(message.rpc));
+	std::memcpy(CMSG_DATA(control), &message.rpc, sizeof(message.rpc));
+	set_peer(head, message.port);
+	return static_cast<int>(message.body.size());
+}
+
+int receive_region(msghdr &head)
+{
+	auto &args = *static_cast<homa_recvmsg_args *>(head.msg_control);
+	if (played->receives.empty()) {
+		played->take_back(args);
+		return -EAGAIN;
+	}
+	const receiver next = std::move(played->receives.front());
+	played->receives.pop_front();
+	const int result = next(args);
+	if (result >= 0) {
+		set_peer(head, 1);
+	}
+	return result;
+}
+
 } // namespace
 
 extern "C" {
@@ -148,6 +224,11 @@ extern "C" {
 int socket(int, int, int) noexcept
 {
 	return ::eventfd(0, EFD_CLOEXEC);
+}
+
+int ioctl(int, unsigned long, ...) noexcept
+{
+	return 0;
 }
 
 int setsockopt(int, int, int option, const void *value, socklen_t) noexcept
@@ -160,31 +241,45 @@ int setsockopt(int, int, int option, const void *value, socklen_t) noexcept
 	return 0;
 }
 
-int getsockopt(int, int, int, void *value, socklen_t *) noexcept
+int getsockopt(int, int, int option, void *value, socklen_t *length) noexcept
 {
-	*static_cast<int *>(value) = played->policy;
+	if (option == SDP_POLICY) {
+		*static_cast<int *>(value) = played->policy;
+	} else {
+		std::memset(value, ++played->nonces, *length);
+	}
 	return 0;
+}
+
+ssize_t sendmsg(int, const msghdr *head, int)
+{
+	plain message;
+	std::memcpy(&message.rpc, CMSG_DATA(CMSG_FIRSTHDR(head)), sizeof(message.rpc));
+	for (const iovec &piece : std::span(head->msg_iov, head->msg_iovlen)) {
+		const auto *bytes = static_cast<const std::byte *>(piece.iov_base);
+		message.body.insert(message.body.end(), bytes, bytes + piece.iov_len);
+	}
+	message.port = ntohs(static_cast<const sockaddr_in *>(head->msg_name)->sin_port);
+	played->sent.push_back(message);
+	if (played->on_send) {
+		played->on_send(message);
+	}
+	return static_cast<ssize_t>(message.body.size());
+}
+
+int poll(pollfd *files, nfds_t count, int)
+{
+	const timespec now{};
+	return played == nullptr ? ::ppoll(files, count, &now, nullptr) : 0;
 }
 
 ssize_t recvmsg(int, msghdr *head, int)
 {
-	auto &args = *static_cast<homa_recvmsg_args *>(head->msg_control);
-	int result = -EAGAIN;
-	if (played->receives.empty()) {
-		played->take_back(args);
-	} else {
-		const receiver next = std::move(played->receives.front());
-		played->receives.pop_front();
-		result = next(args);
-	}
+	const int result = head->msg_iovlen != 0 ? receive_plain(*head) : receive_region(*head);
 	if (result < 0) {
 		errno = -result;
 		return -1;
 	}
-	const sockaddr_in peer{
-		.sin_family = AF_INET, .sin_port = 1, .sin_addr = {}, .sin_zero = {}};
-	*static_cast<sockaddr_in *>(head->msg_name) = peer;
-	head->msg_namelen = sizeof(peer);
 	return result;
 }
 }

@@ -44,7 +44,8 @@ struct psk_options {
 
 /**
  * Makes a session with @p server; @p on is set to the mixed policy for it and
- * to the secure policy when done.
+ * to the secure policy when done. If it fails, a socket that was secure is so
+ * again, and any other stays mixed, which sends nothing in the clear unasked.
  * @throws std::system_error EKEYREJECTED (the secrets differ, or the reply was
  *         forged), ECONNREFUSED (the server declines), EPROTO, ETIMEDOUT.
  */
