@@ -244,18 +244,32 @@ psk_acceptor::psk_acceptor(secret shared, std::vector<cipher> allowed)
 	}
 }
 
-/** Whether @p time is later than that of the last hello of @p peer; remembers it. */
-bool psk_acceptor::fresh(const address &peer, std::uint64_t time)
+/** Whether @p hello was not seen before, and is later than the last one of @p peer; remembers it.
+ */
+bool psk_acceptor::fresh(const address &peer, const psk_wire::handshake &hello)
 {
+	// Whose it is nobody has signed: another's may come from any address.
+	const std::pair unique{hello.time, hello.client};
+	if (hellos_.contains(unique)) {
+		return false;
+	}
 	const auto known = last_.find(peer);
 	if (known != last_.end()) {
-		return time > std::exchange(known->second, std::max(time, known->second));
+		if (hello.time <= known->second) {
+			return false;
+		}
+		known->second = hello.time;
+	} else {
+		if (last_.size() >= peers_remembered) {
+			last_.erase(std::ranges::min_element(
+				last_, {}, [](const auto &each) { return each.second; }));
+		}
+		last_.emplace(peer, hello.time);
 	}
-	if (last_.size() >= peers_remembered) {
-		last_.erase(std::ranges::min_element(last_, {},
-						     [](const auto &each) { return each.second; }));
+	if (hellos_.size() >= peers_remembered) {
+		hellos_.erase(hellos_.begin());
 	}
-	last_.emplace(peer, time);
+	hellos_.insert(unique);
 	return true;
 }
 
@@ -274,8 +288,7 @@ bool psk_acceptor::handle(socket &on, const message &request)
 		reply.time = hello.time;
 		reply.client = hello.client;
 		const bool known = std::ranges::find(allowed_, hello.cipher) != allowed_.end();
-		if (hello.kind == psk_wire::kind::hello && known &&
-		    fresh(request.peer(), hello.time)) {
+		if (hello.kind == psk_wire::kind::hello && known && fresh(request.peer(), hello)) {
 			reply.server = on.new_nonce();
 			on.add_session({.peer = request.peer(),
 					.role = role::server,

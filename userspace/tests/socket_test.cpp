@@ -217,6 +217,58 @@ int receive_region(msghdr &head)
 	return result;
 }
 
+/** A message in the clear from @p port. */
+plain incoming(std::uint64_t id, sdp::bytes_view body, std::uint16_t port)
+{
+	plain message;
+	message.rpc.size = sizeof(message.rpc);
+	message.rpc.id = id;
+	message.body.assign(body.begin(), body.end());
+	message.port = port;
+	return message;
+}
+
+class acceptor : public handshake {
+protected:
+	/** What is answered to @p hello from @p port. */
+	sdp::psk_wire::status answer(const sdp::psk_wire::handshake &hello, std::uint16_t port)
+	{
+		const auto packet = sdp::psk_wire::seal(hello, key());
+		kernel_.inbox.push_back(incoming(1, packet, port));
+		kernel_.sent.clear();
+		EXPECT_TRUE(acceptor_.handle(socket_, socket_.receive()));
+		return sdp::psk_wire::open(kernel_.sent.at(0).body, key()).status;
+	}
+	static sdp::psk_wire::handshake hello(std::uint64_t time)
+	{
+		return {.kind = sdp::psk_wire::kind::hello,
+			.status = {},
+			.cipher = sdp::cipher::aes_128_gcm,
+			.record_size = sdp::record_size_default,
+			.time = time,
+			.client = sdp::nonce{std::byte{7}},
+			.server = {}};
+	}
+
+	sdp::socket socket_{ip::v4};
+	sdp::psk_acceptor acceptor_{key()};
+};
+
+using sdp::psk_wire::status;
+
+TEST_F(acceptor, takes_a_hello_once_wherever_it_comes_from)
+{
+	EXPECT_EQ(answer(hello(1000), 40000), status::ok);
+	EXPECT_EQ(answer(hello(2000), 40001), status::ok);
+	EXPECT_EQ(answer(hello(3000), 40001), status::ok);
+	// A listener repeats what it read, from the address of somebody with a session.
+	EXPECT_EQ(answer(hello(2000), 40000), status::refused);
+	EXPECT_EQ(answer(hello(3000), 40000), status::refused);
+	EXPECT_EQ(answer(hello(1000), 40000), status::refused);
+	// Which has kept nobody out.
+	EXPECT_EQ(answer(hello(1001), 40000), status::ok);
+}
+
 } // namespace
 
 extern "C" {

@@ -15,9 +15,9 @@
  * record size: whoever changes a byte of the handshake gets ends that do not
  * understand each other, even without the code, which only makes the failure
  * immediate. A hello is taken once: its time must be later than that of the
- * last one from the same address and port, so that a repeated hello does not
- * replace a working session. There is no forward secrecy: who learns the
- * secret later reads what was recorded.
+ * last one from the same address and port, and it must not have come from any
+ * other, so that a repeated hello does not replace a working session. There is no forward secrecy:
+ * who learns the secret later reads what was recorded.
  */
 #ifndef SDP_PSK_HPP
 #define SDP_PSK_HPP
@@ -30,7 +30,9 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace sdp {
@@ -52,7 +54,11 @@ struct psk_options {
 SDP_EXPORT void psk_connect(socket &on, const address &server, const secret &shared,
 			    const psk_options &options = {});
 
-/** The server's side. Remembers the last hello of up to 65,536 peers. */
+namespace psk_wire {
+struct handshake;
+} // namespace psk_wire
+
+/** The server's side. Remembers the last hello of up to 65,536 peers, and as many hellos. */
 class SDP_EXPORT psk_acceptor {
 public:
 	/** @param allowed ciphers that a client may choose; empty: all. */
@@ -66,11 +72,12 @@ public:
 	bool handle(socket &on, const message &request);
 
 private:
-	bool fresh(const address &peer, std::uint64_t time);
+	bool fresh(const address &peer, const psk_wire::handshake &hello);
 
 	secret shared_;
 	std::vector<cipher> allowed_;
 	std::map<address, std::uint64_t> last_;
+	std::set<std::pair<std::uint64_t, nonce>> hellos_;
 };
 
 /** The bytes of the handshake, for tests and other implementations. */
