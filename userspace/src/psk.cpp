@@ -275,14 +275,18 @@ bool psk_acceptor::fresh(const address &peer, const psk_wire::handshake &hello)
 
 bool psk_acceptor::handle(socket &on, const message &request)
 {
-	if (request.secure()) {
+	if (request.secure() || !request.is_request()) {
 		return false;
 	}
 	psk_wire::handshake reply;
 	reply.kind = psk_wire::kind::reply;
 	reply.status = psk_wire::status::refused;
 	try {
-		const psk_wire::handshake hello = psk_wire::open(request.bytes(), shared_);
+		// One byte more than there may be: too long is no handshake either.
+		std::array<std::byte, psk_wire::size + 1> room{};
+		const std::size_t length = request.copy_to(room);
+		const psk_wire::handshake hello =
+			psk_wire::open(std::span(room).first(length), shared_);
 		reply.cipher = hello.cipher;
 		reply.record_size = hello.record_size;
 		reply.time = hello.time;

@@ -269,6 +269,16 @@ TEST_F(acceptor, takes_a_hello_once_wherever_it_comes_from)
 	EXPECT_EQ(answer(hello(1001), 40000), status::ok);
 }
 
+TEST_F(acceptor, leaves_responses_to_the_application)
+{
+	kernel_.inbox.push_back(incoming(2, sdp::as_bytes("response"), 40000));
+	EXPECT_FALSE(acceptor_.handle(socket_, socket_.receive()));
+	EXPECT_TRUE(kernel_.sent.empty());
+	kernel_.inbox.push_back(incoming(1, sdp::as_bytes(std::string(81, 'x')), 40000));
+	EXPECT_TRUE(acceptor_.handle(socket_, socket_.receive()));
+	EXPECT_EQ(kernel_.sent.size(), 1);
+}
+
 } // namespace
 
 extern "C" {

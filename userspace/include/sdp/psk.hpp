@@ -67,7 +67,7 @@ public:
 	/**
 	 * Answers @p request if it came in the clear on the mixed socket @p on: a
 	 * good hello gets a session, anything else is refused.
-	 * @return false if it came encrypted: the application's.
+	 * @return false if it came encrypted, or is no request: the application's.
 	 */
 	bool handle(socket &on, const message &request);
 
