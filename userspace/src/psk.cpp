@@ -2,6 +2,7 @@
 #include <sdp/psk.hpp>
 
 #include "check.hpp"
+#include "unspent.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -158,15 +159,35 @@ std::uint64_t time_now()
 	return static_cast<std::uint64_t>(std::chrono::nanoseconds(since).count());
 }
 
-psk_wire::handshake make_hello(socket &on, const psk_options &options)
+psk_wire::handshake make_hello(const nonce &own, const psk_options &options)
 {
 	psk_wire::handshake hello;
 	hello.kind = psk_wire::kind::hello;
 	hello.cipher = options.cipher;
 	hello.record_size = options.record_size;
 	hello.time = time_now();
-	hello.client = on.new_nonce();
+	hello.client = own;
 	return hello;
+}
+
+bool record_size_allowed(std::uint16_t size)
+{
+	return size >= record_size_min && size <= record_size_max;
+}
+
+void install(socket &on, detail::unspent &own, const session_parameters &parameters,
+	     const secret &shared)
+{
+	try {
+		on.add_session(parameters, psk_wire::session_secret(shared));
+	} catch (const std::system_error &error) {
+		// The kernel has forgotten it, as when the machine was suspended.
+		if (error.code().value() == EINVAL) {
+			own.spent();
+		}
+		throw;
+	}
+	own.spent();
 }
 
 /** The reply to @p hello, checked. */
@@ -196,16 +217,18 @@ void shake_hands(socket &on, const address &server, const secret &shared,
 		 const psk_options &options)
 {
 	for (int left = tries; left-- > 0;) {
-		const psk_wire::handshake hello = make_hello(on, options);
+		detail::unspent own(on);
+		const psk_wire::handshake hello = make_hello(own.get(), options);
 		try {
 			const auto reply = exchange(on, server, shared, hello, options.timeout);
-			on.add_session({.peer = server,
-					.role = role::client,
-					.cipher = options.cipher,
-					.record_size = options.record_size,
-					.own_nonce = hello.client,
-					.peer_nonce = reply.server},
-				       psk_wire::session_secret(shared));
+			install(on, own,
+				{.peer = server,
+				 .role = role::client,
+				 .cipher = options.cipher,
+				 .record_size = options.record_size,
+				 .own_nonce = hello.client,
+				 .peer_nonce = reply.server},
+				shared);
 			return;
 		} catch (const std::system_error &error) {
 			// A hello that was lost late counts as repeated: the next one is new.
@@ -292,15 +315,18 @@ bool psk_acceptor::handle(socket &on, const message &request)
 		reply.time = hello.time;
 		reply.client = hello.client;
 		const bool known = std::ranges::find(allowed_, hello.cipher) != allowed_.end();
-		if (hello.kind == psk_wire::kind::hello && known && fresh(request.peer(), hello)) {
-			reply.server = on.new_nonce();
-			on.add_session({.peer = request.peer(),
-					.role = role::server,
-					.cipher = hello.cipher,
-					.record_size = hello.record_size,
-					.own_nonce = reply.server,
-					.peer_nonce = hello.client},
-				       psk_wire::session_secret(shared_));
+		if (hello.kind == psk_wire::kind::hello && known &&
+		    record_size_allowed(hello.record_size) && fresh(request.peer(), hello)) {
+			detail::unspent own(on);
+			reply.server = own.get();
+			install(on, own,
+				{.peer = request.peer(),
+				 .role = role::server,
+				 .cipher = hello.cipher,
+				 .record_size = hello.record_size,
+				 .own_nonce = reply.server,
+				 .peer_nonce = hello.client},
+				shared_);
 			reply.status = psk_wire::status::ok;
 		}
 	} catch (const std::system_error &) {

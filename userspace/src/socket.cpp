@@ -3,6 +3,7 @@
 
 #include "buffers.hpp"
 #include "check.hpp"
+#include "unspent.hpp"
 #include "wire.hpp"
 
 #include <algorithm>
@@ -82,6 +83,7 @@ struct socket::state {
 	std::mutex lock;
 	std::deque<message> kept; /**< that call() received for others */
 	std::uint64_t next_cookie = std::uint64_t{1} << 63;
+	std::optional<nonce> spare; /**< that a handshake did not use */
 
 	[[nodiscard]] int fd() const { return file.get(); }
 	/** An address in the family of the socket. */
@@ -492,6 +494,26 @@ nonce socket::new_nonce()
 	nonce fresh{};
 	get_option(fd(), SDP_NONCE, fresh, "nonce");
 	return fresh;
+}
+
+detail::unspent::unspent(socket &of) : of_(of)
+{
+	{
+		const std::scoped_lock held(of_.state_->lock);
+		if (of_.state_->spare) {
+			bytes_ = *std::exchange(of_.state_->spare, std::nullopt);
+			return;
+		}
+	}
+	bytes_ = of_.new_nonce();
+}
+
+detail::unspent::~unspent()
+{
+	if (!spent_) {
+		const std::scoped_lock held(of_.state_->lock);
+		of_.state_->spare = bytes_;
+	}
 }
 
 void socket::add_session(const session_parameters &parameters, const secret &shared)

@@ -38,6 +38,7 @@ struct kernel {
 	std::vector<std::uint32_t> returned;
 	int policy = SDP_POLICY_CLEAR;
 	int nonces = 0;          /**< given; of such bytes */
+	int session_error = 0;   /**< of installing one */
 	std::deque<plain> inbox; /**< then ESHUTDOWN */
 	std::vector<plain> sent;
 	std::function<void(const plain &)> on_send;
@@ -279,6 +280,43 @@ TEST_F(acceptor, leaves_responses_to_the_application)
 	EXPECT_EQ(kernel_.sent.size(), 1);
 }
 
+TEST_F(handshake, nonces_of_those_that_fail_are_not_lost)
+{
+	sdp::socket socket(ip::v4);
+	kernel_.on_send = [this](const plain &request) {
+		plain failed = incoming(2, {}, 4000);
+		failed.rpc.flags = SDP_RPC_FAILED;
+		failed.rpc.error = ETIMEDOUT;
+		failed.rpc.cookie = request.rpc.cookie;
+		kernel_.inbox.push_back(failed);
+	};
+	for (int i = 0; i < 10; ++i) {
+		EXPECT_THROW(sdp::psk_connect(socket, server_, key()), std::system_error);
+	}
+	EXPECT_EQ(kernel_.sent.size(), 30);
+	EXPECT_EQ(kernel_.nonces, 1);
+}
+
+TEST_F(acceptor, nonces_of_sessions_that_are_refused_are_not_lost)
+{
+	kernel_.session_error = ENOBUFS;
+	for (std::uint64_t i = 1; i <= 10; ++i) {
+		EXPECT_EQ(answer(hello(i), 40000), status::refused);
+	}
+	EXPECT_EQ(kernel_.nonces, 1);
+	auto bad = hello(11);
+	bad.record_size = 255;
+	EXPECT_EQ(answer(bad, 40000), status::refused);
+	EXPECT_EQ(kernel_.nonces, 1);
+	// A nonce that the kernel does not know any more is not tried again.
+	kernel_.session_error = EINVAL;
+	EXPECT_EQ(answer(hello(12), 40000), status::refused);
+	kernel_.session_error = 0;
+	EXPECT_EQ(answer(hello(13), 40000), status::ok);
+	EXPECT_EQ(answer(hello(14), 40000), status::ok);
+	EXPECT_EQ(kernel_.nonces, 3);
+}
+
 } // namespace
 
 extern "C" {
@@ -297,6 +335,9 @@ int setsockopt(int, int, int option, const void *value, socklen_t) noexcept
 {
 	if (option == SDP_POLICY) {
 		played->policy = *static_cast<const int *>(value);
+	} else if (option == SDP_SESSION_ADD && played->session_error != 0) {
+		errno = played->session_error;
+		return -1;
 	} else if (option == SDP_SESSION_ADD && played->policy == SDP_POLICY_CLEAR) {
 		played->policy = SDP_POLICY_SECURE;
 	}

@@ -19,6 +19,10 @@
 
 namespace sdp {
 
+namespace detail {
+class unspent;
+} // namespace detail
+
 /** Which messages a socket sends and takes. */
 enum class policy : std::uint8_t {
 	clear,  /**< in the clear only */
@@ -112,7 +116,10 @@ public:
 	/** Aborts requests with @p cookie: forgotten, or completed with errno @p error if not 0. */
 	void abort(std::uint64_t cookie, int error = 0);
 
-	/** 16 random bytes for one add_session() here; to be sent to the peer. */
+	/**
+	 * 16 random bytes for one add_session() here; to be sent to the peer.
+	 * @throws ENOBUFS where 1,024 have not been used: they do not expire.
+	 */
 	[[nodiscard]] nonce new_nonce();
 	/**
 	 * Derives keys from @p shared and the nonces and installs them. Replaces
@@ -126,6 +133,7 @@ public:
 	[[nodiscard]] session_info info(const address &peer) const;
 
 private:
+	friend class detail::unspent;
 	struct state;
 	std::unique_ptr<state> state_;
 };
