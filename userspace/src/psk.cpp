@@ -11,6 +11,7 @@
 #include <openssl/hmac.h>
 #include <optional>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 namespace sdp {
@@ -152,6 +153,12 @@ namespace {
 
 constexpr int tries = 3;
 constexpr std::size_t peers_remembered = 65536;
+
+/** To make room for a session: so many others are looked at, and one that silent may go. */
+constexpr std::size_t sessions_looked_at = 64;
+constexpr std::chrono::minutes long_silent{1};
+constexpr int room_tries = 20;
+constexpr std::chrono::milliseconds room_wait{10};
 
 std::uint64_t time_now()
 {
@@ -296,6 +303,62 @@ bool psk_acceptor::fresh(const address &peer, const psk_wire::handshake &hello)
 	return true;
 }
 
+/** Installs, with a nonce of ours that it returns; without room, another session goes. */
+nonce psk_acceptor::install_with_room(socket &on, session_parameters session)
+{
+	detail::unspent own(on);
+	session.own_nonce = own.get();
+	for (int left = room_tries;;) {
+		try {
+			install(on, own, session, shared_);
+			return session.own_nonce;
+		} catch (const std::system_error &error) {
+			const bool first = left == room_tries;
+			if (error.code().value() != ENOBUFS || --left == 0 ||
+			    (first && !make_room(on, session.peer))) {
+				throw;
+			}
+			// The kernel counts what was removed a little longer.
+			std::this_thread::sleep_for(room_wait);
+		}
+	}
+}
+
+/**
+ * Removes the session with @p peer, which is to be replaced, or the one that was silent
+ * longest, of the next few; false if none was for long.
+ */
+bool psk_acceptor::make_room(socket &on, const address &peer)
+{
+	try {
+		on.remove_session(peer);
+		return true;
+	} catch (const std::system_error &error) {
+		if (error.code().value() != ENOENT) {
+			throw;
+		}
+	}
+	std::optional<address> longest;
+	std::chrono::nanoseconds silent = long_silent;
+	for (std::size_t i = 0; i < std::min(sessions_looked_at, last_.size()); ++i) {
+		auto next = last_.upper_bound(looked_at_);
+		looked_at_ = (next == last_.end() ? last_.begin() : next)->first;
+		try {
+			const session_info info = on.info(looked_at_);
+			if (info.silent >= silent) {
+				longest = looked_at_;
+				silent = info.silent;
+			}
+		} catch (const std::system_error &) {
+			continue; // Removed before.
+		}
+	}
+	if (longest) {
+		on.remove_session(*longest);
+	}
+	return longest.has_value();
+}
+
 bool psk_acceptor::handle(socket &on, const message &request)
 {
 	if (request.secure() || !request.is_request()) {
@@ -317,16 +380,11 @@ bool psk_acceptor::handle(socket &on, const message &request)
 		const bool known = std::ranges::find(allowed_, hello.cipher) != allowed_.end();
 		if (hello.kind == psk_wire::kind::hello && known &&
 		    record_size_allowed(hello.record_size) && fresh(request.peer(), hello)) {
-			detail::unspent own(on);
-			reply.server = own.get();
-			install(on, own,
-				{.peer = request.peer(),
-				 .role = role::server,
-				 .cipher = hello.cipher,
-				 .record_size = hello.record_size,
-				 .own_nonce = reply.server,
-				 .peer_nonce = hello.client},
-				shared_);
+			reply.server = install_with_room(on, {.peer = request.peer(),
+							      .role = role::server,
+							      .cipher = hello.cipher,
+							      .record_size = hello.record_size,
+							      .peer_nonce = hello.client});
 			reply.status = psk_wire::status::ok;
 		}
 	} catch (const std::system_error &) {

@@ -13,6 +13,7 @@
 #include <functional>
 #include <linux/homa.h>
 #include <linux/sdp.h>
+#include <map>
 #include <poll.h>
 #include <string>
 #include <sys/eventfd.h>
@@ -37,12 +38,28 @@ struct kernel {
 	std::deque<receiver> receives; /**< then EAGAIN, with all buffers taken back */
 	std::vector<std::uint32_t> returned;
 	int policy = SDP_POLICY_CLEAR;
-	int nonces = 0;          /**< given; of such bytes */
-	int session_error = 0;   /**< of installing one */
+	int nonces = 0;        /**< given; of such bytes */
+	int session_error = 0; /**< of installing one */
+	std::map<std::uint16_t, std::chrono::nanoseconds>
+		sessions; /**< by the peer's port: silent */
+	std::size_t most_sessions = 4096;
 	std::deque<plain> inbox; /**< then ESHUTDOWN */
 	std::vector<plain> sent;
 	std::function<void(const plain &)> on_send;
 
+	int add_session(const sockaddr_in6 &peer)
+	{
+		const std::uint16_t port = ntohs(peer.sin6_port);
+		if (session_error != 0) {
+			return session_error;
+		}
+		if (sessions.size() >= most_sessions) {
+			return ENOBUFS;
+		}
+		sessions[port] = {};
+		policy = policy == SDP_POLICY_CLEAR ? SDP_POLICY_SECURE : policy;
+		return 0;
+	}
 	/** Takes back what @p args holds; what there is to be received next is up to the caller. */
 	void take_back(homa_recvmsg_args &args)
 	{
@@ -317,6 +334,27 @@ TEST_F(acceptor, nonces_of_sessions_that_are_refused_are_not_lost)
 	EXPECT_EQ(kernel_.nonces, 3);
 }
 
+// Clients go without a word: a server would end with sessions of nobody, and take no other.
+TEST_F(acceptor, sessions_that_are_silent_make_room_for_others)
+{
+	using namespace std::chrono_literals;
+	kernel_.most_sessions = 3;
+	EXPECT_EQ(answer(hello(1), 40001), status::ok);
+	EXPECT_EQ(answer(hello(2), 40002), status::ok);
+	EXPECT_EQ(answer(hello(3), 40003), status::ok);
+	EXPECT_EQ(answer(hello(4), 40004), status::refused);
+	kernel_.sessions = {{40001, 61s}, {40002, 3600s}, {40003, 59s}};
+	EXPECT_EQ(answer(hello(5), 40004), status::ok);
+	EXPECT_FALSE(kernel_.sessions.contains(40002));
+	EXPECT_EQ(answer(hello(6), 40005), status::ok);
+	EXPECT_FALSE(kernel_.sessions.contains(40001));
+	EXPECT_EQ(answer(hello(7), 40006), status::refused);
+	EXPECT_EQ(kernel_.sessions.size(), 3);
+	// Who has one gets another in its place.
+	EXPECT_EQ(answer(hello(8), 40005), status::ok);
+	EXPECT_EQ(kernel_.sessions.size(), 3);
+}
+
 } // namespace
 
 extern "C" {
@@ -333,23 +371,34 @@ int ioctl(int, unsigned long, ...) noexcept
 
 int setsockopt(int, int, int option, const void *value, socklen_t) noexcept
 {
+	int error = 0;
 	if (option == SDP_POLICY) {
 		played->policy = *static_cast<const int *>(value);
-	} else if (option == SDP_SESSION_ADD && played->session_error != 0) {
-		errno = played->session_error;
-		return -1;
-	} else if (option == SDP_SESSION_ADD && played->policy == SDP_POLICY_CLEAR) {
-		played->policy = SDP_POLICY_SECURE;
+	} else if (option == SDP_SESSION_ADD) {
+		error = played->add_session(static_cast<const sdp_session_add *>(value)->peer);
+	} else if (option == SDP_SESSION_DEL) {
+		const auto &ref = *static_cast<const sdp_session_ref *>(value);
+		error = played->sessions.erase(ntohs(ref.peer.sin6_port)) == 0 ? ENOENT : 0;
 	}
-	return 0;
+	errno = error;
+	return error == 0 ? 0 : -1;
 }
 
 int getsockopt(int, int, int option, void *value, socklen_t *length) noexcept
 {
 	if (option == SDP_POLICY) {
 		*static_cast<int *>(value) = played->policy;
-	} else {
+	} else if (option == SDP_NONCE) {
 		std::memset(value, ++played->nonces, *length);
+	} else if (option == SDP_SESSION_INFO) {
+		auto &info = *static_cast<sdp_session_info *>(value);
+		const auto found = played->sessions.find(ntohs(info.peer.sin6_port));
+		if (found == played->sessions.end()) {
+			errno = ENOENT;
+			return -1;
+		}
+		info.local.sin6_family = AF_INET6;
+		info.silent_ns = static_cast<std::uint64_t>(found->second.count());
 	}
 	return 0;
 }

@@ -58,7 +58,13 @@ namespace psk_wire {
 struct handshake;
 } // namespace psk_wire
 
-/** The server's side. Remembers the last hello of up to 65,536 peers, and as many hellos. */
+/**
+ * The server's side. Remembers the last hello of up to 65,536 peers, and as many hellos.
+ *
+ * Clients go without a word, and their sessions stay. Where this user may have no more
+ * (net.sdp.user_sessions), a new one takes the place of one that has been silent for a
+ * minute or more; if its client is still there, its next request times out.
+ */
 class SDP_EXPORT psk_acceptor {
 public:
 	/** @param allowed ciphers that a client may choose; empty: all. */
@@ -73,11 +79,14 @@ public:
 
 private:
 	bool fresh(const address &peer, const psk_wire::handshake &hello);
+	nonce install_with_room(socket &on, session_parameters session);
+	bool make_room(socket &on, const address &peer);
 
 	secret shared_;
 	std::vector<cipher> allowed_;
 	std::map<address, std::uint64_t> last_;
 	std::set<std::pair<std::uint64_t, nonce>> hellos_;
+	address looked_at_;
 };
 
 /** The bytes of the handshake, for tests and other implementations. */
