@@ -31,6 +31,8 @@ namespace {
 using clock = std::chrono::steady_clock;
 
 constexpr unsigned most_tries = 6;
+/** Longest listing that is taken: it is kept in memory. */
+constexpr std::uint32_t most_files = 1'000'000;
 
 struct options {
 	sdp::address server;
@@ -48,6 +50,7 @@ struct options {
 struct download {
 	files::entry what;
 	files::file file;
+	std::uint64_t asked = 0;   /**< bytes, from the start */
 	std::uint64_t missing = 0; /**< pieces */
 };
 
@@ -91,6 +94,7 @@ private:
 	void list();
 	void fill();
 	void begin(const files::entry &what);
+	piece cut();
 	void send(piece part);
 	void take(const sdp::message &response);
 	void again(piece part, const std::error_code &why);
@@ -104,7 +108,8 @@ private:
 	std::vector<files::entry> wanted_;
 	std::size_t begun_ = 0;
 	std::size_t done_ = 0;
-	std::deque<piece> waiting_;
+	std::shared_ptr<download> current_;     /**< of which not all has been asked for */
+	std::deque<piece> waiting_;             /**< to be asked for again */
 	std::map<std::uint64_t, piece> flying_; /**< by cookie */
 	std::uint64_t next_cookie_ = 1;
 
@@ -156,7 +161,7 @@ void fetcher::list()
 		}
 		total = in.number<std::uint32_t>();
 		const auto count = in.number<std::uint32_t>();
-		if (count == 0 && first < total) {
+		if ((count == 0 && first < total) || total > most_files) {
 			files::fail(EPROTO, "the server's listing");
 		}
 		for (std::uint32_t i = 0; i < count; ++i, ++first) {
@@ -165,6 +170,9 @@ void fetcher::list()
 			each.mode = in.number<std::uint32_t>();
 			std::ranges::copy(in.raw(each.sha256.size()), each.sha256.begin());
 			each.path = in.text();
+			if (each.size > INT64_MAX) {
+				files::fail(EPROTO, "the server's listing");
+			}
 			if (first % options_.every == 0) {
 				wanted_.push_back(std::move(each));
 			}
@@ -176,16 +184,17 @@ void fetcher::list()
 void fetcher::fill()
 {
 	while (flying_.size() < options_.outstanding) {
-		if (waiting_.empty() && begun_ < wanted_.size()) {
+		if (!waiting_.empty()) {
+			piece next = std::move(waiting_.front());
+			waiting_.pop_front();
+			send(std::move(next));
+		} else if (current_) {
+			send(cut());
+		} else if (begun_ < wanted_.size()) {
 			begin(wanted_[begun_++]);
-			continue;
-		}
-		if (waiting_.empty()) {
+		} else {
 			return;
 		}
-		piece next = std::move(waiting_.front());
-		waiting_.pop_front();
-		send(std::move(next));
 	}
 }
 
@@ -206,15 +215,24 @@ void fetcher::begin(const files::entry &what)
 	whole->what = what;
 	whole->file = files::open_beneath(root_.get(), what.path, O_RDWR | O_CREAT | O_EXCL, 0600);
 	// An empty file takes one request too: that it is empty is to be checked.
-	std::uint64_t offset = 0;
-	do {
-		const std::uint64_t left = what.size - offset;
-		const auto length =
-			static_cast<std::uint32_t>(std::min<std::uint64_t>(left, options_.chunk));
-		waiting_.push_back({whole, offset, length, 0, {}});
-		++whole->missing;
-		offset += length;
-	} while (offset < what.size);
+	whole->missing = std::max<std::uint64_t>(1, what.size / options_.chunk +
+							    (what.size % options_.chunk != 0));
+	current_ = std::move(whole);
+}
+
+/** The next piece. One at a time: a size is whatever the server says. */
+piece fetcher::cut()
+{
+	const std::uint64_t offset = current_->asked;
+	const std::uint64_t left = current_->what.size - offset;
+	const auto length =
+		static_cast<std::uint32_t>(std::min<std::uint64_t>(left, options_.chunk));
+	current_->asked += length;
+	piece next{current_, offset, length, 0, {}};
+	if (current_->asked == current_->what.size) {
+		current_ = nullptr;
+	}
+	return next;
 }
 
 void fetcher::send(piece part)
