@@ -275,7 +275,8 @@ void fetcher::again(piece part, const std::error_code &why)
 		throw std::system_error(why, part.of->what.path);
 	}
 	++retries_;
-	std::cerr << part.of->what.path << ": " << why.message() << "; asking again\n";
+	std::cerr << files::printable(part.of->what.path) << ": " << why.message()
+		  << "; asking again\n";
 	const bool often = part.tries > 2 && why == std::errc::timed_out;
 	if (often && !options_.psk.empty() && part.sent > handshake_) {
 		// The server may have been restarted, and not know our session.
@@ -451,7 +452,7 @@ int main(int argc, char **argv)
 		all.print_figures();
 		return 0;
 	} catch (const std::exception &error) {
-		std::cerr << "fileclient: " << error.what() << '\n';
+		std::cerr << "fileclient: " << files::printable(error.what()) << '\n';
 		return 1;
 	}
 }

@@ -19,6 +19,26 @@ void fail(int error, const std::string &what)
 	throw std::system_error(error, std::generic_category(), what);
 }
 
+std::string printable(std::string_view text)
+{
+	constexpr std::string_view digits = "0123456789abcdef";
+	std::string safe;
+	unsigned before = 0;
+	for (const char each : text) {
+		const auto byte = static_cast<unsigned char>(each);
+		// Those of ASCII, and U+0080 to U+009F in UTF-8.
+		const bool control = byte < 0x20 || byte == 0x7f ||
+				     (before == 0xc2 && byte >= 0x80 && byte < 0xa0);
+		before = byte;
+		if (control) {
+			safe.append("\\x").append({digits[byte >> 4], digits[byte & 15]});
+		} else {
+			safe += each;
+		}
+	}
+	return safe;
+}
+
 sdp::bytes_view reader::raw(std::size_t count)
 {
 	if (count > rest_.size()) {

@@ -116,12 +116,15 @@ private:
 /** Throws std::system_error with errno @p error. */
 [[noreturn]] void fail(int error, const std::string &what);
 
+/** What the other end sent, for a terminal: control characters become \xNN. */
+std::string printable(std::string_view text);
+
 /** Whether @p path is one that the protocol allows. */
 bool is_plain(std::string_view path);
 
 /**
- * Opens @p path below the folder @p root: the kernel refuses "..", links and
- * mount points that lead out of it (openat2). @throws std::system_error
+ * Opens @p path below the folder @p root: the kernel refuses ".." and links
+ * (openat2). What is mounted below it is a part of it. @throws std::system_error
  */
 file open_beneath(int root, const std::string &path, int flags, unsigned mode = 0);
 
