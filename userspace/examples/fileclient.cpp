@@ -123,8 +123,11 @@ private:
 
 sdp::client fetcher::connect(const options &all)
 {
-	// Room for all that is outstanding, in pages of 64 KB, and as much again.
-	const std::size_t region = all.copy ? 0 : 2 * all.outstanding * (all.chunk + 65536UL);
+	// Room for all that is outstanding, in pages of 64 KB, and as much again; and for any
+	// one message, such as the listing.
+	const std::size_t pieces = 2 * all.outstanding * (all.chunk + 65536UL);
+	const std::size_t region =
+		all.copy ? 0 : std::max(pieces, sdp::message::max_chunks * 65536);
 	if (all.psk.empty()) {
 		return sdp::client(all.server, {.region = region});
 	}
