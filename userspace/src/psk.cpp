@@ -219,6 +219,14 @@ psk_wire::handshake exchange(socket &on, const address &server, const secret &sh
 
 namespace {
 
+/** What was moved from holds zeros, which everybody knows. */
+void check_secret(const secret &shared)
+{
+	if (shared.is_empty()) {
+		detail::fail(EINVAL, "secret");
+	}
+}
+
 /** One handshake, of up to three tries, on a mixed socket. */
 void shake_hands(socket &on, const address &server, const secret &shared,
 		 const psk_options &options)
@@ -253,6 +261,7 @@ void shake_hands(socket &on, const address &server, const secret &shared,
 void psk_connect(socket &on, const address &server, const secret &shared,
 		 const psk_options &options)
 {
+	check_secret(shared);
 	const policy before = on.get_policy();
 	on.set_policy(policy::mixed);
 	try {
@@ -269,6 +278,7 @@ void psk_connect(socket &on, const address &server, const secret &shared,
 psk_acceptor::psk_acceptor(secret shared, std::vector<cipher> allowed)
 	: shared_(std::move(shared)), allowed_(std::move(allowed))
 {
+	check_secret(shared_);
 	if (allowed_.empty()) {
 		allowed_ = {cipher::aes_128_gcm, cipher::aes_256_gcm, cipher::chacha20_poly1305};
 	}

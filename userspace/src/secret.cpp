@@ -110,19 +110,21 @@ secret secret::load(const std::filesystem::path &file)
 	const detail::file opened = open_private(file);
 	scratch content;
 	const std::size_t size = read_all(opened.get(), content.bytes, file.c_str());
-	if (size == length) {
-		return secret(std::span(content.bytes).first(length));
-	}
-	// The bytes are text.
+	secret result;
+	// Otherwise the bytes are text.
 	std::string_view text(reinterpret_cast<const char *>(content.bytes.data()), size);
 	if (text.ends_with('\n')) {
 		text.remove_suffix(1);
 	}
-	secret result;
-	if (!decode_hex(text, result.bytes_)) {
+	if (size == length) {
+		result = secret(std::span(content.bytes).first(length));
+	} else if (!decode_hex(text, result.bytes_)) {
 		detail::fail(EINVAL,
 			     (file.string() + ": holds neither 32 bytes nor 64 hexadecimal digits")
 				     .c_str());
+	}
+	if (result.is_empty()) {
+		detail::fail(EINVAL, (file.string() + ": holds zeros").c_str());
 	}
 	return result;
 }
@@ -171,6 +173,11 @@ secret secret::clone() const
 std::span<const std::byte, secret::length> secret::bytes() const noexcept
 {
 	return bytes_;
+}
+
+bool secret::is_empty() const noexcept
+{
+	return *this == secret();
 }
 
 bool operator==(const secret &a, const secret &b) noexcept

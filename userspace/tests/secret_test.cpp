@@ -67,7 +67,8 @@ TEST_F(secret_file, other_contents_are_refused)
 	const std::string raw = raw_bytes();
 	for (const std::string &content :
 	     {std::string(), raw.substr(1), raw + "x", raw + "\n", digits.substr(1), digits + "00",
-	      digits + "\n\n", "g" + digits.substr(1), digits + "\r\n"}) {
+	      digits + "\n\n", "g" + digits.substr(1), digits + "\r\n", std::string(32, '\0'),
+	      std::string(64, '0')}) {
 		EXPECT_EQ(load(content, 0600), EINVAL) << content.size();
 	}
 }
@@ -98,6 +99,14 @@ TEST(secret, from_bytes)
 	EXPECT_THROW(secret(bytes.first(31)), std::invalid_argument);
 	EXPECT_THROW(secret::from_hex(digits.substr(2)), std::invalid_argument);
 	EXPECT_FALSE(secret::random() == secret::random());
+}
+
+TEST(secret, is_empty_once_moved_from)
+{
+	secret first = secret::from_hex(digits);
+	EXPECT_FALSE(first.is_empty());
+	const secret second(std::move(first));
+	EXPECT_TRUE(first.is_empty()); // NOLINT(bugprone-use-after-move)
 }
 
 bool holds(const void *memory, const std::string &what)

@@ -246,6 +246,17 @@ plain incoming(std::uint64_t id, sdp::bytes_view body, std::uint16_t port)
 	return message;
 }
 
+// Twice std::move(secret): the second would serve whoever knows what zero is.
+TEST_F(handshake, secrets_that_were_moved_from_are_refused)
+{
+	sdp::secret secret = key();
+	const sdp::psk_acceptor first(std::move(secret));
+	EXPECT_THROW(sdp::psk_acceptor(std::move(secret)), std::system_error); // NOLINT
+	sdp::socket socket(ip::v4);
+	EXPECT_THROW(sdp::psk_connect(socket, server_, secret), std::system_error); // NOLINT
+	EXPECT_TRUE(kernel_.sent.empty());
+}
+
 class acceptor : public handshake {
 protected:
 	/** What is answered to @p hello from @p port. */

@@ -49,7 +49,8 @@ struct psk_options {
  * to the secure policy when done. If it fails, a socket that was secure is so
  * again, and any other stays mixed, which sends nothing in the clear unasked.
  * @throws std::system_error EKEYREJECTED (the secrets differ, or the reply was
- *         forged), ECONNREFUSED (the server declines), EPROTO, ETIMEDOUT.
+ *         forged), ECONNREFUSED (the server declines), EPROTO, ETIMEDOUT, EINVAL (an
+ *         empty secret).
  */
 SDP_EXPORT void psk_connect(socket &on, const address &server, const secret &shared,
 			    const psk_options &options = {});
@@ -67,7 +68,10 @@ struct handshake;
  */
 class SDP_EXPORT psk_acceptor {
 public:
-	/** @param allowed ciphers that a client may choose; empty: all. */
+	/**
+	 * @param allowed ciphers that a client may choose; empty: all.
+	 * @throws std::system_error EINVAL for an empty secret.
+	 */
 	explicit psk_acceptor(secret shared, std::vector<cipher> allowed = {});
 
 	/**

@@ -34,7 +34,7 @@ public:
 	 * read or write: mode 0600 or narrower. It holds 32 raw bytes, or 64
 	 * hexadecimal digits, perhaps with a newline.
 	 * @throws std::system_error from opening it; EPERM if others have access
-	 *         or it is not this user's; EINVAL if it holds something else.
+	 *         or it is not this user's; EINVAL if it holds something else, or zeros.
 	 */
 	static secret load(const std::filesystem::path &file);
 
@@ -52,6 +52,8 @@ public:
 
 	[[nodiscard]] secret clone() const;
 	[[nodiscard]] std::span<const std::byte, length> bytes() const noexcept;
+	/** Whether all bytes are zero, as after a move: anybody's, and no secret. */
+	[[nodiscard]] bool is_empty() const noexcept;
 
 	/** In time that does not depend on the contents. */
 	SDP_EXPORT friend bool operator==(const secret &a, const secret &b) noexcept;
