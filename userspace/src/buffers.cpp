@@ -95,6 +95,15 @@ void region::give_back(std::span<const bytes_view> chunks) noexcept
 	}
 }
 
+pool::pool(std::size_t size) : size_(size)
+{
+	if (size == 0) {
+		fail(EINVAL, "longest message");
+	}
+	// Giving back must not allocate.
+	free_.reserve(kept);
+}
+
 std::span<std::byte> pool::take()
 {
 	const std::scoped_lock held(lock_);

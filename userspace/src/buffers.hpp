@@ -108,7 +108,8 @@ private:
 /** Buffers of one size; a few that came back are kept for the next messages. */
 class pool final : public lender {
 public:
-	explicit pool(std::size_t size) : size_(size) {}
+	/** @throws EINVAL for a size of 0. */
+	explicit pool(std::size_t size);
 
 	[[nodiscard]] std::size_t size() const noexcept { return size_; }
 	[[nodiscard]] std::span<std::byte> take();

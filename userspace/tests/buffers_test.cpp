@@ -122,6 +122,11 @@ TEST(region, gives_back_from_many_threads)
 	EXPECT_EQ(std::ranges::adjacent_find(taken), taken.end());
 }
 
+TEST(pool, buffers_of_no_size_are_refused)
+{
+	EXPECT_THROW(pool(0), std::system_error);
+}
+
 TEST(pool, buffers_are_reused)
 {
 	pool buffers(5000);
