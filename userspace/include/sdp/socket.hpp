@@ -64,7 +64,12 @@ public:
 	socket(const socket &) = delete;
 	socket &operator=(const socket &) = delete;
 
-	/** The file descriptor, for poll(): readable when a message waits. */
+	/**
+	 * The file descriptor, for poll(): readable when a message waits. With a
+	 * receive region: and has room. What messages gave back is the kernel's again
+	 * only with the next call that receives: before one polls, or after a message
+	 * was released while another thread does, call try_receive() until it is empty.
+	 */
 	[[nodiscard]] int fd() const noexcept;
 	[[nodiscard]] address local() const;
 
