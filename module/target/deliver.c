@@ -545,8 +545,8 @@ ssize_t sdp_message_copy(struct sdp_received *got, struct iov_iter *to)
 }
 
 /*
- * A secure message that was not copied out, since there is no room for it, has not
- * been verified: it is dropped, for good.
+ * A message that was not copied out, since there is no room for it. A secure one has
+ * not been verified, a request's sender is not told: it is dropped, for good.
  */
 static void drop_unread(struct sdp_run *run, struct sdp_rpc *rpc)
 {
@@ -590,7 +590,8 @@ void sdp_message_done(struct sdp_received *got)
 	sdp_rpc_rx_free(rpc);
 	if (!rpc->hashed)
 		sdp_rpc_unlock(rpc);
-	else if (unlikely(deliver(run, rpc)))
+	else if (unlikely(deliver(run, rpc)) ||
+		 unlikely(got->error && sdp_rpc_is_server(rpc)))
 		drop_unread(run, rpc);
 	/* Others may wait for this one by its id. */
 	if (unlikely(rpc->private))

@@ -163,6 +163,17 @@ TEST(a_secure_request_that_never_fits)
 	FAILS(server.receive(0, MSG_DONTWAIT).result, EAGAIN);
 }
 
+TEST(a_request_that_never_fits)
+{
+	// Nobody is told whose it was: nobody could answer it.
+	HomaTalk talk;
+	HomaSocket server(hosts->b.ns, AF_INET, server_port + 1, 1);
+	talk.client.request(hosts->b.at(net::Family::v4, server_port + 1),
+			    pattern(HOMA_BPAGE_SIZE + 1));
+	FAILS(server.receive().result, EMSGSIZE);
+	EVENTUALLY(proc::lines(hosts->b.ns, "rpcs").empty());
+}
+
 TEST(region_unmapped)
 {
 	HomaTalk talk(net::Family::v4, 4);

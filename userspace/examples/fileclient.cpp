@@ -406,16 +406,18 @@ void read_option(options &all, int letter, bool &clear)
 		all.handshake.cipher = sdp::cipher_named(optarg);
 		break;
 	case 'r':
-		all.handshake.record_size = static_cast<std::uint16_t>(std::stoul(optarg));
+		all.handshake.record_size = static_cast<std::uint16_t>(
+			files::number_of(optarg, sdp::record_size_min, sdp::record_size_max));
 		break;
 	case 's':
-		all.chunk = static_cast<std::uint32_t>(std::stoul(optarg));
+		all.chunk = static_cast<std::uint32_t>(
+			files::number_of(optarg, 1, files::longest_read));
 		break;
 	case 'o':
-		all.outstanding = std::stoul(optarg);
+		all.outstanding = files::number_of(optarg, 1, 1 << 20);
 		break;
 	case 'e':
-		all.every = std::stoul(optarg);
+		all.every = files::number_of(optarg, 1, UINT32_MAX);
 		break;
 	case 'y':
 		all.copy = true;

@@ -2,17 +2,31 @@
 #include "files.hpp"
 
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <memory>
 #include <openssl/evp.h>
+#include <stdexcept>
 #include <sys/syscall.h>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
 
 namespace files {
+
+std::uint64_t number_of(std::string_view text, std::uint64_t least, std::uint64_t most)
+{
+	std::uint64_t value = 0;
+	const char *end = text.data() + text.size();
+	const auto [stop, error] = std::from_chars(text.data(), end, value);
+	if (error != std::errc{} || stop != end || value < least || value > most) {
+		throw std::runtime_error("'" + std::string(text) + "' is no number from " +
+					 std::to_string(least) + " to " + std::to_string(most));
+	}
+	return value;
+}
 
 void fail(int error, const std::string &what)
 {

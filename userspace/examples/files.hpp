@@ -42,6 +42,12 @@ struct entry {
 /** Most bytes of one read: what fits a message of any mode, with its header. */
 inline constexpr std::uint32_t longest_read = 900'000;
 
+/**
+ * A number of a command line.
+ * @throws std::runtime_error unless @p text is one, from @p least to @p most.
+ */
+std::uint64_t number_of(std::string_view text, std::uint64_t least, std::uint64_t most);
+
 /** Appends big-endian numbers and bytes. */
 class writer {
 public:

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <fcntl.h>
 #include <filesystem>
 #include <getopt.h>
@@ -16,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <sys/stat.h>
+#include <system_error>
 #include <thread>
 #include <unistd.h>
 
@@ -42,7 +44,7 @@ public:
 	{
 		std::vector<std::byte> buffer(files::longest_read);
 		for (;;) {
-			const sdp::message request = server.receive();
+			const sdp::message request = next(server);
 			try {
 				answer(server, request, buffer);
 			} catch (const std::system_error &error) {
@@ -52,6 +54,21 @@ public:
 	}
 
 private:
+	/** A message that finds no memory is not lost. */
+	static sdp::message next(sdp::server &server)
+	{
+		for (;;) {
+			try {
+				return server.receive();
+			} catch (const std::system_error &error) {
+				if (error.code() != std::errc::not_enough_memory) {
+					throw;
+				}
+				std::this_thread::sleep_for(std::chrono::milliseconds(10));
+			}
+		}
+	}
+
 	void make_listing(const std::string &folder)
 	{
 		namespace fs = std::filesystem;
@@ -183,7 +200,7 @@ options read_options(int argc, char **argv)
 			all.psk = optarg;
 			break;
 		case 't':
-			all.threads = static_cast<unsigned>(std::stoul(optarg));
+			all.threads = static_cast<unsigned>(files::number_of(optarg, 1, 1024));
 			break;
 		default:
 			usage();

@@ -14,7 +14,7 @@ int main(int argc, char **argv)
 		sdp::server server(where, std::move(secret));
 		for (;;) {
 			const sdp::message name = server.receive();
-			server.respond(name, "hello, " + name.text());
+			server.respond(name, "hello, " + name.text().substr(0, 99));
 		}
 	}
 	sdp::client client(where, secret);

@@ -58,8 +58,8 @@ public:
 
 	/**
 	 * Why the RPC failed; there are no bytes then. EMSGSIZE in a request: it
-	 * was longer than the socket takes, and still wants a response; where a
-	 * receive region is used it can have none, since nobody tells its sender.
+	 * was longer than the socket takes, and still wants a response; not where a
+	 * receive region is used, where it has ended.
 	 */
 	[[nodiscard]] const std::error_code &error() const noexcept { return error_; }
 
