@@ -231,7 +231,8 @@ TEST_F(Data, hearing_ends_a_question)
 	rpc.asking = 1;
 	rpc.tries = 2;
 	now += msec;
-	EXPECT_EQ(data(0, 100, 300), (Words{"RAISE PEER_ALIVE"})) << "though it is a duplicate";
+	EXPECT_EQ(data(0, 100, 300), (Words{"TIMER +0us", "RAISE PEER_ALIVE"}))
+		<< "though it is a duplicate";
 	EXPECT_EQ(rpc.active, now);
 	EXPECT_EQ(rpc.tries, 0);
 }

@@ -101,7 +101,7 @@ TEST_F(Timeout, client_asks_for_all_of_the_response)
 	EXPECT_EQ(out.insn[0].prio, 7);
 	EXPECT_EQ(peer.asking, 1);
 	EXPECT_EQ(peer.asker, 8U);
-	EXPECT_EQ(timeout(5 * msec), (Words{"RESEND all", "TIMER +5000us"}));
+	EXPECT_EQ(timeout(5 * msec), (Words{"RESEND all", "TIMER +10000us"}));
 	EXPECT_EQ(rpc.tries, 2);
 	EXPECT_EQ(peer.unanswered, 2);
 }
@@ -127,7 +127,7 @@ TEST_F(Timeout, busy_peers_are_asked_less_and_less)
 	EXPECT_EQ(timeout(5 * msec), (Words{"TIMER +635000us"}));
 	// One that is not answered is soon repeated.
 	EXPECT_EQ(timeout(635 * msec), (Words{"RESEND all", "TIMER +5000us"}));
-	EXPECT_EQ(timeout(5 * msec), (Words{"RESEND all", "TIMER +5000us"}));
+	EXPECT_EQ(timeout(5 * msec), (Words{"RESEND all", "TIMER +10000us"}));
 }
 
 TEST_F(Timeout, patience_never_asks_sooner)
@@ -265,12 +265,10 @@ TEST_F(Timeout, need_ack_less_and_less_often)
 	respond(100);
 	EXPECT_EQ(timeout(5 * msec), (Words{"NEED_ACK", "TIMER +10000us"}));
 	EXPECT_EQ(peer.asking, 0) << "not a RESEND";
-	EXPECT_EQ(timeout(10 * msec), (Words{"NEED_ACK", "TIMER +20000us"}));
-	EXPECT_EQ(timeout(20 * msec), (Words{"NEED_ACK", "TIMER +20000us"}));
-	EXPECT_EQ(timeout(20 * msec), (Words{"NEED_ACK", "TIMER +20000us"}));
-	EXPECT_EQ(timeout(20 * msec), (Words{"NEED_ACK", "TIMER +20000us"}));
-	EXPECT_EQ(timeout(20 * msec), (Words{"NEED_ACK", "TIMER +20000us"})) << "95 ms";
-	EXPECT_EQ(timeout(20 * msec), (Words{"RAISE REQUEST_DONE", "END"})) << "115 ms";
+	EXPECT_EQ(timeout(10 * msec), (Words{"NEED_ACK", "TIMER +12500us"}));
+	for (int i = 0; i < 6; i++)
+		EXPECT_EQ(timeout(12500000), (Words{"NEED_ACK", "TIMER +12500us"}));
+	EXPECT_EQ(timeout(12500000), (Words{"RAISE REQUEST_DONE", "END"})) << "102.5 ms";
 }
 
 TEST_F(Timeout, who_has_not_taken_the_response_is_asked_less_and_less)
@@ -282,14 +280,14 @@ TEST_F(Timeout, who_has_not_taken_the_response_is_asked_less_and_less)
 		run(PROG_EV_BUSY);
 		EXPECT_EQ(rpc.patience, std::min(i + 1, 7));
 	}
-	EXPECT_EQ(timeout(999 * msec)[0], "TIMER +1000us");
+	EXPECT_EQ(timeout(639 * msec)[0], "TIMER +1000us");
 	run(PROG_EV_BUSY);
 	EXPECT_EQ(rpc.patience, 7) << "nobody asked";
 	// It asks as often as ever once there is silence, which then counts.
 	EXPECT_EQ(timeout(1000 * msec)[0], "NEED_ACK");
-	for (int i = 0; i < 4; i++)
-		EXPECT_EQ(timeout(20 * msec)[0], "NEED_ACK");
-	EXPECT_EQ(timeout(20 * msec), (Words{"RAISE REQUEST_DONE", "END"}));
+	for (int i = 0; i < 7; i++)
+		EXPECT_EQ(timeout(13 * msec)[0], "NEED_ACK");
+	EXPECT_EQ(timeout(13 * msec), (Words{"RAISE REQUEST_DONE", "END"}));
 }
 
 TEST_F(Timeout, need_ack_waits_for_nobody)
@@ -305,19 +303,50 @@ TEST_F(Timeout, need_ack_waits_for_nobody)
 TEST_F(Timeout, a_dead_server)
 {
 	send_request(100);
-	for (int i = 0; i < 19; i++)
-		EXPECT_EQ(timeout(5 * msec)[0], "RESEND all");
-	EXPECT_EQ(timeout(5 * msec), (Words{"TIMER_CANCEL", "TX_FLUSH", "FAILED 110"}));
+	// Twice as long after every other question, up to an eighth of dead_ns.
+	for (u64 wait : {5000, 5000, 10000, 10000, 12500, 12500, 12500, 12500, 12500}) {
+		EXPECT_EQ(timeout(wait * 1000 - 1)[0], "TIMER +0us");
+		EXPECT_EQ(timeout(1)[0], "RESEND all");
+	}
+	EXPECT_EQ(timeout(12500000), (Words{"TIMER_CANCEL", "TX_FLUSH", "FAILED 110"}));
 	EXPECT_EQ(rpc.state, HOMA_FAILED);
 	EXPECT_EQ(peer.asking, 0);
+}
+
+TEST_F(Timeout, a_path_that_is_full_is_asked_over_less_and_less)
+{
+	params.dead_ns = 60000 * msec;
+	send_request(100);
+	timeout(5 * msec);
+	for (int i = 1; i < 40; i++) {
+		u64 wait = std::min(5 * msec << i / 2, 1000 * msec);
+		EXPECT_EQ(timeout(wait - 1)[0], "TIMER +0us") << i;
+		EXPECT_EQ(timeout(1)[0], "RESEND all") << i;
+	}
+	// Nothing of that is left once there is an answer.
+	EXPECT_EQ(run(PROG_EV_NEED_ACK), (Words{"TIMER +0us", "RAISE PEER_ALIVE", "BUSY"}));
+	EXPECT_EQ(timeout(1), (Words{"TIMER +4999us"}));
+}
+
+TEST_F(Timeout, others_are_waited_for_a_second_at_most)
+{
+	params.dead_ns = 60000 * msec;
+	send_request(100);
+	rpc.tries = 100;
+	rpc.put_off = 5;
+	now += 1000 * msec;
+	peer.asking = 1;
+	peer.asker = 77;
+	peer.asked = now;
+	EXPECT_EQ(timeout(0), (Words{"TIMER +1000000us"}));
 }
 
 TEST_F(Timeout, a_dead_client)
 {
 	request_new(0, 100, 1000);
-	for (int i = 0; i < 19; i++)
-		EXPECT_EQ(timeout(5 * msec)[0], "RESEND 100+900");
-	EXPECT_EQ(timeout(5 * msec), (Words{"END"}));
+	for (int i = 0; i < 7; i++)
+		EXPECT_EQ(timeout(13 * msec)[0], "RESEND 100+900");
+	EXPECT_EQ(timeout(13 * msec), (Words{"END"}));
 	EXPECT_EQ(rpc.state, HOMA_OVER);
 }
 

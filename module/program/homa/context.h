@@ -31,12 +31,13 @@
 #define HOMA_PUT_OFF_DOUBLES 5
 /*
  * BUSY in a row: the time between two questions doubles that often. Whatever made
- * it longer, it is at most so many ns (or resend_ns).
+ * it longer, it is at most so many ns (or resend_ns, need_ack_ns).
  */
 #define HOMA_BUSY_DOUBLES 7
 #define HOMA_PATIENCE_MAX 1000000000ull
-/* NEED_ACK: the time between two doubles that often. */
-#define HOMA_NEED_ACK_DOUBLES 2
+/* Silence: the time between two questions doubles up to dead_ns >> this. */
+#define HOMA_SILENCE_SHIFT 3
+#define HOMA_SILENCE_DOUBLES 16
 
 /*
  * Ranks. Of PROG_RANK_GRANT, the target lets clear messages win at most half of
@@ -107,7 +108,6 @@ struct homa_range {
  * @put_off:     times that another RPC's question went first.
  * @patience:    times that the time between two questions is doubled, as the
  *               peer has answered BUSY, or had no room for the request, in a row.
- * @need_acks:   NEED_ACKs sent.
  * @restarts:    times that the request was started over, in a row.
  * @tx_prio:     of unscheduled data.
  * @tx_sched_prio: of scheduled data.
@@ -142,7 +142,6 @@ struct prog_rpc {
 	u8 tries;
 	u8 put_off;
 	u8 patience;
-	u8 need_acks;
 	u8 restarts;
 	u8 tx_prio;
 	u8 tx_sched_prio;

@@ -90,14 +90,13 @@ static inline u32 homa_sending(const struct prog_rpc *rpc)
 static inline void homa_heard(const struct prog_ev *ev, struct prog_rpc *rpc,
 			      struct mtp_out *out)
 {
+	/* No longer to wait as long as that. */
+	if (rpc->patience || rpc->tries > 1)
+		homa_timer_set(out, ev->now + 1);
+	rpc->patience = 0;
 	rpc->active = ev->now;
 	rpc->tries = 0;
 	rpc->restarts = 0;
-	if (rpc->patience) {
-		/* No longer to wait as long as that. */
-		rpc->patience = 0;
-		homa_timer_set(out, ev->now + 1);
-	}
 	if (!rpc->asking)
 		return;
 	rpc->asking = 0;

@@ -10,8 +10,8 @@
  *                                        answered with BUSY or RPC_UNKNOWN)
  *   either, part of a message is missing RESEND of each gap, GRANT again
  *   either, nothing is missing           RESEND of no bytes: are you there?
- *   server, response sent                NEED_ACK, less and less often, too
- * and fails when neither it nor others have had an answer from the peer for
+ *   server, response sent                NEED_ACK
+ * (less and less often while there is no answer) and fails when neither it nor others have had an answer from the peer for
  * prog_params.dead_ns. One RPC per peer asks with RESEND at a time.
  */
 #ifndef SDP_PROGRAM_HOMA_TIMEOUT_H
@@ -25,18 +25,29 @@ static inline u32 homa_timeout_answered(const struct prog_rpc *rpc)
 	return rpc->state == HOMA_REPLY && rpc->tx_sent == rpc->tx_length;
 }
 
+/*
+ * Time from one question to the next. Without an answer it doubles, with every other
+ * RESEND and every NEED_ACK: silence may be of a path that is full, not least of
+ * questions.
+ */
 static inline u64 homa_timeout_interval(const struct prog_params *params,
 					const struct prog_rpc *rpc)
 {
-	u64 interval = params->resend_ns;
+	u32 answered = homa_timeout_answered(rpc);
+	u64 interval = answered ? params->need_ack_ns : params->resend_ns;
+	u64 most = HOMA_PATIENCE_MAX;
+	u32 doubles = rpc->patience;
 
-	if (homa_timeout_answered(rpc))
-		interval = params->need_ack_ns << homa_min(rpc->need_acks,
-							   HOMA_NEED_ACK_DOUBLES);
-	if (rpc->tries || interval >= HOMA_PATIENCE_MAX)
+	if (rpc->tries) {
+		doubles = homa_min(answered ? rpc->tries : rpc->tries / 2,
+				   HOMA_SILENCE_DOUBLES);
+		if (params->dead_ns >> HOMA_SILENCE_SHIFT < most)
+			most = params->dead_ns >> HOMA_SILENCE_SHIFT;
+	}
+	if (interval >= most)
 		return interval;
-	interval <<= rpc->patience;
-	return interval < HOMA_PATIENCE_MAX ? interval : HOMA_PATIENCE_MAX;
+	interval <<= doubles;
+	return interval < most ? interval : most;
 }
 
 /* It is our turn: there is leave to send what has not been sent. */
@@ -113,6 +124,8 @@ static inline void homa_timeout_turn(const struct prog_ev *ev,
 	wait = homa_timeout_interval(params, rpc) >> 2;
 	if (!rpc->patience)
 		wait <<= homa_min(rpc->put_off, HOMA_PUT_OFF_DOUBLES);
+	if (wait > HOMA_PATIENCE_MAX)
+		wait = HOMA_PATIENCE_MAX;
 	rpc->put_off++;
 	homa_timer_set(out, ev->now + wait);
 }
@@ -154,7 +167,6 @@ static inline void homa_timeout_ask(const struct prog_ev *ev,
 		return;
 	if (homa_timeout_answered(rpc)) {
 		homa_packet(out, PROG_PACKET_NEED_ACK);
-		rpc->need_acks += rpc->need_acks < HOMA_NEED_ACK_DOUBLES;
 	} else {
 		rpc->asking = 1;
 		if (rpc->state == HOMA_IN)
