@@ -40,6 +40,16 @@ static bool policy_allowed(const struct sock *sk, u32 policy)
 	       READ_ONCE(set->policy_allowed) & BIT(policy);
 }
 
+/* What came in the clear before is not delivered under a policy that forbids it. */
+static void use_policy(struct sdp_sock *s, u8 policy)
+{
+	u8 before = s->ep.policy;
+
+	WRITE_ONCE(s->ep.policy, policy);
+	if (policy == SDP_POLICY_SECURE && before != SDP_POLICY_SECURE)
+		sdp_message_forget_clear(&s->ep);
+}
+
 static int set_policy(struct sdp_sock *s, sockptr_t val, unsigned int len)
 {
 	int policy, err;
@@ -51,7 +61,7 @@ static int set_policy(struct sdp_sock *s, sockptr_t val, unsigned int len)
 		return -EINVAL;
 	if (!policy_allowed(sdp_sock_sk(s), policy))
 		return -EPERM;
-	WRITE_ONCE(s->ep.policy, policy);
+	use_policy(s, policy);
 	return 0;
 }
 
@@ -138,7 +148,7 @@ static int add_session(struct sdp_sock *s, sockptr_t val, unsigned int len)
 	}
 	if (!err) {
 		s->sessions = true;
-		WRITE_ONCE(s->ep.policy, policy);
+		use_policy(s, policy);
 	}
 	memzero_explicit(&add, sizeof(add));
 	return err;
@@ -169,7 +179,7 @@ static int add_raw_keys(struct sdp_sock *s, sockptr_t val, unsigned int len)
 	}
 	if (!err) {
 		s->sessions = true;
-		WRITE_ONCE(s->ep.policy, policy);
+		use_policy(s, policy);
 	}
 	memzero_explicit(&raw, sizeof(raw));
 	return err;

@@ -130,6 +130,22 @@ int sdp_message_abort(struct sdp_endpoint *ep, u64 id, u64 cookie,
 	return 0;
 }
 
+void sdp_message_forget_clear(struct sdp_endpoint *ep)
+{
+	struct walk walk = { .ep = ep };
+	struct sdp_rpc *rpc;
+
+	if (!READ_ONCE(ep->server) && !atomic_read(&ep->served))
+		return;
+	/* Packets that the policy of before has let in make no RPC after this. */
+	synchronize_net();
+	while ((rpc = walk_next(&walk)))
+		if (sdp_rpc_is_server(rpc) && !rpc->secure &&
+		    !READ_ONCE(rpc->taken))
+			abort_one(rpc, 0);
+	walk_end(&walk);
+}
+
 static void describe(struct sdp_rpc *rpc, struct sdp_rpc_state *state)
 {
 	memset(state, 0, sizeof(*state));

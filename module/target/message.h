@@ -141,6 +141,14 @@ void sdp_message_done(struct sdp_received *got);
 void sdp_message_return(struct sdp_received *got);
 
 /**
+ * sdp_message_forget_clear() - end clear requests that nobody has taken.
+ * @ep: the endpoint; its policy does not allow them any more.
+ *
+ * Context: process, sleeps for as long as packets are on their way in.
+ */
+void sdp_message_forget_clear(struct sdp_endpoint *ep);
+
+/**
  * sdp_message_abort() - abort requests of ours.
  * @ep:     the endpoint.
  * @id:     an RPC, or 0: all that match @cookie.

@@ -131,6 +131,28 @@ TEST(a_clear_rpc_on_a_mixed_socket_is_acknowledged_at_once)
 	CHECK(hosts->b.ns.sysctl("need_ack_us", "5000"));
 }
 
+TEST(clear_requests_of_before_are_not_delivered_by_a_secure_socket)
+{
+	for (bool by_session : {false, true}) {
+		PlainTalk talk;
+		talk.client.request(talk.to, pattern(10));
+		PlainMessage taken = talk.server.expect();
+		talk.client.request(talk.to, pattern(20));
+		EVENTUALLY(talk.server.ready(POLLIN));
+		if (by_session)
+			OK(session::add(talk.server.fd(), good(talk)));
+		else
+			session::policy(talk.server.fd(), SDP_POLICY_SECURE);
+		EQ(get_policy(talk.server.fd()), SDP_POLICY_SECURE);
+		CHECK(!talk.server.ready(POLLIN, 0));
+		FAILS(talk.server.receive(MSG_DONTWAIT).result, EAGAIN);
+		EQ(proc::lines(hosts->b.ns, "rpcs").size(), 1);
+		// What has been taken is answered as it came.
+		talk.server.reply(taken, pattern(30));
+		talk.client.expect();
+	}
+}
+
 TEST(clear_flag_on_a_secure_socket)
 {
 	PlainTalk talk;
