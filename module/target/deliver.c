@@ -527,12 +527,12 @@ static ssize_t copy_sealed(struct sdp_received *got, struct iov_iter *to)
 	iov_iter_revert(to, iov_iter_zero(copied, to));
 	if (err == -EFAULT || transient(err))
 		return err;
+	/* It has been opened before, with MSG_PEEK: no record is to blame. */
+	if (rpc->open.committed && err != -ECONNRESET)
+		return -EIO;
 	if (err == -ECONNRESET) {
 		unclaim(rpc, false);
 		release(got);
-	} else if (rpc->open.committed) {
-		/* It has been opened before, with MSG_PEEK: no record is to blame. */
-		return -EIO;
 	} else {
 		record_failed(got, i - 1, err);
 	}

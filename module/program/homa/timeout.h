@@ -11,8 +11,9 @@
  *   either, part of a message is missing RESEND of each gap, GRANT again
  *   either, nothing is missing           RESEND of no bytes: are you there?
  *   server, response sent                NEED_ACK
- * (less and less often while there is no answer) and fails when neither it nor others have had an answer from the peer for
- * prog_params.dead_ns. One RPC per peer asks with RESEND at a time.
+ * less and less often while there is no answer, and fails when neither it nor
+ * others have had one from the peer for prog_params.dead_ns. One RPC per peer asks
+ * with RESEND at a time.
  */
 #ifndef SDP_PROGRAM_HOMA_TIMEOUT_H
 #define SDP_PROGRAM_HOMA_TIMEOUT_H
