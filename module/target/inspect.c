@@ -123,6 +123,7 @@ int sdp_message_abort(struct sdp_endpoint *ep, u64 id, u64 cookie,
 		    (by_cookie && rpc->cookie != cookie))
 			continue;
 		abort_one(rpc, error);
+		cond_resched();
 	}
 	walk_end(&walk);
 	if (!error)
@@ -139,10 +140,12 @@ void sdp_message_forget_clear(struct sdp_endpoint *ep)
 		return;
 	/* Packets that the policy of before has let in make no RPC after this. */
 	synchronize_net();
-	while ((rpc = walk_next(&walk)))
+	while ((rpc = walk_next(&walk))) {
 		if (sdp_rpc_is_server(rpc) && !rpc->secure &&
 		    !READ_ONCE(rpc->taken))
 			abort_one(rpc, 0);
+		cond_resched();
+	}
 	walk_end(&walk);
 }
 

@@ -132,6 +132,26 @@ static int wait_for_room(struct sdp_endpoint *ep, long *timeo)
 	return err;
 }
 
+/* There may be room to send, after some was taken off ep->wmem. */
+static void tell_senders(struct sdp_endpoint *ep)
+{
+	struct sock *sk = ep->sk;
+	struct socket *socket;
+
+	/* Pairs with sdp_memory_await(), after which room is looked for. */
+	smp_mb__after_atomic();
+	if (likely(!READ_ONCE(ep->awaited)))
+		return;
+	rcu_read_lock();
+	socket = READ_ONCE(sk->sk_socket);
+	if (socket && test_bit(SOCK_NOSPACE, &socket->flags) &&
+	    sdp_endpoint_writable(ep)) {
+		clear_bit(SOCK_NOSPACE, &socket->flags);
+		sk->sk_write_space(sk);
+	}
+	rcu_read_unlock();
+}
+
 /* However many send at once, SO_SNDBUF is passed by one message at most. */
 static bool add_tx(struct sdp_endpoint *ep, int bytes)
 {
@@ -161,27 +181,17 @@ int sdp_memory_charge_tx(struct sdp_endpoint *ep, u32 length, bool nonblock)
 		if (err)
 			return err;
 	}
-	return cover(ep, &ep->wmem, bytes, SK_MEM_SEND) ? 0 : -ENOBUFS;
+	if (cover(ep, &ep->wmem, bytes, SK_MEM_SEND))
+		return 0;
+	/* Others may have found no room for as long as ours was in it. */
+	tell_senders(ep);
+	return -ENOBUFS;
 }
 
 void sdp_memory_uncharge_tx(struct sdp_endpoint *ep, u32 length)
 {
-	struct sock *sk = ep->sk;
-	struct socket *socket;
-
 	uncharge(ep, &ep->wmem, length + SDP_MEMORY_OVERHEAD);
-	/* Pairs with sdp_memory_await(), after which room is looked for. */
-	smp_mb__after_atomic();
-	if (likely(!READ_ONCE(ep->awaited)))
-		return;
-	rcu_read_lock();
-	socket = READ_ONCE(sk->sk_socket);
-	if (socket && test_bit(SOCK_NOSPACE, &socket->flags) &&
-	    sdp_endpoint_writable(ep)) {
-		clear_bit(SOCK_NOSPACE, &socket->flags);
-		sk->sk_write_space(sk);
-	}
-	rcu_read_unlock();
+	tell_senders(ep);
 }
 
 void sdp_memory_release(struct sdp_endpoint *ep)

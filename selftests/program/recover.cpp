@@ -523,8 +523,23 @@ TEST_F(Unknown, room_at_last)
 	ASSERT_EQ(rpc.patience, 5);
 	timeout(160 * msec);
 	run(PROG_EV_BUSY);
-	EXPECT_EQ(rpc.patience, 1) << "BUSY is counted from the beginning";
-	EXPECT_EQ(rpc.restarts, 0);
+	EXPECT_EQ(rpc.patience, 6);
+	EXPECT_EQ(rpc.restarts, 20) << "a server may take it and forget it, again and again";
+	ev.offset = 0;
+	ev.length = 10;
+	ev.message_length = ev.incoming = 100;
+	run(PROG_EV_DATA);
+	EXPECT_EQ(rpc.patience, 0);
+}
+
+TEST_F(Unknown, after_long_silence)
+{
+	send_request(100);
+	for (int i = 0; i < 3; i++)
+		timeout(10 * msec);
+	EXPECT_EQ(run(PROG_EV_RPC_UNKNOWN),
+		  (Words{"TIMER +0us", "RAISE PEER_ALIVE", "TX_DATA 0-100 prio 0 again"}));
+	EXPECT_EQ(timeout(1), (Words{"TIMER +4999us"}));
 }
 
 TEST_F(Unknown, delivered_before)

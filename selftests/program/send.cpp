@@ -132,7 +132,6 @@ TEST_F(Send, grant_answers_a_question)
 	send_request(30000);
 	rpc.asking = 1;
 	rpc.tries = 3;
-	rpc.restarts = 2;
 	EXPECT_EQ(grant(18000, 3),
 		  (Words{"TIMER +0us", "RAISE PEER_ALIVE", "TX_DATA 10000-18000 prio 3"}));
 	EXPECT_EQ(rpc.tries, 0);

@@ -18,7 +18,7 @@
  */
 #define HOMA_BLOCKS 64
 /*
- * Times that a client starts a request over on RPC_UNKNOWN, in a row, and after how
+ * Times that a client starts a request over on RPC_UNKNOWN, in all, and after how
  * many of them the time between two doubles.
  */
 #define HOMA_RESTARTS 40
@@ -108,7 +108,7 @@ struct homa_range {
  * @put_off:     times that another RPC's question went first.
  * @patience:    times that the time between two questions is doubled, as the
  *               peer has answered BUSY, or had no room for the request, in a row.
- * @restarts:    times that the request was started over, in a row.
+ * @restarts:    times that the request was started over.
  * @tx_prio:     of unscheduled data.
  * @tx_sched_prio: of scheduled data.
  * @rx_prio:     of the last grant.

@@ -82,6 +82,9 @@ static inline void homa_end_unknown(const struct prog_ev *ev,
 		out->verdict = PROG_DROP_STALE;
 		return;
 	}
+	/* The next question is not to wait as long as after silence. */
+	if (rpc->tries > 1)
+		homa_timer_set(out, ev->now + 1);
 	rpc->asking = 0;
 	rpc->tries = 0;
 	rpc->patience = 0;

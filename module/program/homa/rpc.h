@@ -96,7 +96,6 @@ static inline void homa_heard(const struct prog_ev *ev, struct prog_rpc *rpc,
 	rpc->patience = 0;
 	rpc->active = ev->now;
 	rpc->tries = 0;
-	rpc->restarts = 0;
 	if (!rpc->asking)
 		return;
 	rpc->asking = 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The one timer of an RPC. It is set when the RPC begins to wait for its peer
- * and then only here: packets note when they came (rpc->active), and a timer
- * that fires too early for that goes to sleep again.
+ * The one timer of an RPC. It is set when the RPC begins to wait for its peer,
+ * then here, and where an answer comes after long silence: packets note when they
+ * came (rpc->active), and a timer that fires too early for that goes to sleep again.
  *
  * An RPC that has heard nothing for a while asks:
  *   client, request sent                 RESEND of all of the response
@@ -229,8 +229,7 @@ static inline void homa_timeout_heard(const struct prog_ev *ev,
 {
 	u32 answered = homa_timeout_answered(rpc);
 	u32 asked = rpc->asking || (answered && rpc->tries);
-	u32 before = rpc->restarts ? 0 : rpc->patience;
-	u32 patience = homa_min(before + asked, HOMA_BUSY_DOUBLES);
+	u32 patience = homa_min(rpc->patience + asked, HOMA_BUSY_DOUBLES);
 
 	rpc->patience = 0;
 	homa_heard(ev, rpc, out);
