@@ -3,7 +3,6 @@
 // still wrong. And that a second implementation of docs/wire.md is understood at
 // all. Control packets: secure_control.
 #include <algorithm>
-#include <chrono>
 #include <poll.h>
 
 #include "lib/keyed.hpp"
@@ -398,30 +397,21 @@ TEST(epochs_that_come)
 	on.peer.send_message(secure::request(0, 102, pattern(5)), 2);
 	EVENTUALLY(on.counters.moved("drop_header_tag") + on.counters.moved("drop_no_session") ==
 		   1);
-	// The next one is. From then on the previous one begins messages for a second.
+	// The next one is. From then on the previous one begins messages for half a minute,
+	// after which the KUnit suite of epochs looks.
 	secure::Message next = secure::request(0, 104, pattern(5));
 	secure::Message late = secure::request(1, 106, pattern(8));
-	auto start = std::chrono::steady_clock::now();
 	on.peer.send_message(next, 1);
 	on.peer.send_message(late, 0);
 	on.server.reply(on.deliver(next), pattern(6));
-	bool begun = on.server.ready(POLLIN, 100);
-	bool in_time = std::chrono::steady_clock::now() - start < std::chrono::seconds(1);
-	CHECK(begun || !in_time);
 	on.peer.receive();
-	if (begun) {
-		on.server.reply(on.deliver(late), pattern(6));
-		on.peer.receive();
-		on.peer.acknowledge(106);
-	}
+	on.server.reply(on.deliver(late), pattern(6));
+	on.peer.receive();
+	on.peer.acknowledge(106);
 	EQ(session::info(on.server.fd(), peer_at(5000)).rx_epoch, 1);
 	// Control packets of both epochs count.
 	on.peer.send(on.peer.control(packet::ack, 104, ack_body({}), {}, 1));
 	EVENTUALLY(proc::lines(place->host.ns, "rpcs").empty());
-	sleep(test::slow(2));
-	on.peer.send_message(secure::request(2, 108, pattern(5)), 0);
-	EVENTUALLY(on.counters.moved("drop_replay") + on.counters.moved("drop_no_session") >= 1);
-	CHECK(!on.server.ready(POLLIN, 100));
 }
 
 TEST(tag_of_an_epoch_that_did_not_come)
