@@ -62,6 +62,9 @@ void in_a_hurry()
 	CHECK(place->host.ns.sysctl("need_ack_us", "5000"));
 }
 
+/// What is lost is asked for in turn: with many packets that takes its time.
+constexpr uint32_t longest_with_loss = 100000;
+
 void calls(const std::function<void(HomaPeer &)> &change, bool v6 = false)
 {
 	PlainSocket server(place->host.ns, v6 ? AF_INET6 : AF_INET, port);
@@ -69,6 +72,8 @@ void calls(const std::function<void(HomaPeer &)> &change, bool v6 = false)
 		HomaPeer peer = client_peer(v6);
 		peer.next_id = 1000000 + 2ULL * length;
 		change(peer);
+		if (peer.lose_every && length > longest_with_loss)
+			continue;
 		test::Thread serving([&] { server.echo(); });
 		Bytes response = peer.call(pattern(length, length));
 		serving.join();
@@ -84,6 +89,8 @@ void serves(const std::function<void(HomaPeer &)> &change, bool v6 = false)
 		OK(net::bind_to(client.fd(), net::Address::any(v6 ? AF_INET6 : AF_INET, 0)));
 		HomaPeer peer = server_peer(client, v6);
 		change(peer);
+		if (peer.lose_every && length > longest_with_loss)
+			continue;
 		client.request(peer_at(v6, 99), pattern(length, length));
 		test::Thread echoing([&] { peer.echo(); });
 		PlainMessage response = client.expect();

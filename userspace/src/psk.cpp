@@ -284,8 +284,7 @@ psk_acceptor::psk_acceptor(secret shared, std::vector<cipher> allowed)
 	}
 }
 
-/** Whether @p hello was not seen before, and is later than the last one of @p peer; remembers it.
- */
+/** Whether @p hello is new, and later than the last one of @p peer; remembers it. */
 bool psk_acceptor::fresh(const address &peer, const psk_wire::handshake &hello)
 {
 	// Whose it is nobody has signed: another's may come from any address.
