@@ -8,7 +8,7 @@
 #include "observe/name.h"
 #include "observe/observe.h"
 #include "socket/socket.h"
-#include "target/target.h"
+#include "target/app/target.h"
 
 static int __init sdp_init(void)
 {

@@ -49,7 +49,7 @@ static bool gcm_internal __read_mostly;
 
 typedef int (*crypt_fn)(struct aead_request *req);
 
-static void prepare(struct aead_request *req, struct sdp_aead *aead,
+static void set_request(struct aead_request *req, struct sdp_aead *aead,
 		    struct sdp_aead_op *op, u32 flags)
 {
 	aead_request_set_tfm(req, aead->tfm);
@@ -63,7 +63,7 @@ static int run_on_stack(struct sdp_aead *aead, struct sdp_aead_op *op,
 {
 	struct aead_request req;
 
-	prepare(&req, aead, op, 0);
+	set_request(&req, aead, op, 0);
 	return crypt(&req);
 }
 
@@ -72,7 +72,7 @@ static int run_in_slot(struct sdp_aead *aead, struct sdp_aead_op *op,
 {
 	int err;
 
-	prepare(req, aead, op, 0);
+	set_request(req, aead, op, 0);
 	err = crypt(req);
 	/* Parts of the key stream, and Poly1305's key. */
 	memzero_explicit(aead_request_ctx(req), crypto_aead_reqsize(aead->tfm));
@@ -105,7 +105,7 @@ static int run_async(struct sdp_aead *aead, struct sdp_aead_op *op,
 	int err;
 
 	mutex_lock(&aead->lock);
-	prepare(aead->req, aead, op, CRYPTO_TFM_REQ_MAY_SLEEP |
+	set_request(aead->req, aead, op, CRYPTO_TFM_REQ_MAY_SLEEP |
 		CRYPTO_TFM_REQ_MAY_BACKLOG);
 	aead_request_set_callback(aead->req, CRYPTO_TFM_REQ_MAY_SLEEP |
 				  CRYPTO_TFM_REQ_MAY_BACKLOG, crypto_req_done,

@@ -88,7 +88,7 @@ int sdp_nonces_get(struct sdp_nonces *nonces, u8 *bytes)
 	return 0;
 }
 
-static struct sdp_nonce *find(struct sdp_nonces *nonces, const u8 *bytes)
+static struct sdp_nonce *find_nonce(struct sdp_nonces *nonces, const u8 *bytes)
 {
 	struct sdp_nonce *nonce;
 
@@ -118,7 +118,7 @@ int sdp_nonce_spend(struct sdp_nonces *nonces, const u8 *bytes)
 	int err = 0;
 
 	lock(nonces);
-	nonce = find(nonces, bytes);
+	nonce = find_nonce(nonces, bytes);
 	if (!nonce) {
 		err = -EINVAL;
 	} else if (nonce->spent) {
@@ -138,7 +138,7 @@ void sdp_nonce_unspend(struct sdp_nonces *nonces, const u8 *bytes)
 	struct sdp_nonce *nonce;
 
 	lock(nonces);
-	nonce = find(nonces, bytes);
+	nonce = find_nonce(nonces, bytes);
 	if (nonce && nonce->spent) {
 		nonce->spent = false;
 		nonces->unspent++;

@@ -90,7 +90,7 @@ static void stop(struct seq_file *seq, void *v)
 		sock_put(v);
 }
 
-static void local_address(struct sock *sk, struct in6_addr *addr)
+static void dump_address(struct sock *sk, struct in6_addr *addr)
 {
 	if (sk->sk_family == AF_INET)
 		ipv6_addr_set_v4mapped(inet_sk(sk)->inet_rcv_saddr, addr);
@@ -104,7 +104,7 @@ static void put_socket(struct seq_file *seq, struct sock *sk)
 	struct sdp_pool *pool = sdp_sock_pool(s);
 	struct in6_addr addr;
 
-	local_address(sk, &addr);
+	dump_address(sk, &addr);
 	seq_printf(seq, "%u %lu ",
 		   from_kuid_munged(seq_user_ns(seq), sock_i_uid(sk)),
 		   sock_i_ino(sk));

@@ -106,7 +106,7 @@ static noinline_for_stack bool claim_shorter(struct sdp_sock *s,
 }
 
 /* Wait until pages have been given back, or another message may fit. */
-static int wait_for_room(struct sdp_sock *s, u64 id, u32 given, u32 ready,
+static int wait_for_pages(struct sdp_sock *s, u64 id, u32 given, u32 ready,
 			 long *timeo)
 {
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
@@ -164,7 +164,7 @@ static int claim_with_room(struct sdp_sock *s, u64 id, long timeo,
 		else if (claim_shorter(s, got, pages, ready))
 			return 0;
 		left = sdp_time_left(timeo, start);
-		err = wait_for_room(s, id, given, ready, &left);
+		err = wait_for_pages(s, id, given, ready, &left);
 		if (err)
 			return err;
 	}
@@ -181,7 +181,7 @@ static void give_pages(struct sdp_sock *s, const struct sdp_pages *pages)
 }
 
 /* As claim_with_room(), and the message is in the region when it returns. */
-static int receive(struct sdp_sock *s, u64 id, long timeo,
+static int receive_pages(struct sdp_sock *s, u64 id, long timeo,
 		   struct sdp_received *got, struct sdp_pages *pages)
 {
 	struct iovec iov[HOMA_MAX_BPAGES];
@@ -302,7 +302,7 @@ int sdp_homa_recv(struct sdp_sock *s, struct msghdr *msg, int flags)
 	if (err)
 		sdp_error(s, err, "recvmsg: pages that were not handed out");
 	else
-		err = sdp_error(s, receive(s, id, timeo, &got, &pages), NULL);
+		err = sdp_error(s, receive_pages(s, id, timeo, &got, &pages), NULL);
 
 	memset(&args, 0, sizeof(args));
 	if (!err)

@@ -8,7 +8,7 @@
 #include <net/ipv6.h>
 #include <net/l3mdev.h>
 
-#include "../target/net.h"
+#include "../target/state/net.h"
 #include "pool.h"
 #include "socket.h"
 

@@ -111,7 +111,7 @@ static bool has_room_for_control(const struct msghdr *msg)
 	return msg->msg_control && msg->msg_controllen >= need;
 }
 
-static int put_control(struct msghdr *msg, const struct sdp_received *got)
+static int put_cmsg_rpc(struct msghdr *msg, const struct sdp_received *got)
 {
 	struct sdp_rpc_cmsg rpc = {
 		.size = sizeof(rpc),
@@ -142,10 +142,10 @@ static void end_claim(struct sdp_received *got, int flags)
 }
 
 /* Before the claim ends: what cannot be told has not been received. */
-static int describe(struct sdp_sock *s, struct msghdr *msg,
+static int describe_message(struct sdp_sock *s, struct msghdr *msg,
 		    struct sdp_received *got)
 {
-	int err = put_control(msg, got);
+	int err = put_cmsg_rpc(msg, got);
 
 	if (err) {
 		sdp_message_return(got);
@@ -168,7 +168,7 @@ static int deliver_failure(struct sdp_sock *s, struct msghdr *msg,
 	int err = has_room_for_control(msg) ? 0 : -got->error;
 
 	if (!err) {
-		err = describe(s, msg, got);
+		err = describe_message(s, msg, got);
 		if (err)
 			return err;
 	}
@@ -179,7 +179,7 @@ static int deliver_failure(struct sdp_sock *s, struct msghdr *msg,
 static int deliver_message(struct sdp_sock *s, struct msghdr *msg,
 			   struct sdp_received *got, int copied, int flags)
 {
-	int err = describe(s, msg, got);
+	int err = describe_message(s, msg, got);
 
 	if (err)
 		return err;
@@ -193,7 +193,7 @@ static int deliver_message(struct sdp_sock *s, struct msghdr *msg,
 }
 
 /* Claim a message and copy it; again if it turns out not to verify. */
-static int receive(struct sdp_sock *s, struct msghdr *msg, long timeo,
+static int receive_plain(struct sdp_sock *s, struct msghdr *msg, long timeo,
 		   struct sdp_received *got, ssize_t *copied)
 {
 	unsigned long start = jiffies;
@@ -230,7 +230,7 @@ int sdp_plain_recv(struct sdp_sock *s, struct msghdr *msg, int flags)
 	ssize_t copied;
 	int err;
 
-	err = receive(s, msg, timeo, &got, &copied);
+	err = receive_plain(s, msg, timeo, &got, &copied);
 	if (err)
 		return sdp_error(s, err, NULL);
 	if (got.error)

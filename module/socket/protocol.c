@@ -14,7 +14,8 @@
 #include <net/transp_v6.h>
 
 #include "../observe/name.h"
-#include "../target/memory.h"
+#include "../target/app/close.h"
+#include "../target/state/memory.h"
 #include "pool.h"
 #include "socket.h"
 
@@ -40,7 +41,7 @@ static void destruct(struct sock *sk)
 	struct sdp_sock *s = sdp_sk(sk);
 
 	if (s->opened)
-		sdp_endpoint_destruct(&s->ep);
+		sdp_close_destruct(&s->ep);
 	sdp_pool_free(s->pool);
 	if (sk->sk_family == AF_INET6)
 		inet6_sock_destruct(sk);
@@ -83,10 +84,10 @@ static void destroy_sock(struct sock *sk)
 	sdp_dump_remove(s);
 	/* Whoever gets the port next finds nothing alive that was sent to us. */
 	if (s->opened)
-		sdp_endpoint_shutdown(&s->ep);
+		sdp_close_shutdown(&s->ep);
 	sdp_session_del_owner(sk);
 	if (s->opened)
-		sdp_endpoint_release(&s->ep);
+		sdp_close_release(&s->ep);
 	sdp_nonces_destroy(&s->nonces);
 	sock_prot_inuse_add(sock_net(sk), sk->sk_prot, -1);
 }
@@ -130,7 +131,7 @@ static int shut_down(struct socket *sock, int how)
 		return -EINVAL;
 	lock_sock(sk);
 	WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
-	sdp_endpoint_shutdown(&sdp_sk(sk)->ep);
+	sdp_close_shutdown(&sdp_sk(sk)->ep);
 	sk->sk_state_change(sk);
 	release_sock(sk);
 	return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The socket room: struct sock of ours, and what its files call of each other.
- * sdp(7) describes the two APIs; both end in module/target/message.h.
+ * sdp(7) describes the two APIs; both end in module/target/app/message.h.
  */
 #ifndef SDP_SOCKET_SOCKET_H
 #define SDP_SOCKET_SOCKET_H
@@ -12,7 +12,7 @@
 #include <net/inet_sock.h>
 
 #include "../record/session.h"
-#include "../target/message.h"
+#include "../target/app/message.h"
 
 struct sdp_pool;
 

@@ -11,8 +11,8 @@
 #include <net/net_namespace.h>
 
 #include "../observe/name.h"
-#include "../target/memory.h"
-#include "../target/settings.h"
+#include "../target/state/memory.h"
+#include "../target/state/settings.h"
 #include "socket.h"
 
 static const unsigned int one = 1;

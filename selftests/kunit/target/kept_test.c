@@ -4,14 +4,14 @@
 #include <linux/module.h>
 #include <linux/prandom.h>
 
-#include "../../../module/target/rpc.c"
+#include "../../../module/target/state/rpc.c"
 
 #define LENGTH 4096
 #define CHUNK 64
 
 static s64 charged;
 
-/* What rpc.c calls of others; only memory matters here. */
+/* What kept.c calls of others; only memory matters here. */
 bool sdp_memory_charge_rx(struct sdp_endpoint *ep, u32 truesize)
 {
 	charged += truesize;
@@ -21,25 +21,6 @@ bool sdp_memory_charge_rx(struct sdp_endpoint *ep, u32 truesize)
 void sdp_memory_uncharge_rx(struct sdp_endpoint *ep, u32 truesize)
 {
 	charged -= truesize;
-}
-
-void sdp_memory_uncharge_tx(struct sdp_endpoint *ep, u32 length) { }
-void sdp_memory_uncharge_rpc(struct sdp_endpoint *ep) { }
-void sdp_txbuf_free(struct sdp_txbuf *buf) { }
-void sdp_tx_end(struct sdp_tx *tx) { }
-void sdp_rx_end(struct sdp_rx *rx) { }
-void sdp_session_put(struct sdp_session *session) { }
-void sdp_timer_remove(struct sdp_timer *timer) { }
-void sdp_reclaim_leave(struct sdp_rpc *rpc) { }
-
-bool sdp_session_dead(const struct sdp_session *session)
-{
-	return false;
-}
-
-void *sdp_session_transport(struct sdp_session *session)
-{
-	return NULL;
 }
 
 static u8 byte_at(u32 place)

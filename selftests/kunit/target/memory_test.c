@@ -4,7 +4,7 @@
 #include <linux/module.h>
 #include <net/sock.h>
 
-#include "../../../module/target/memory.c"
+#include "../../../module/target/state/memory.c"
 
 struct rig {
 	struct socket *socket;
@@ -14,7 +14,7 @@ struct rig {
 static bool alone;
 
 /* What memory.c asks others. */
-bool sdp_reclaim_alone(struct sdp_endpoint *ep)
+bool sdp_pressure_alone(struct sdp_endpoint *ep)
 {
 	return alone;
 }

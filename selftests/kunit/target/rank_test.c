@@ -4,7 +4,7 @@
 #include <linux/module.h>
 #include <linux/prandom.h>
 
-#include "../../../module/target/rank.c"
+#include "../../../module/target/run/rank.c"
 
 #define GROUPS 12
 #define ENTRIES 40

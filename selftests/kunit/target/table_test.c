@@ -3,7 +3,7 @@
 #include <kunit/test.h>
 #include <linux/module.h>
 
-#include "../../../module/target/table.c"
+#include "../../../module/target/state/table.c"
 
 #define OBJECTS 200
 

@@ -4,7 +4,7 @@
 #include <linux/delay.h>
 #include <linux/module.h>
 
-#include "../../../module/target/timer.c"
+#include "../../../module/target/run/timer.c"
 
 #define TIMERS 64
 

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The end of a socket: its RPCs are aborted, and who waits is woken.
+ */
+#ifndef SDP_TARGET_CLOSE_H
+#define SDP_TARGET_CLOSE_H
+
+struct sdp_endpoint;
+
+/**
+ * sdp_close_shutdown() - end all RPCs and wake everybody; once or more.
+ * @ep: the endpoint. It stays bound.
+ *
+ * Waiting calls return ESHUTDOWN. Context: process, may sleep.
+ */
+void sdp_close_shutdown(struct sdp_endpoint *ep);
+
+/**
+ * sdp_close_release() - shut down, give the port back; for close().
+ * @ep: the endpoint; nothing may use it afterwards but RCU readers.
+ *
+ * Context: process, may sleep.
+ */
+void sdp_close_release(struct sdp_endpoint *ep);
+
+/**
+ * sdp_close_destruct() - uncharge what is left; for sk->sk_destruct, which
+ *	runs when no packet can hold on to the socket any more.
+ * @ep: the endpoint.
+ */
+void sdp_close_destruct(struct sdp_endpoint *ep);
+
+#endif /* SDP_TARGET_CLOSE_H */

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Going over the RPCs of a socket: to abort some, to show them, to end those
+ * of a session that is gone.
+ */
+#include "../run/exec.h"
+#include "../state/rpc_table.h"
+#include "message.h"
+#include "session.h"
+
+/**
+ * struct walk - a way through all RPCs that an endpoint had at its start.
+ * @ep:   the endpoint.
+ * @here: held; the one that is being visited.
+ * @next: held; the one after it: found before this one is ended.
+ * @end:  serial of the last one at the start, 0: not begun.
+ */
+struct walk {
+	struct sdp_endpoint *ep;
+	struct sdp_rpc *here;
+	struct sdp_rpc *next;
+	u64 end;
+};
+
+/* The RPC that comes after one, which may have left the list; held. */
+static struct sdp_rpc *after(const struct walk *walk, struct sdp_rpc *last)
+{
+	struct sdp_endpoint *ep = walk->ep;
+	struct sdp_rpc *rpc;
+
+	lockdep_assert_held(&ep->lock);
+	if (last && !list_empty(&last->ep_link))
+		rpc = list_next_entry(last, ep_link);
+	else
+		list_for_each_entry(rpc, &ep->rpcs, ep_link)
+			if (!last || rpc->serial > last->serial)
+				break;
+	if (list_entry_is_head(rpc, &ep->rpcs, ep_link) ||
+	    rpc->serial > walk->end)
+		return NULL;
+	sdp_rpc_hold(rpc);
+	return rpc;
+}
+
+/* The next RPC, held until the next call; NULL: that was all. */
+static struct sdp_rpc *walk_next(struct walk *walk)
+{
+	struct sdp_endpoint *ep = walk->ep;
+	struct sdp_rpc *last = walk->here;
+
+	spin_lock_bh(&ep->lock);
+	if (walk->end) {
+		walk->here = walk->next;
+	} else {
+		walk->end = ep->serial;
+		walk->here = after(walk, NULL);
+	}
+	walk->next = walk->here ? after(walk, walk->here) : NULL;
+	spin_unlock_bh(&ep->lock);
+	if (last)
+		sdp_rpc_put(last);
+	return walk->here;
+}
+
+static void walk_end(struct walk *walk)
+{
+	if (walk->here)
+		sdp_rpc_put(walk->here);
+	if (walk->next)
+		sdp_rpc_put(walk->next);
+}
+
+static bool abort_one(struct sdp_rpc *rpc, int error)
+{
+	struct sdp_run *run = sdp_run_begin(rpc->who.sn);
+	bool found;
+
+	sdp_rpc_lock(rpc);
+	found = rpc->hashed;
+	if (found) {
+		run->ev.error = error;
+		sdp_exec(run, rpc, PROG_EV_ABORT);
+	} else {
+		sdp_rpc_unlock(rpc);
+	}
+	sdp_run_finish(run);
+	return found;
+}
+
+static int abort_id(struct sdp_endpoint *ep, u64 id, int error)
+{
+	struct sdp_rpc *rpc;
+
+	if (id & 1)
+		return -EINVAL;
+	local_bh_disable();
+	rcu_read_lock();
+	rpc = sdp_rpc_find_client_lock(ep, id);
+	if (rpc) {
+		sdp_rpc_hold(rpc);
+		sdp_rpc_unlock(rpc);
+	}
+	rcu_read_unlock();
+	local_bh_enable();
+	if (!rpc)
+		return -EINVAL;
+	abort_one(rpc, error);
+	sdp_rpc_put(rpc);
+	/* Who waits for a response by its id learns that there is none to come. */
+	if (!error)
+		ep->sk->sk_state_change(ep->sk);
+	return 0;
+}
+
+int sdp_message_abort(struct sdp_endpoint *ep, u64 id, u64 cookie,
+		      bool by_cookie, int error)
+{
+	struct walk walk = { .ep = ep };
+	struct sdp_rpc *rpc;
+
+	if (id)
+		return abort_id(ep, id, error);
+	while ((rpc = walk_next(&walk))) {
+		if (sdp_rpc_is_server(rpc) || READ_ONCE(rpc->error) ||
+		    (by_cookie && rpc->cookie != cookie))
+			continue;
+		abort_one(rpc, error);
+		cond_resched();
+	}
+	walk_end(&walk);
+	if (!error)
+		ep->sk->sk_state_change(ep->sk);
+	return 0;
+}
+
+void sdp_message_forget_clear(struct sdp_endpoint *ep)
+{
+	struct walk walk = { .ep = ep };
+	struct sdp_rpc *rpc;
+
+	if (!READ_ONCE(ep->server) && !atomic_read(&ep->served))
+		return;
+	/* Packets that the policy of before has let in make no RPC after this. */
+	synchronize_net();
+	while ((rpc = walk_next(&walk))) {
+		if (sdp_rpc_is_server(rpc) && !rpc->secure &&
+		    !READ_ONCE(rpc->taken))
+			abort_one(rpc, 0);
+		cond_resched();
+	}
+	walk_end(&walk);
+}
+
+static void describe_rpc(struct sdp_rpc *rpc, struct sdp_rpc_state *state)
+{
+	memset(state, 0, sizeof(*state));
+	state->id = rpc->who.id | (rpc->who.secure ? SDP_ID_SECURE : 0);
+	state->cookie = rpc->cookie;
+	state->peer.addr = rpc->who.addr;
+	state->peer.port = rpc->who.pport;
+	if (ipv6_addr_type(&rpc->who.addr) & IPV6_ADDR_LINKLOCAL)
+		state->peer.ifindex = rpc->peer->key.oif;
+	state->port = rpc->who.port;
+	state->server = sdp_rpc_is_server(rpc);
+	state->private = rpc->private;
+	state->secure = rpc->secure;
+	if (rpc->secure)
+		state->session = sdp_session_id(rpc->session);
+	spin_lock_bh(&rpc->lock);
+	state->ready = rpc->ready;
+	prog_rpc_info(&rpc->prog, &state->info);
+	spin_unlock_bh(&rpc->lock);
+}
+
+int sdp_message_dump(struct sdp_endpoint *ep,
+		     int (*fn)(const struct sdp_rpc_state *state, void *arg),
+		     void *arg)
+{
+	struct walk walk = { .ep = ep };
+	struct sdp_rpc_state state;
+	struct sdp_rpc *rpc;
+	int err = 0;
+
+	while (!err && (rpc = walk_next(&walk))) {
+		describe_rpc(rpc, &state);
+		err = fn(&state, arg);
+		cond_resched();
+	}
+	walk_end(&walk);
+	return err;
+}
+
+static int session_begin(struct sdp_session *session)
+{
+	sdp_pctx_init(sdp_session_transport(session));
+	return 0;
+}
+
+/* A removed session ends its RPCs: the client is told, a server forgets. */
+static void session_dead(struct sdp_session *session)
+{
+	const struct sdp_session_key *key = sdp_session_key_of(session);
+	struct sdp_endpoint *ep;
+	struct sdp_rpc *rpc;
+	struct walk walk;
+
+	rcu_read_lock();
+	ep = sdp_endpoint_find(sdp_net(key->net), key->local_port);
+	if (ep && !refcount_inc_not_zero(&ep->sk->sk_refcnt))
+		ep = NULL;
+	rcu_read_unlock();
+	if (!ep)
+		return;
+	walk = (struct walk){ .ep = ep };
+	while ((rpc = walk_next(&walk)))
+		if (rpc->session == session && !READ_ONCE(rpc->error))
+			abort_one(rpc, sdp_rpc_is_server(rpc) ? 0 : ECONNRESET);
+	walk_end(&walk);
+	sock_put(ep->sk);
+}
+
+const struct sdp_record_ops sdp_session_ops = {
+	.transport_size = sizeof(struct sdp_pctx),
+	.transport_init = session_begin,
+	.dead = session_dead,
+};

@@ -1,0 +1,512 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Messages on their way out: bytes are copied, or sealed, in the task that
+ * sends; the transport program gets them segment by segment.
+ */
+#include <linux/scatterlist.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <net/l3mdev.h>
+#include <net/ipv6.h>
+#include <linux/sdp.h>
+
+#include "../../observe/observe.h"
+#include "../../offload/buffer.h"
+#include "../../record/seal.h"
+#include "../out/transmit.h"
+#include "../run/exec.h"
+#include "../state/memory.h"
+#include "../state/rpc_table.h"
+#include "message.h"
+
+/* Sealed bytes that are handed on at a time: a segment. */
+#define BATCH_BYTES 65536
+
+/* Most chunks of a send buffer that a record touches, single pages included. */
+#define RECORD_PIECES 8
+
+static void peer_key(struct sdp_peer_key *key, const struct sdp_endpoint *ep,
+		     const struct sdp_address *to)
+{
+	const struct sock *sk = ep->sk;
+
+	memset(key, 0, sizeof(*key));
+	key->sn = ep->sn;
+	key->daddr = to->addr;
+	if (ipv6_addr_v4mapped(&to->addr))
+		ipv6_addr_set_v4mapped(inet_sk(sk)->inet_saddr, &key->saddr);
+	else if (sk->sk_family == AF_INET6 &&
+		 !ipv6_addr_v4mapped(&inet6_sk(sk)->saddr))
+		key->saddr = inet6_sk(sk)->saddr;
+	key->oif = READ_ONCE(sk->sk_bound_dev_if) ?: to->ifindex;
+	key->mark = READ_ONCE(sk->sk_mark);
+	key->uid = __kuid_val(sk->sk_uid);
+}
+
+/* The session for a request; NULL: in the clear. */
+static struct sdp_session *choose_session(struct sdp_endpoint *ep,
+					  const struct sdp_send *send)
+{
+	u8 policy = READ_ONCE(ep->policy);
+	const struct sock *sk = ep->sk;
+	struct sdp_session *session;
+	struct sdp_session_key key;
+	int bound;
+
+	if (send->clear && policy == SDP_POLICY_SECURE)
+		return ERR_PTR(-EPERM);
+	if (send->clear || policy == SDP_POLICY_CLEAR)
+		return NULL;
+	rcu_read_lock();
+	bound = sk->sk_bound_dev_if ?
+		l3mdev_master_ifindex_by_index(sock_net(sk),
+					       sk->sk_bound_dev_if) : 0;
+	sdp_session_key_init(&key, sk, sock_net(sk), bound,
+			     ipv6_addr_type(&send->to.addr) &
+			     IPV6_ADDR_LINKLOCAL ? send->to.ifindex : 0,
+			     &send->to.addr, send->to.port, ep->port);
+	session = sdp_session_find(&key);
+	if (!session || !sdp_session_hold(session))
+		session = ERR_PTR(-ENOKEY);
+	rcu_read_unlock();
+	return session;
+}
+
+/* Acknowledgements to ride in this message. Returns how many. */
+static u32 take_acks(struct sdp_run *run, struct sdp_rpc *rpc, u64 *ids,
+		     u16 *port, u32 most)
+{
+	u32 count = 0, i;
+
+	if (!prog_peer_acks(&rpc->pctx->prog))
+		return 0;
+	run->ev.length = most;
+	run->ev.secure = rpc->secure;
+	sdp_exec_take_acks(run, rpc->pctx);
+	for (i = 0; i < run->out.count && count < most; i++) {
+		if (run->out.insn[i].op != MTP_ACK)
+			continue;
+		*port = run->out.insn[i].a;
+		ids[count++] = run->out.insn[i].key;
+	}
+	return count;
+}
+
+/* In the clear there is room for one, in the header of a packet. */
+static void ride_along(struct sdp_run *run, struct sdp_rpc *rpc)
+{
+	if (!rpc->secure)
+		take_acks(run, rpc, &rpc->ack.id, &rpc->ack.port, 1);
+}
+
+static int run_send(struct sdp_rpc *rpc, u32 kind, u32 ready)
+{
+	struct sdp_run *run = sdp_run_begin(rpc->who.sn);
+	int err = 0;
+
+	if (kind == PROG_EV_SEND_RESPONSE)
+		ride_along(run, rpc);
+	sdp_rpc_lock(rpc);
+	if (!rpc->hashed) {
+		sdp_rpc_unlock(rpc);
+		goto out;
+	}
+	WRITE_ONCE(rpc->tx.ready, ready);
+	run->ev.message_length = rpc->tx.length;
+	run->ev.length = ready;
+	run->ev.paced = sdp_transmit_paced(rpc);
+	if (kind == PROG_EV_SEND_RESPONSE) {
+		run->ev.prio = prog_peer_prio(&rpc->pctx->prog,
+					      &run->sn->set.prog,
+					      rpc->tx.length);
+		err = sdp_exec_send_response(run, rpc);
+		/* Refused, so nobody has looked at it: it may be made anew. */
+		if (err)
+			WRITE_ONCE(rpc->tx.ready, 0);
+	} else {
+		err = sdp_exec(run, rpc, kind);
+	}
+out:
+	sdp_run_finish(run);
+	return err;
+}
+
+static int run_request(struct sdp_rpc *rpc, u32 ready)
+{
+	struct sdp_run *run = sdp_run_begin(rpc->who.sn);
+	int err;
+
+	ride_along(run, rpc);
+	sdp_rpc_hold(rpc);
+	err = sdp_rpc_insert(rpc);
+	if (err) {
+		sdp_rpc_put(rpc);
+		goto out;
+	}
+	WRITE_ONCE(rpc->tx.ready, ready);
+	run->ev.message_length = rpc->tx.length;
+	run->ev.length = ready;
+	run->ev.paced = sdp_transmit_paced(rpc);
+	run->ev.prio = prog_peer_prio(&rpc->pctx->prog, &run->sn->set.prog,
+				      rpc->tx.length);
+	err = sdp_exec_send_request(run, rpc);
+	sdp_count(rpc->who.sn->counts, SDP_CTR_client_rpcs);
+out:
+	sdp_run_finish(run);
+	return err;
+}
+
+/* First bytes: the event that begins the message; then that there are more. */
+static int hand_on(struct sdp_rpc *rpc, u32 ready, bool first)
+{
+	if (!first)
+		return run_send(rpc, PROG_EV_READY_MORE, ready);
+	if (sdp_rpc_is_server(rpc))
+		return run_send(rpc, PROG_EV_SEND_RESPONSE, ready);
+	return run_request(rpc, ready);
+}
+
+static int make_buffer(struct sdp_rpc *rpc, u32 length, u32 unit, bool nonblock)
+{
+	int err = sdp_memory_charge_tx(rpc->ep, length, nonblock);
+
+	if (err)
+		return err;
+	err = sdp_txbuf_alloc(&rpc->tx, length, unit, rpc->small);
+	if (err) {
+		rpc->tx.length = 0;
+		sdp_memory_uncharge_tx(rpc->ep, length);
+	}
+	return err;
+}
+
+static void drop_buffer(struct sdp_rpc *rpc)
+{
+	if (!rpc->tx.length)
+		return;
+	sdp_memory_uncharge_tx(rpc->ep, rpc->tx.length);
+	sdp_txbuf_free(&rpc->tx);
+	rpc->tx.length = 0;
+}
+
+static int send_clear(struct sdp_rpc *rpc, const struct sdp_send *send)
+{
+	u32 length = iov_iter_count(send->from);
+	int err;
+
+	if (!length)
+		return -EINVAL;
+	if (length > rpc->who.sn->set.prog.max_message[0])
+		return -EMSGSIZE;
+	err = make_buffer(rpc, length, 0, send->nonblock);
+	if (err)
+		return err;
+	err = sdp_txbuf_copy_from_iter(&rpc->tx, 0, length, send->from);
+	if (err)
+		return err;
+	return hand_on(rpc, length, true);
+}
+
+static int seal_record(struct sdp_rpc *rpc, struct sdp_seal *seal, u32 index,
+		       u8 *plain, struct iov_iter *from)
+{
+	u32 length = sdp_seal_app_length(seal, index);
+	u32 sealed = sdp_seal_buffer(seal, index) + SDP_RECORD_TAG;
+	u32 offset = sdp_layout_offset(seal->record_size, index);
+	struct scatterlist sg[RECORD_PIECES];
+	struct bio_vec vec[RECORD_PIECES];
+	u32 pieces, i;
+
+	if (length && !copy_from_iter_full(plain + sdp_seal_lead(seal, index),
+					   length, from))
+		return -EFAULT;
+	pieces = sdp_txbuf_map(&rpc->tx, offset, sealed, vec, RECORD_PIECES);
+	sg_init_table(sg, pieces);
+	for (i = 0; i < pieces; i++)
+		sg_set_page(&sg[i], vec[i].bv_page, vec[i].bv_len,
+			    vec[i].bv_offset);
+	return sdp_seal_record(seal, index, plain, sg);
+}
+
+static int seal_all(struct sdp_rpc *rpc, struct sdp_seal *seal, u8 *plain,
+		    struct iov_iter *from)
+{
+	u32 handed = 0, sealed = 0, i;
+	int err;
+
+	for (i = 0; i < seal->records; i++) {
+		err = seal_record(rpc, seal, i, plain, from);
+		if (err)
+			return err;
+		sealed = i + 1 < seal->records ?
+			 sdp_layout_offset(seal->record_size, i + 1) :
+			 rpc->tx.length;
+		if (sealed - handed < BATCH_BYTES && i + 1 < seal->records)
+			continue;
+		err = hand_on(rpc, sealed, !handed);
+		if (err)
+			return err;
+		handed = sealed;
+		/* Over before all of it was needed: that is no error. */
+		if (READ_ONCE(rpc->over))
+			break;
+	}
+	return 0;
+}
+
+/* The message was partly handed on when it failed: take it all back. */
+static void abandon(struct sdp_rpc *rpc)
+{
+	struct sdp_run *run = sdp_run_begin(rpc->who.sn);
+
+	sdp_rpc_lock(rpc);
+	if (rpc->hashed && rpc->tx.ready) {
+		run->ev.error = 0;
+		sdp_exec(run, rpc, PROG_EV_ABORT);
+	} else {
+		sdp_rpc_unlock(rpc);
+	}
+	sdp_run_finish(run);
+}
+
+/* Zeros behind the data, so that the content is of a length that tells less. */
+static u32 padding(const struct sdp_rpc *rpc,
+		   const struct sdp_message_head *head)
+{
+	u32 unit = READ_ONCE(rpc->ep->padding), content;
+
+	if (likely(unit <= 1))
+		return 0;
+	content = head->app_len +
+		  sdp_head_length(sdp_rpc_is_server(rpc), head->num_acks);
+	return unit - 1 - (content - 1) % unit;
+}
+
+/* So many messages are under way that the peer's window is full: rare. */
+static int begin_sealing(struct sdp_rpc *rpc, struct sdp_seal *seal,
+			 const struct sdp_message_head *head, bool nonblock)
+{
+	bool server = sdp_rpc_is_server(rpc);
+	u32 pad = padding(rpc, head);
+	int err;
+
+	for (;;) {
+		err = sdp_seal_begin(server ? NULL : rpc->session, &rpc->seal,
+				     seal, head, server ? &rpc->open : NULL,
+				     pad);
+		if (err != -EAGAIN || nonblock)
+			return err;
+		if (READ_ONCE(rpc->ep->shutdown))
+			return -ESHUTDOWN;
+		if (schedule_timeout_interruptible(1) || signal_pending(current))
+			return -EINTR;
+	}
+}
+
+static int send_secure(struct sdp_rpc *rpc, const struct sdp_send *send)
+{
+	u32 length = iov_iter_count(send->from);
+	struct sdp_message_head head = {
+		.app_len = length, .rpc_id = rpc->who.id,
+	};
+	struct sdp_seal seal;
+	struct sdp_run *run;
+	u16 port;
+	u8 *plain;
+	int err;
+
+	if (length > READ_ONCE(rpc->who.sn->set.max_message))
+		return -EMSGSIZE;
+	run = sdp_run_begin(rpc->who.sn);
+	head.num_acks = take_acks(run, rpc, head.acks, &port, SDP_MAX_ACKS);
+	sdp_run_finish(run);
+	err = begin_sealing(rpc, &seal, &head, send->nonblock);
+	if (err)
+		return err;
+	err = make_buffer(rpc, rpc->seal.sealed,
+			  sdp_layout_wire_size(seal.record_size),
+			  send->nonblock);
+	if (err)
+		return err;
+	/* Plaintext on its way: nobody else can write it. */
+	plain = sdp_buffer_alloc(sdp_seal_buffer(&seal, 0));
+	if (!plain)
+		return -ENOMEM;
+	err = seal_all(rpc, &seal, plain, send->from);
+	sdp_buffer_free(plain, sdp_seal_buffer(&seal, 0));
+	if (err)
+		abandon(rpc);
+	return err;
+}
+
+static int seal_and_send(struct sdp_rpc *rpc, const struct sdp_send *send)
+{
+	int err = rpc->secure ? send_secure(rpc, send) : send_clear(rpc, send);
+
+	/* What a program refuses by a drop reason is our caller's mistake. */
+	return err > 0 ? -EINVAL : err;
+}
+
+/* The peer of a request: most often that of the one before. */
+static struct sdp_peer *find_peer(struct sdp_endpoint *ep,
+				  const struct sdp_address *to)
+{
+	struct sdp_peer_key key;
+	struct sdp_peer *peer;
+	struct dst_entry *dst;
+
+	peer_key(&key, ep, to);
+	rcu_read_lock();
+	peer = sdp_peer_try(rcu_dereference(ep->last_peer), &key);
+	if (unlikely(!peer)) {
+		rcu_read_unlock();
+		peer = sdp_peer_get(&key, GFP_KERNEL, false);
+		if (IS_ERR(peer))
+			return peer;
+		sdp_peer_replace(&ep->last_peer, peer);
+		rcu_read_lock();
+	}
+	/* Without a route, the caller is told. */
+	dst = sdp_peer_route(peer, ep->sk);
+	rcu_read_unlock();
+	if (!IS_ERR(dst))
+		return peer;
+	sdp_peer_put(peer);
+	return ERR_CAST(dst);
+}
+
+static int send_request(struct sdp_endpoint *ep, struct sdp_send *send)
+{
+	struct sdp_session *session;
+	struct sdp_rpc_id who;
+	struct sdp_peer *peer;
+	struct sdp_rpc *rpc;
+	int err;
+
+	if (unlikely(!ep->port)) {
+		err = sdp_endpoint_bind(ep, 0);
+		if (err)
+			return err;
+	}
+	session = choose_session(ep, send);
+	if (IS_ERR(session))
+		return PTR_ERR(session);
+	peer = find_peer(ep, &send->to);
+	if (IS_ERR(peer)) {
+		err = PTR_ERR(peer);
+		goto put_session;
+	}
+	who.sn = ep->sn;
+	who.id = atomic64_add_return(2, &ep->sn->next_id);
+	who.addr = send->to.addr;
+	who.port = READ_ONCE(ep->port);
+	who.pport = send->to.port;
+	who.secure = false;
+	rpc = sdp_rpc_alloc(ep, &who, peer, session, GFP_KERNEL);
+	if (!rpc) {
+		err = -ENOMEM;
+		sdp_peer_put(peer);
+		goto put_session;
+	}
+	rpc->cookie = send->cookie;
+	rpc->private = send->private;
+	/* Before the response can arrive. */
+	send->id = who.id;
+	err = seal_and_send(rpc, send);
+	if (err)
+		send->id = 0;
+	sdp_rpc_put(rpc);
+	return err;
+
+put_session:
+	sdp_session_put(session);
+	return err;
+}
+
+/* The request that the application was told of by this id, locked; or NULL. */
+static struct sdp_rpc *find_request(struct sdp_endpoint *ep,
+				    const struct sdp_send *send)
+{
+	struct sdp_rpc_id who = {
+		.sn = ep->sn, .id = send->id, .addr = send->to.addr,
+		.port = READ_ONCE(ep->port), .pport = send->to.port,
+	};
+	struct sdp_rpc *rpc = NULL;
+
+	if (who.id & SDP_ID_SECURE) {
+		who.id &= ~SDP_ID_SECURE;
+		who.secure = true;
+		rpc = sdp_rpc_find_lock(&who);
+	}
+	if (!rpc) {
+		who.id = send->id;
+		who.secure = false;
+		rpc = sdp_rpc_find_lock(&who);
+	}
+	/* The port may have changed hands. */
+	if (rpc && unlikely(rpc->ep != ep)) {
+		sdp_rpc_unlock(rpc);
+		rpc = NULL;
+	}
+	return rpc;
+}
+
+/* Take the right to make the response. */
+static int begin_reply(struct sdp_endpoint *ep, const struct sdp_send *send,
+		       struct sdp_rpc **found)
+{
+	struct sdp_rpc *rpc;
+	int err = 0;
+
+	*found = NULL;
+	if (!(send->id & 1))
+		return -EINVAL;
+	local_bh_disable();
+	rcu_read_lock();
+	rpc = find_request(ep, send);
+	if (rpc) {
+		if (rpc->replying) {
+			err = -EINVAL;
+		} else {
+			rpc->replying = true;
+			sdp_rpc_hold(rpc);
+			*found = rpc;
+		}
+		sdp_rpc_unlock(rpc);
+	}
+	rcu_read_unlock();
+	local_bh_enable();
+	return err;
+}
+
+static int send_response(struct sdp_endpoint *ep, struct sdp_send *send)
+{
+	struct sdp_rpc *rpc;
+	int err = begin_reply(ep, send, &rpc);
+
+	if (err || !rpc)
+		return err;
+	err = seal_and_send(rpc, send);
+	if (err) {
+		/* The application may try again. */
+		spin_lock_bh(&rpc->lock);
+		if (!rpc->tx.ready) {
+			drop_buffer(rpc);
+			sdp_tx_end(&rpc->seal);
+			memset(&rpc->seal, 0, sizeof(rpc->seal));
+			rpc->replying = false;
+		}
+		spin_unlock_bh(&rpc->lock);
+	}
+	sdp_rpc_put(rpc);
+	return err;
+}
+
+int sdp_message_send(struct sdp_endpoint *ep, struct sdp_send *send)
+{
+	if (READ_ONCE(ep->shutdown))
+		return -ESHUTDOWN;
+	if (send->id)
+		return send_response(ep, send);
+	return send_request(ep, send);
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/random.h>
+#include <net/protocol.h>
+
+#include "../../offload/buffer.h"
+#include "../../offload/segment.h"
+#include "../in/icmp.h"
+#include "../in/receive.h"
+#include "../out/pace.h"
+#include "../run/exec.h"
+#include "../run/pacer.h"
+#include "../run/rank.h"
+#include "../state/rpc_table.h"
+#include "../state/settings.h"
+#include "session.h"
+#include "target.h"
+
+/* Programs name errors by number (program/mtp.h). */
+static_assert(PROG_EINVAL == EINVAL && PROG_EBADMSG == EBADMSG &&
+	      PROG_EMSGSIZE == EMSGSIZE && PROG_ECONNRESET == ECONNRESET &&
+	      PROG_ETIMEDOUT == ETIMEDOUT);
+
+unsigned int sdp_net_id __read_mostly;
+
+static int __net_init net_begin(struct net *net)
+{
+	struct sdp_net *sn = sdp_net(net);
+	u32 rank;
+
+	sn->net = net;
+	sn->counts = sdp_counts(net);
+	sdp_settings_init(&sn->set);
+	spin_lock_init(&sn->host_lock);
+	INIT_WORK(&sn->kick, sdp_exec_kick);
+	for (rank = 0; rank < PROG_RANKS; rank++)
+		sdp_rank_init(&sn->ranks[rank], SDP_RANK_WINNERS);
+	/* Even, hard to guess, and far from its end. */
+	atomic64_set(&sn->next_id, get_random_u64() >> 2 & ~1ULL);
+	sdp_pacer_init_net(sn);
+	return 0;
+}
+
+static void __net_exit net_end(struct net *net)
+{
+	struct sdp_net *sn = sdp_net(net);
+
+	cancel_work_sync(&sn->kick);
+	sdp_pacer_exit_net(sn);
+	sdp_peer_forget_net(sn);
+}
+
+static struct pernet_operations net_ops = {
+	.init = net_begin,
+	.exit = net_end,
+	.id = &sdp_net_id,
+	.size = sizeof(struct sdp_net),
+};
+
+int sdp_target_init(void)
+{
+	int err;
+
+	sdp_endpoint_init_ports();
+	err = sdp_buffer_init();
+	if (err)
+		return err;
+	err = sdp_rpc_init();
+	if (err)
+		goto exit_buffer;
+	err = sdp_peer_init();
+	if (err)
+		goto exit_rpc;
+	err = sdp_exec_init();
+	if (err)
+		goto exit_peer;
+	err = sdp_record_init(&sdp_session_ops);
+	if (err)
+		goto exit_exec;
+	err = register_pernet_subsys(&net_ops);
+	if (err)
+		goto exit_record;
+	err = sdp_pace_init();
+	if (err)
+		goto exit_net;
+	return 0;
+
+exit_net:
+	unregister_pernet_subsys(&net_ops);
+exit_record:
+	sdp_record_exit();
+exit_exec:
+	sdp_exec_exit();
+exit_peer:
+	sdp_peer_exit();
+exit_rpc:
+	sdp_rpc_exit();
+exit_buffer:
+	sdp_buffer_exit();
+	return err;
+}
+
+void sdp_target_exit(void)
+{
+	sdp_pace_exit();
+	unregister_pernet_subsys(&net_ops);
+	sdp_record_exit();
+	sdp_exec_exit();
+	sdp_peer_exit();
+	sdp_rpc_exit();
+	sdp_buffer_exit();
+}
+
+static const struct net_protocol protocol_v4 = {
+	.handler = sdp_receive,
+	.err_handler = sdp_icmp_v4,
+};
+
+static const struct inet6_protocol protocol_v6 = {
+	.handler = sdp_receive,
+	.err_handler = sdp_icmp_v6,
+	.flags = INET6_PROTO_FINAL,
+};
+
+int sdp_target_listen(u8 protocol)
+{
+	int err;
+
+	err = sdp_segment_init(protocol);
+	if (err)
+		return err;
+	err = inet_add_protocol(&protocol_v4, protocol);
+	if (err)
+		goto exit_segment;
+	err = inet6_add_protocol(&protocol_v6, protocol);
+	if (err)
+		goto del_v4;
+	return 0;
+
+del_v4:
+	inet_del_protocol(&protocol_v4, protocol);
+exit_segment:
+	sdp_segment_exit(protocol);
+	return err;
+}
+
+void sdp_target_unlisten(u8 protocol)
+{
+	inet6_del_protocol(&protocol_v6, protocol);
+	inet_del_protocol(&protocol_v4, protocol);
+	sdp_segment_exit(protocol);
+}

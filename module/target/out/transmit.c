@@ -1,0 +1,489 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/netdevice.h>
+#include <net/ip.h>
+#include <net/ip6_route.h>
+#include <net/ipv6.h>
+#include <net/route.h>
+
+#include "../../observe/observe.h"
+#include "../../observe/trace.h"
+#include "../../offload/segment.h"
+#include "../../record/control.h"
+#include "../../record/seal.h"
+#include "pace.h"
+#include "transmit.h"
+
+/* Room before the transport header: link, IP, and what tunnels may want. */
+#define HEADROOM (MAX_HEADER + sizeof(struct ipv6hdr))
+
+#define CONTROL_PRIO 7
+
+/* Where even our headers hardly fit, IPv4 fragments. */
+#define LEAST_MTU 256
+
+struct way {
+	struct sdp_net *sn;
+	const struct sock *sk;
+	struct sdp_peer *peer;
+	struct dst_entry *dst;
+	u32 ip_header;
+	u32 mtu;
+	bool tiny;
+};
+
+static int path_of(struct way *path, struct sdp_net *sn, const struct sock *sk,
+		   struct sdp_peer *peer)
+{
+	struct dst_entry *dst = sdp_peer_route(peer, sk);
+
+	if (IS_ERR(dst))
+		return PTR_ERR(dst);
+	path->sn = sn;
+	path->sk = sk;
+	path->peer = peer;
+	path->dst = dst;
+	path->ip_header = peer->v4 ? sizeof(struct iphdr) :
+				     sizeof(struct ipv6hdr);
+	/* The length field of IP is the limit on a loopback device. */
+	path->mtu = min_t(u32, dst_mtu(dst), 65535);
+	path->tiny = unlikely(path->mtu < LEAST_MTU);
+	if (path->tiny)
+		path->mtu = LEAST_MTU;
+	return 0;
+}
+
+static u8 traffic_class(const struct way *path, u8 prio)
+{
+	return path->peer->v4 ? prio << 5 : prio << 4;
+}
+
+static void ip_header_v4(struct sk_buff *skb, const struct way *path, u8 prio)
+{
+	const struct sock *sk = path->sk;
+	struct iphdr *ip = skb_push(skb, sizeof(*ip));
+	int ttl;
+
+	skb_reset_network_header(skb);
+	*(__be16 *)ip = htons(4 << 12 | 5 << 8 | traffic_class(path, prio));
+	ip->id = 0;
+	ip->frag_off = 0;
+	if (!path->tiny && ip_dont_fragment(sk, path->dst))
+		ip->frag_off = htons(IP_DF);
+	else
+		__ip_select_ident(path->sn->net, ip,
+				  skb_shinfo(skb)->gso_segs ?: 1);
+	ttl = READ_ONCE(inet_sk(sk)->uc_ttl);
+	ip->ttl = ttl < 0 ? ip4_dst_hoplimit(path->dst) : ttl;
+	ip->protocol = sk->sk_protocol;
+	ip->saddr = READ_ONCE(path->peer->local.s6_addr32[3]);
+	ip->daddr = path->peer->key.daddr.s6_addr32[3];
+	skb->protocol = htons(ETH_P_IP);
+}
+
+static void ip_header_v6(struct sk_buff *skb, const struct way *path, u8 prio)
+{
+	struct ipv6hdr *ip = skb_push(skb, sizeof(*ip));
+
+	skb_reset_network_header(skb);
+	ip6_flow_hdr(ip, traffic_class(path, prio), 0);
+	ip->payload_len = htons(skb->len - sizeof(*ip));
+	ip->nexthdr = path->sk->sk_protocol;
+	ip->hop_limit = ip6_dst_hoplimit(path->dst);
+	sdp_peer_local(path->peer, &ip->saddr);
+	ip->daddr = path->peer->key.daddr;
+	skb->protocol = htons(ETH_P_IPV6);
+}
+
+/* Spreads RPCs over queues and paths. Visible to others: no hash of our tables. */
+static u32 flow_hash(u64 id)
+{
+	return (u32)(id >> 1) * GOLDEN_RATIO_32;
+}
+
+/* Send a packet whose data begins with the transport header. */
+static void send_packet(struct sk_buff *skb, const struct way *path, u8 prio,
+			u64 id)
+{
+	struct sock *sk = (struct sock *)path->sk;
+	struct net *net = path->sn->net;
+	int err;
+
+	/* Programs of the cgroup and rules of the firewall look at the owner. */
+	if (unlikely(!skb_set_owner_sk_safe(skb, sk))) {
+		kfree_skb(skb);
+		return;
+	}
+	skb_reset_transport_header(skb);
+	/* Under RCU the route need not be held, and may have no holder left. */
+	skb_dst_set_noref(skb, path->dst);
+	skb->priority = READ_ONCE(sk->sk_priority);
+	skb->mark = path->peer->key.mark;
+	skb_set_hash(skb, flow_hash(id), PKT_HASH_TYPE_L4);
+	sdp_count(path->sn->counts, SDP_CTR_tx_segments);
+	if (path->peer->v4) {
+		ip_header_v4(skb, path, prio);
+		err = ip_local_out(net, sk, skb);
+	} else {
+		ip_header_v6(skb, path, prio);
+		skb->dev = path->dst->dev;
+		err = ip6_local_out(net, sk, skb);
+	}
+	if (unlikely(net_xmit_eval(err)))
+		sdp_count(path->sn->counts, SDP_CTR_tx_errors);
+}
+
+static void common_header(struct sdp_common_hdr *hdr, u8 type, u16 sport,
+			  u16 dport, u64 id)
+{
+	hdr->sport = htons(sport);
+	hdr->dport = htons(dport);
+	hdr->sequence = 0;
+	memset(hdr->zero, 0, sizeof(hdr->zero));
+	hdr->type = type;
+	hdr->doff = SDP_DOFF_CONTROL;
+	hdr->flags = SDP_CLEAR_FLAGS;
+	hdr->window = 0;
+	hdr->checksum = 0;
+	hdr->urgent = htons(SDP_CLEAR_URGENT);
+	hdr->sender_id = cpu_to_be64(id);
+}
+
+static void clear_data_header(struct sk_buff *skb, struct sdp_rpc *rpc,
+			      const struct mtp_insn *insn, u32 offset)
+{
+	struct sdp_data_hdr *hdr = skb_put(skb, sizeof(*hdr));
+
+	common_header(&hdr->common, SDP_TYPE_DATA, rpc->who.port,
+		      rpc->who.pport, rpc->who.id);
+	hdr->common.sequence = htonl(offset);
+	hdr->common.doff = SDP_DOFF_DATA;
+	hdr->message_length = htonl(rpc->tx.length);
+	hdr->incoming = htonl(insn->c);
+	hdr->ack.client_id = cpu_to_be64(rpc->ack.id);
+	hdr->ack.server_port = htons(rpc->ack.port);
+	hdr->cutoff_version =
+		htons(prog_peer_cutoff_version(&rpc->pctx->prog));
+	hdr->retransmit = !!(insn->flags & MTP_TX_RETRANSMIT);
+	memset(hdr->pad, 0, sizeof(hdr->pad));
+	hdr->offset = htonl(SDP_OFFSET_IN_SEQUENCE);
+}
+
+static void secure_data_header(struct sk_buff *skb, struct sdp_rpc *rpc,
+			       const struct mtp_insn *insn, u32 offset,
+			       u32 payload)
+{
+	struct sdp_secure_data_hdr *hdr = skb_put(skb, sizeof(*hdr));
+
+	hdr->common.sport = htons(rpc->who.port);
+	hdr->common.dport = htons(rpc->who.pport);
+	hdr->common.sequence = htonl(offset);
+	hdr->common.sender_id = cpu_to_be64(rpc->who.id);
+	hdr->incoming = htonl(insn->c);
+	hdr->cutoff_version =
+		htons(prog_peer_cutoff_version(&rpc->pctx->prog));
+	hdr->flags = (insn->flags & MTP_TX_RETRANSMIT ? SDP_DATA_RETRANSMIT : 0) |
+		     (insn->flags & MTP_TX_AUTH ? SDP_DATA_AUTHENTICATED : 0);
+	hdr->packet_payload = htons(payload);
+	sdp_tx_header(&rpc->seal, hdr);
+}
+
+/* The authenticated form: a trailer after the payload of a single packet. */
+static int authenticate(struct sk_buff *skb, struct sdp_rpc *rpc)
+{
+	struct scatterlist sg[MAX_SKB_FRAGS + 2];
+	int err;
+
+	/* A packet so rare may be linear. */
+	if (skb_linearize(skb))
+		return -ENOMEM;
+	skb_put_zero(skb, sizeof(struct sdp_data_trailer));
+	sg_init_table(sg, 2);
+	sg_set_buf(&sg[0], skb->data,
+		   skb->len - sizeof(struct sdp_data_trailer));
+	sg_set_buf(&sg[1], skb_tail_pointer(skb) -
+		   sizeof(struct sdp_data_trailer),
+		   sizeof(struct sdp_data_trailer));
+	err = sdp_tx_authenticate(&rpc->seal, sg, skb->len);
+	return err;
+}
+
+/* Bytes [@offset, @offset + @length) in one segment. */
+static void send_segment(struct sdp_rpc *rpc, const struct way *path,
+			 const struct mtp_insn *insn, u32 offset, u32 length,
+			 u32 payload)
+{
+	u32 room = sizeof(struct sdp_secure_data_hdr) +
+		   sdp_txbuf_room(&rpc->tx, length);
+	bool auth = insn->flags & MTP_TX_AUTH;
+	struct sdp_counts __percpu *counts = path->sn->counts;
+	struct sk_buff *skb;
+
+	if (auth)
+		room += length + sizeof(struct sdp_data_trailer);
+	skb = alloc_skb(HEADROOM + room, GFP_ATOMIC);
+	if (unlikely(!skb)) {
+		sdp_count(counts, SDP_CTR_tx_errors);
+		return;
+	}
+	skb_reserve(skb, HEADROOM);
+	if (rpc->secure)
+		secure_data_header(skb, rpc, insn, offset, payload);
+	else
+		clear_data_header(skb, rpc, insn, offset);
+	if (length)
+		sdp_txbuf_attach(&rpc->tx, skb, offset, length);
+	if (auth && authenticate(skb, rpc)) {
+		kfree_skb(skb);
+		sdp_count(counts, SDP_CTR_tx_errors);
+		return;
+	}
+	if (length > payload)
+		sdp_segment_mark(skb, payload, length, !path->peer->v4);
+	sdp_count_add(counts, SDP_CTR_tx_data, skb_shinfo(skb)->gso_segs ?: 1);
+	sdp_count_add(counts, SDP_CTR_tx_bytes, length);
+	if (insn->flags & MTP_TX_RETRANSMIT)
+		sdp_count_add(counts, SDP_CTR_tx_retransmits,
+			      skb_shinfo(skb)->gso_segs ?: 1);
+	if (trace_sdp_packet_enabled())
+		trace_sdp_packet(path->sn->net, true, SDP_TYPE_DATA |
+				 (rpc->secure ? SDP_TYPE_SECURE : 0),
+				 rpc->who.id, rpc->who.port, rpc->who.pport,
+				 offset, length);
+	sdp_pace_charge(path->dst->dev, skb->len);
+	send_packet(skb, path, insn->prio, rpc->who.id);
+}
+
+void sdp_transmit_data(struct sdp_rpc *rpc, const struct mtp_insn *insn)
+{
+	u32 header = rpc->secure ? sizeof(struct sdp_secure_data_hdr) :
+				   sizeof(struct sdp_data_hdr);
+	u32 offset = insn->a, end = min(insn->b, READ_ONCE(rpc->tx.ready));
+	u32 payload, room, overhead;
+	struct way path;
+
+	if (path_of(&path, rpc->who.sn, rpc->ep->sk, rpc->peer)) {
+		sdp_count(rpc->who.sn->counts, SDP_CTR_tx_errors);
+		return;
+	}
+	overhead = path.ip_header + header;
+	if (insn->flags & MTP_TX_AUTH)
+		overhead += sizeof(struct sdp_data_trailer);
+	payload = path.mtu - overhead;
+	room = payload;
+	if (!(insn->flags & MTP_TX_AUTH) && end - offset > payload)
+		room = sdp_segment_room(path.dst->dev, path.ip_header + header,
+					payload, !path.peer->v4);
+	do {
+		u32 length = min(end - offset, room);
+
+		send_segment(rpc, &path, insn, offset, length, payload);
+		offset += length;
+	} while (offset < end);
+}
+
+bool sdp_transmit_paced(struct sdp_rpc *rpc)
+{
+	struct dst_entry *dst;
+
+	if (!sdp_pace_active())
+		return false;
+	dst = sdp_peer_route(rpc->peer, rpc->ep->sk);
+	return !IS_ERR(dst) && sdp_pace_applies(rpc->who.sn, dst->dev);
+}
+
+static const u16 sent_counter[] = {
+	[PROG_PACKET_GRANT & 15] = SDP_CTR_tx_grant,
+	[PROG_PACKET_RESEND & 15] = SDP_CTR_tx_resend,
+	[PROG_PACKET_RPC_UNKNOWN & 15] = SDP_CTR_tx_rpc_unknown,
+	[PROG_PACKET_BUSY & 15] = SDP_CTR_tx_busy,
+	[PROG_PACKET_CUTOFFS & 15] = SDP_CTR_tx_cutoffs,
+	[PROG_PACKET_NEED_ACK & 15] = SDP_CTR_tx_need_ack,
+	[PROG_PACKET_ACK & 15] = SDP_CTR_tx_ack,
+	[PROG_PACKET_ABORT & 15] = SDP_CTR_tx_abort,
+};
+
+static void put_acks(struct sdp_ack_hdr *hdr, const struct mtp_insn *insn,
+		     u32 count)
+{
+	u32 acks = 0, i;
+
+	for (i = 1; i < count && insn[i].op == MTP_ACK && acks < SDP_MAX_ACKS; i++) {
+		hdr->acks[acks].client_id = cpu_to_be64(insn[i].key);
+		hdr->acks[acks++].server_port = htons(insn[i].a);
+	}
+	hdr->num_acks = htons(acks);
+}
+
+static void put_cutoffs(struct sdp_cutoffs_hdr *hdr,
+			const struct prog_params *params)
+{
+	u32 i;
+
+	for (i = 0; i < SDP_NUM_CUTOFFS; i++)
+		hdr->cutoffs[i] = htonl(READ_ONCE(params->cutoffs[i]));
+	hdr->version = htons(READ_ONCE(params->cutoff_version));
+}
+
+/*
+ * Append the clear form of a control packet, whose fields beyond the common
+ * header are zero unless its type has them. Returns its length.
+ */
+static u32 put_control(struct sk_buff *skb, const struct sdp_net *sn,
+		       const struct mtp_insn *insn, u32 count, bool secure)
+{
+	union {
+		struct sdp_common_hdr *common;
+		struct sdp_grant_hdr *grant;
+		struct sdp_resend_hdr *resend;
+		struct sdp_cutoffs_hdr *cutoffs;
+		struct sdp_ack_hdr *ack;
+		struct sdp_abort_hdr *abort;
+	} hdr = { .common = (void *)skb->data };
+	u32 length = sizeof(*hdr.common);
+
+	switch (insn->what) {
+	case PROG_PACKET_GRANT:
+		length = sizeof(*hdr.grant);
+		hdr.grant->offset = htonl(insn->a);
+		hdr.grant->priority = insn->prio;
+		break;
+	case PROG_PACKET_RESEND:
+		length = sizeof(*hdr.resend);
+		hdr.resend->offset = htonl(insn->a);
+		hdr.resend->length = htonl(insn->b);
+		hdr.resend->priority = insn->prio;
+		break;
+	case PROG_PACKET_CUTOFFS:
+		length = sizeof(*hdr.cutoffs);
+		put_cutoffs(hdr.cutoffs, &sn->set.prog);
+		break;
+	case PROG_PACKET_ACK:
+		length = sizeof(*hdr.ack);
+		put_acks(hdr.ack, insn, count);
+		break;
+	case PROG_PACKET_ABORT:
+		length = sizeof(*hdr.abort);
+		hdr.abort->reason = htonl(insn->a == PROG_EBADMSG ?
+					   SDP_ABORT_BAD_MESSAGE :
+					   SDP_ABORT_REFUSED);
+		break;
+	}
+	return secure ? sdp_wire_control_length(insn->what) : length;
+}
+
+/* Where a control packet goes, and the RPC it names as the sender sees it. */
+struct address {
+	u16 sport;
+	u16 dport;
+	u64 id;
+};
+
+static void send_control(const struct way *path, const struct address *to,
+			 struct sdp_session *session,
+			 const struct sdp_control *control,
+			 const struct mtp_insn *insn, u32 count)
+{
+	struct sdp_common_hdr *hdr;
+	struct sk_buff *skb;
+	int length;
+
+	skb = alloc_skb(HEADROOM + SDP_CONTROL_MAX, GFP_ATOMIC);
+	if (unlikely(!skb))
+		goto error;
+	skb_reserve(skb, HEADROOM);
+	memset(skb->data, 0, SDP_CONTROL_MAX);
+	hdr = (void *)skb->data;
+	length = put_control(skb, path->sn, insn, count, session);
+	common_header(hdr, insn->what, to->sport, to->dport, to->id);
+	if (session) {
+		hdr->type |= SDP_TYPE_SECURE;
+		hdr->flags = 0;
+		hdr->urgent = 0;
+		length = sdp_control_seal(session, hdr, length, control);
+		if (length < 0) {
+			kfree_skb(skb);
+			goto error;
+		}
+	}
+	skb_put(skb, length);
+	sdp_count(path->sn->counts, sent_counter[insn->what & 15]);
+	if (trace_sdp_packet_enabled())
+		trace_sdp_packet(path->sn->net, true, hdr->type, to->id, to->sport,
+				 to->dport, insn->a, insn->b);
+	send_packet(skb, path, CONTROL_PRIO, to->id);
+	return;
+error:
+	sdp_count(path->sn->counts, SDP_CTR_tx_errors);
+}
+
+static u8 control_flags(const struct mtp_insn *insn)
+{
+	return (insn->flags & MTP_TX_AUTH ? SDP_CONTROL_BAD_RECORD : 0) |
+	       (insn->flags & MTP_TX_BEFORE ? SDP_CONTROL_DELIVERED : 0);
+}
+
+void sdp_transmit_control(struct sdp_rpc *rpc, const struct mtp_insn *insn,
+			  u32 count)
+{
+	struct address to = {
+		.sport = rpc->who.port, .dport = rpc->who.pport,
+		.id = rpc->who.id,
+	};
+	struct sdp_control control = { .flags = control_flags(insn) };
+	bool server = sdp_rpc_is_server(rpc);
+	struct way path;
+
+	if (rpc->secure)
+		sdp_control_of_request(&control, server ? NULL : &rpc->seal,
+				       server ? &rpc->open : NULL);
+	if (path_of(&path, rpc->who.sn, rpc->ep->sk, rpc->peer))
+		sdp_count(rpc->who.sn->counts, SDP_CTR_tx_errors);
+	else
+		send_control(&path, &to, rpc->session, &control, insn, count);
+}
+
+struct sdp_peer *sdp_origin_peer(const struct sdp_origin *to,
+				 struct sdp_client *client)
+{
+	const struct sock *sk = to->ep->sk;
+	struct sdp_peer_key key = {
+		.sn = to->sn, .daddr = to->peer, .saddr = to->local,
+		.oif = to->ifindex, .mark = READ_ONCE(sk->sk_mark),
+		.uid = __kuid_val(sk->sk_uid),
+	};
+	struct sdp_peer *peer;
+
+	if (!client)
+		return sdp_peer_get(&key, GFP_ATOMIC, !to->session);
+	peer = sdp_peer_try(rcu_dereference(client->peer), &key);
+	if (likely(peer))
+		return peer;
+	peer = sdp_peer_get(&key, GFP_ATOMIC, !to->session);
+	if (IS_ERR(peer))
+		return peer;
+	sdp_peer_replace(&client->peer, peer);
+	return peer;
+}
+
+void sdp_transmit_answer(const struct sdp_origin *to, u64 id,
+			 const struct mtp_insn *insn, u32 count)
+{
+	struct address address = {
+		.sport = to->ep->port, .dport = to->pport, .id = id,
+	};
+	struct sdp_control control = {
+		.flags = control_flags(insn), .request_msgno = SDP_MSGNO_NONE,
+	};
+	struct sdp_peer *peer;
+	struct way path;
+
+	if (insn->op != MTP_PACKET)
+		return;
+	peer = sdp_origin_peer(to, NULL);
+	if (IS_ERR(peer))
+		return;
+	if (!path_of(&path, to->sn, to->ep->sk, peer))
+		send_control(&path, &address, to->session, &control, insn,
+			     count);
+	sdp_peer_put(peer);
+}

@@ -1,0 +1,671 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/percpu.h>
+
+#include "../../observe/observe.h"
+#include "../../observe/trace.h"
+#include "../out/transmit.h"
+#include "../state/kept.h"
+#include "../state/memory.h"
+#include "../state/pressure.h"
+#include "../state/rpc_table.h"
+#include "exec.h"
+#include "rank.h"
+#include "timer.h"
+
+/* Events that one chain may raise, and these in turn. */
+#define MAX_RAISED 6
+
+/* RPCs that one event lets go on when there is memory again. */
+#define UNPARK_MOST 16
+
+/* Turns at the end of one run; others come later, in process context. */
+#define TURNS_MOST 64
+
+struct raised {
+	u32 count;
+	struct {
+		u8 kind;
+		u32 length;
+	} event[MAX_RAISED];
+};
+
+static DEFINE_PER_CPU(struct sdp_run, runs);
+
+struct sdp_run *sdp_run_enter(struct sdp_net *sn)
+{
+	struct sdp_run *run = this_cpu_ptr(&runs);
+
+	WARN_ON_ONCE(run->busy);
+	run->busy = true;
+	run->sn = sn;
+	run->turns = 0;
+	run->missed = false;
+	run->skb = NULL;
+	return run;
+}
+
+struct sdp_run *sdp_run_begin(struct sdp_net *sn)
+{
+	local_bh_disable();
+	rcu_read_lock();
+	/* sparse cannot follow it to sdp_run_finish(). */
+	__release(RCU);
+	return sdp_run_enter(sn);
+}
+
+static struct sdp_rpc *rpc_of(struct sdp_rank_entry *entry, u32 rank)
+{
+	return container_of(entry, struct sdp_rpc, rank[rank]);
+}
+
+/* Turns are of RPCs in the tree of a rank, which the table still holds. */
+#define DEFINE_HOLD(number)						\
+static void hold_##number(struct sdp_rank_entry *entry)			\
+{									\
+	sdp_rpc_hold(rpc_of(entry, number));				\
+}
+
+DEFINE_HOLD(0)
+
+DEFINE_HOLD(1)
+
+DEFINE_HOLD(2)
+
+static void (*const holds[])(struct sdp_rank_entry *entry) = {
+	hold_0, hold_1, hold_2,
+};
+
+static_assert(ARRAY_SIZE(holds) >= PROG_RANKS);
+
+static void add_turn(struct sdp_run *run, struct sdp_rpc *rpc, u32 rank)
+{
+	u32 i;
+
+	for (i = 0; i < run->turns; i++)
+		if (run->turn[i].rpc == rpc && run->turn[i].rank == rank)
+			break;
+	if (unlikely(i == SDP_RUN_TURNS))
+		run->missed = true;
+	if (i < run->turns || i == SDP_RUN_TURNS) {
+		/* The event that is being run holds a reference, or the lock. */
+		sdp_rpc_put(rpc);
+		return;
+	}
+	run->turn[run->turns].rpc = rpc;
+	run->turn[run->turns++].rank = rank;
+}
+
+/* A message waits in PROG_RANK_SEND: run/pacer.c has the timer's function. */
+static void start_sending(struct sdp_net *sn)
+{
+	if (!hrtimer_is_queued(&sn->send_timer))
+		hrtimer_start(&sn->send_timer, 0, HRTIMER_MODE_REL_SOFT);
+}
+
+static void tell_winners(struct sdp_run *run, u32 rank,
+			 const struct sdp_rank_news *news)
+{
+	u32 i;
+
+	for (i = 0; i < news->count; i++) {
+		struct sdp_rpc *rpc = rpc_of(news->entry[i], rank);
+
+		if (rank == PROG_RANK_SEND) {
+			start_sending(run->sn);
+			sdp_rpc_put(rpc);
+		} else {
+			add_turn(run, rpc, rank);
+		}
+	}
+}
+
+static void set_rank(struct sdp_run *run, struct sdp_rpc *rpc, u32 rank, u64 key)
+{
+	struct sdp_rank *r = &run->sn->ranks[rank];
+	struct sdp_rank_group *group = NULL;
+	struct sdp_rank_news news;
+
+	if (unlikely(rpc->parked) && rank != PROG_RANK_SEND) {
+		/* Its turn comes when there is memory. */
+		rpc->parked |= BIT(rank);
+		rpc->rank[rank].key = key;
+		return;
+	}
+	if (prog_rank_grouped(rank))
+		group = &rpc->pctx->group[rank];
+	r->limit = clamp(prog_rank_winners(rank, &run->sn->set.prog), 1U,
+			 (u32)SDP_RANK_WINNERS);
+	sdp_rank_set(r, &rpc->rank[rank], group, key, holds[rank], &news);
+	tell_winners(run, rank, &news);
+}
+
+static void clear_rank(struct sdp_run *run, struct sdp_rpc *rpc, u32 rank)
+{
+	struct sdp_rank_news news;
+
+	rpc->parked &= ~BIT(rank);
+	if (!rpc->rank[rank].group)
+		return;
+	sdp_rank_clear(&run->sn->ranks[rank], &rpc->rank[rank], holds[rank],
+		       &news);
+	tell_winners(run, rank, &news);
+}
+
+static void kick_rank(struct sdp_run *run, u32 rank)
+{
+	struct sdp_rank_news news;
+
+	sdp_rank_kick(&run->sn->ranks[rank], holds[rank], &news);
+	tell_winners(run, rank, &news);
+}
+
+/* A message, or a failure, waits for the application. */
+static void announce(struct sdp_run *run, struct sdp_rpc *rpc, int error)
+{
+	struct sdp_endpoint *ep = rpc->ep;
+	bool flush;
+
+	spin_lock(&ep->lock);
+	sdp_rpc_set_ready(rpc, true);
+	/* The first failure is the one that is told. */
+	if (error && !rpc->error)
+		WRITE_ONCE(rpc->error, error);
+	if (!rpc->private && !rpc->claimed && list_empty(&rpc->ready_link)) {
+		list_add_tail(&rpc->ready_link, &ep->ready);
+		ep->ready_count++;
+	}
+	/* Of a failure, no byte will be read; of a claimed one, some may be now. */
+	flush = error && !rpc->claimed;
+	spin_unlock(&ep->lock);
+	sdp_pressure_leave(rpc);
+	if (flush)
+		sdp_rpc_rx_free(rpc);
+	run->arriving = false;
+	run->wake = true;
+}
+
+/*
+ * Keep part of the event's packet, which has been charged. A packet that fills
+ * two gaps is kept twice. Return: false for want of memory.
+ */
+static bool keep(struct sdp_run *run, struct sdp_rpc *rpc,
+		 const struct mtp_insn *insn)
+{
+	struct sk_buff *skb = run->skb;
+	struct sdp_rx_cb *cb;
+
+	if (skb) {
+		run->skb = NULL;
+		skb_dst_drop(skb);
+		skb_orphan(skb);
+	} else {
+		skb = skb_clone(rpc->rx_kept, GFP_ATOMIC);
+		if (!skb)
+			return false;
+		if (!sdp_memory_charge_rx(rpc->ep, skb->truesize)) {
+			kfree_skb(skb);
+			return false;
+		}
+	}
+	rpc->rx_kept = skb;
+	cb = sdp_rx_cb(skb);
+	cb->start = run->payload + (insn->a - run->ev.offset);
+	cb->offset = insn->a;
+	cb->end = insn->b;
+	sdp_rpc_rx_add(rpc, skb);
+	sdp_count_add(run->sn->counts, SDP_CTR_rx_bytes, insn->b - insn->a);
+	return true;
+}
+
+static void later(struct sdp_run *run, const struct mtp_insn *insn)
+{
+	if (!WARN_ON_ONCE(run->laters == SDP_RUN_LATER))
+		run->later[run->laters++] = *insn;
+}
+
+static void raise(struct raised *raised, u32 kind, u32 length)
+{
+	if (WARN_ON_ONCE(raised->count == MAX_RAISED))
+		return;
+	raised->event[raised->count].kind = kind;
+	raised->event[raised->count++].length = length;
+}
+
+/*
+ * What is carried out under the RPC's lock; the rest is put off. Nothing that follows
+ * bytes which could not be kept: the message has a hole, and ends.
+ */
+static void apply(struct sdp_run *run, struct sdp_rpc *rpc,
+		  struct raised *raised)
+{
+	u32 i;
+
+	for (i = 0; i < run->out.count; i++) {
+		const struct mtp_insn *insn = &run->out.insn[i];
+
+		switch (insn->op) {
+		case MTP_RX_NEW:
+			rpc->rx_length = insn->a;
+			run->arriving = true;
+			break;
+		case MTP_RX_ADD:
+			if (likely(keep(run, rpc, insn)))
+				break;
+			run->ev.error = ENOMEM;
+			raise(raised, PROG_EV_ABORT, 0);
+			return;
+		case MTP_RX_FLUSH:
+			sdp_rpc_rx_flush(rpc, insn->a, insn->b);
+			run->arriving = true;
+			break;
+		case MTP_TIMER_SET:
+			sdp_timer_set(&rpc->timer, insn->key);
+			break;
+		case MTP_TIMER_CANCEL:
+			sdp_timer_cancel(&rpc->timer);
+			break;
+		case MTP_RANK_SET:
+			set_rank(run, rpc, insn->what, insn->key);
+			break;
+		case MTP_RANK_CLEAR:
+			clear_rank(run, rpc, insn->what);
+			break;
+		case MTP_RANK_KICK:
+			kick_rank(run, insn->what);
+			break;
+		case MTP_RAISE:
+			raise(raised, insn->what, insn->a);
+			break;
+		case MTP_NOTIFY:
+			announce(run, rpc, insn->what == MTP_NOTIFY_FAILED ?
+				 insn->a : 0);
+			break;
+		case MTP_CTX_END:
+			run->ended = true;
+			break;
+		case MTP_TX_DATA:
+		case MTP_PACKET:
+		case MTP_ACK:
+			later(run, insn);
+			break;
+		case MTP_TX_FLUSH:	/* goes with the RPC */
+		case MTP_CTX_KEEP:	/* kept unless refused */
+			break;
+		}
+	}
+}
+
+/* Which contexts are locked depends on the event: more than sparse can see. */
+static __always_inline void lock_context(spinlock_t *lock)
+{
+	spin_lock(lock);
+	__release(lock);
+}
+
+static __always_inline void unlock_context(spinlock_t *lock)
+{
+	__acquire(lock);
+	spin_unlock(lock);
+}
+
+/* Run a chain with the contexts that its event names. */
+static __always_inline void dispatch(struct sdp_run *run, struct sdp_rpc *rpc,
+				     struct sdp_pctx *pctx, u32 kind)
+{
+	u32 contexts = prog_event_contexts(kind);
+	struct sdp_client *client = rpc ? rpc->client : NULL;
+	struct sdp_net *sn = run->sn;
+
+	if (contexts & MTP_CTX_CLIENT)
+		lock_context(&client->lock);
+	if (contexts & MTP_CTX_PEER)
+		lock_context(&pctx->lock);
+	if (contexts & MTP_CTX_HOST)
+		lock_context(&sn->host_lock);
+	prog_dispatch_as(kind, &run->ev, &sn->set.prog, rpc ? &rpc->prog : NULL,
+			 client ? &client->prog : NULL,
+			 contexts & MTP_CTX_PEER ? &pctx->prog : NULL, &sn->host,
+			 &run->scratch, &run->out);
+	if (contexts & MTP_CTX_HOST)
+		unlock_context(&sn->host_lock);
+	if (contexts & MTP_CTX_PEER)
+		unlock_context(&pctx->lock);
+	if (contexts & MTP_CTX_CLIENT)
+		unlock_context(&client->lock);
+}
+
+static noinline void dispatch_any(struct sdp_run *run, struct sdp_rpc *rpc,
+				  struct sdp_pctx *pctx, u32 kind)
+{
+	run->ev.kind = kind;
+	dispatch(run, rpc, pctx, kind);
+}
+
+static void trace_event(const struct sdp_run *run, u32 kind)
+{
+	if (trace_sdp_event_enabled())
+		trace_sdp_event(run->sn->net, prog_event_name(kind), run->ev.id,
+				run->ev.port, run->out.verdict);
+}
+
+/* State of an RPC, for those who trace changes of it. */
+static u32 state_of(const struct sdp_rpc *rpc)
+{
+	struct prog_info info;
+
+	prog_rpc_info(&rpc->prog, &info);
+	return info.state;
+}
+
+static noinline void trace_state(const struct sdp_run *run,
+				 const struct sdp_rpc *rpc, u32 before)
+{
+	u32 after = state_of(rpc);
+
+	if (after != before)
+		trace_sdp_rpc_state(run->sn->net, rpc->who.id, rpc->who.port,
+				    prog_state_name(before),
+				    prog_state_name(after));
+}
+
+static noinline void run_raised(struct sdp_run *run, struct sdp_rpc *rpc,
+				struct raised *raised)
+{
+	u32 i;
+
+	for (i = 0; i < raised->count; i++) {
+		u32 kind = raised->event[i].kind;
+
+		/* A clear request's memory of its client is optional. */
+		if (prog_event_contexts(kind) & MTP_CTX_CLIENT && !rpc->client)
+			continue;
+		run->ev.length = raised->event[i].length;
+		dispatch_any(run, rpc, rpc->pctx, kind);
+		trace_event(run, kind);
+		if (!run->out.verdict)
+			apply(run, rpc, raised);
+	}
+}
+
+static void end(struct sdp_run *run, struct sdp_rpc *rpc)
+{
+	u32 rank;
+
+	for (rank = 0; rank < PROG_RANKS; rank++)
+		if (rpc->rank[rank].group)
+			clear_rank(run, rpc, rank);
+	rpc->parked = 0;
+	sdp_timer_remove(&rpc->timer);
+	sdp_rpc_end(rpc);
+}
+
+static void carry_out(struct sdp_run *run, struct sdp_rpc *rpc)
+{
+	u32 i;
+
+	for (i = 0; i < run->laters; i++) {
+		const struct mtp_insn *insn = &run->later[i];
+
+		if (insn->op == MTP_TX_DATA)
+			sdp_transmit_data(rpc, insn);
+		else if (insn->op == MTP_PACKET)
+			sdp_transmit_control(rpc, insn, run->laters - i);
+	}
+}
+
+static bool creates(u32 kind)
+{
+	return kind == PROG_EV_SEND_REQUEST ||
+	       kind == PROG_EV_REQUEST_NEW_CLEAR ||
+	       kind == PROG_EV_REQUEST_NEW_SECURE;
+}
+
+/* RPCs that waited for memory may be granted more. Others get their turn later. */
+static noinline void unpark(struct sdp_run *run, struct sdp_endpoint *ep)
+{
+	struct sdp_rpc *rpc;
+	u32 rank, i, parked;
+
+	for (i = 0; i < UNPARK_MOST; i++) {
+		rpc = sdp_pressure_unpark(ep);
+		if (!rpc)
+			break;
+		sdp_rpc_lock(rpc);
+		parked = rpc->parked;
+		rpc->parked = 0;
+		for (rank = 0; rpc->hashed && rank < PROG_RANKS; rank++)
+			if (parked & BIT(rank))
+				set_rank(run, rpc, rank, rpc->rank[rank].key);
+		sdp_rpc_unlock(rpc);
+		sdp_rpc_put(rpc);
+	}
+}
+
+/* Leave all ranks whose turns give the peer leave to send. */
+static void park(struct sdp_run *run, struct sdp_rpc *rpc)
+{
+	u32 rank, parked = 0;
+
+	for (rank = 0; rank < PROG_RANKS; rank++)
+		if (rank != PROG_RANK_SEND && rpc->rank[rank].group) {
+			clear_rank(run, rpc, rank);
+			parked |= BIT(rank);
+		}
+	rpc->parked |= parked;
+}
+
+static __always_inline int exec(struct sdp_run *run, struct sdp_rpc *rpc,
+				u32 kind, bool constant)
+{
+	struct raised raised = { .count = 0 };
+	struct sdp_endpoint *ep = rpc->ep;
+	bool traced = trace_sdp_rpc_state_enabled();
+	u32 state = traced ? state_of(rpc) : 0;
+	int verdict;
+
+	lockdep_assert_held(&rpc->lock);
+	run->ev.now = ktime_get_ns();
+	run->ev.kind = kind;
+	run->ev.id = rpc->who.id;
+	run->ev.port = sdp_rpc_is_server(rpc) ? rpc->who.port : rpc->who.pport;
+	run->ev.secure = rpc->secure;
+	run->laters = 0;
+	run->wake = false;
+	run->ended = false;
+	run->arriving = false;
+
+	if (constant)
+		dispatch(run, rpc, rpc->pctx, kind);
+	else
+		dispatch_any(run, rpc, rpc->pctx, kind);
+	trace_event(run, kind);
+	verdict = run->out.verdict;
+	if (likely(!verdict)) {
+		apply(run, rpc, &raised);
+		if (raised.count)
+			run_raised(run, rpc, &raised);
+	} else if (creates(kind)) {
+		run->ended = true;
+	}
+
+	if (traced)
+		trace_state(run, rpc, state);
+	if (unlikely(run->arriving) && !run->ended)
+		sdp_pressure_enter(rpc);
+	if (run->ended || run->laters) {
+		bool over = run->ended;
+
+		sdp_rpc_hold(rpc);
+		if (over)
+			end(run, rpc);
+		sdp_rpc_unlock(rpc);
+		carry_out(run, rpc);
+		if (run->wake)
+			ep->sk->sk_data_ready(ep->sk);
+		sdp_rpc_put(rpc);
+	} else {
+		sdp_rpc_unlock(rpc);
+		if (run->wake)
+			ep->sk->sk_data_ready(ep->sk);
+	}
+	if (unlikely(!list_empty(&ep->parked)))
+		unpark(run, ep);
+	return verdict;
+}
+
+int sdp_exec(struct sdp_run *run, struct sdp_rpc *rpc, u32 kind)
+{
+	return exec(run, rpc, kind, false);
+}
+
+int sdp_exec_data(struct sdp_run *run, struct sdp_rpc *rpc)
+{
+	return exec(run, rpc, PROG_EV_DATA, true);
+}
+
+int sdp_exec_request_clear(struct sdp_run *run, struct sdp_rpc *rpc)
+{
+	return exec(run, rpc, PROG_EV_REQUEST_NEW_CLEAR, true);
+}
+
+int sdp_exec_request_secure(struct sdp_run *run, struct sdp_rpc *rpc)
+{
+	return exec(run, rpc, PROG_EV_REQUEST_NEW_SECURE, true);
+}
+
+int sdp_exec_send_request(struct sdp_run *run, struct sdp_rpc *rpc)
+{
+	return exec(run, rpc, PROG_EV_SEND_REQUEST, true);
+}
+
+int sdp_exec_send_response(struct sdp_run *run, struct sdp_rpc *rpc)
+{
+	return exec(run, rpc, PROG_EV_SEND_RESPONSE, true);
+}
+
+int sdp_exec_delivered(struct sdp_run *run, struct sdp_rpc *rpc)
+{
+	return exec(run, rpc, PROG_EV_DELIVERED, true);
+}
+
+int sdp_exec_ack(struct sdp_run *run, struct sdp_rpc *rpc)
+{
+	return exec(run, rpc, PROG_EV_ACK, true);
+}
+
+int sdp_exec_stray(struct sdp_run *run, struct sdp_pctx *pctx, u32 kind)
+{
+	run->ev.now = ktime_get_ns();
+	run->laters = 0;
+	dispatch_any(run, NULL, pctx, kind);
+	trace_event(run, kind);
+	return run->out.verdict;
+}
+
+void sdp_exec_take_acks(struct sdp_run *run, struct sdp_pctx *pctx)
+{
+	run->ev.kind = PROG_EV_TAKE_ACKS;
+	dispatch(run, NULL, pctx, PROG_EV_TAKE_ACKS);
+}
+
+static noinline void take_turn(struct sdp_run *run, struct sdp_rpc *rpc, u32 rank)
+{
+	sdp_rpc_lock(rpc);
+	if (rpc->hashed && unlikely(sdp_memory_full(rpc->ep)) &&
+	    sdp_pressure_park(rpc)) {
+		park(run, rpc);
+		sdp_rpc_unlock(rpc);
+	} else if (rpc->hashed) {
+		run->ev.position = rpc->rank[rank].position;
+		run->ev.winners = run->sn->ranks[rank].count;
+		run->ev.length = 0;
+		sdp_exec(run, rpc, prog_rank_event(rank));
+	} else {
+		sdp_rpc_unlock(rpc);
+	}
+	sdp_rpc_put(rpc);
+}
+
+/* One turn may bring on another, and so on. */
+static void take_turns(struct sdp_run *run)
+{
+	u32 taken;
+
+	for (taken = 0; run->turns; taken++) {
+		struct sdp_turn turn = run->turn[--run->turns];
+
+		if (likely(taken < TURNS_MOST)) {
+			take_turn(run, turn.rpc, turn.rank);
+		} else {
+			sdp_rpc_put(turn.rpc);
+			run->missed = true;
+		}
+	}
+}
+
+void sdp_run_leave(struct sdp_run *run)
+{
+	if (unlikely(run->turns))
+		take_turns(run);
+	if (unlikely(run->missed))
+		schedule_work(&run->sn->kick);
+	run->busy = false;
+}
+
+void sdp_run_finish(struct sdp_run *run)
+{
+	sdp_run_leave(run);
+	__acquire(RCU);
+	rcu_read_unlock();
+	local_bh_enable();
+}
+
+void sdp_exec_kick(struct work_struct *work)
+{
+	struct sdp_net *sn = container_of(work, struct sdp_net, kick);
+	struct sdp_run *run = sdp_run_begin(sn);
+	u32 rank;
+
+	for (rank = 0; rank < PROG_RANKS; rank++)
+		kick_rank(run, rank);
+	sdp_run_finish(run);
+}
+
+/* An RPC in a wheel has not ended: the table still holds it. */
+static bool timer_hold(struct sdp_timer *timer)
+{
+	sdp_rpc_hold(container_of(timer, struct sdp_rpc, timer));
+	return true;
+}
+
+static void timer_expire(struct sdp_timer *timer)
+{
+	struct sdp_rpc *rpc = container_of(timer, struct sdp_rpc, timer);
+	struct sdp_run *run = sdp_run_begin(rpc->who.sn);
+	u64 deadline;
+
+	sdp_rpc_lock(rpc);
+	deadline = timer->deadline;
+	if (rpc->hashed && deadline && deadline <= ktime_get_ns()) {
+		sdp_count(run->sn->counts, SDP_CTR_timer_expiries);
+		timer->deadline = 0;
+		run->ev.paced = sdp_transmit_paced(rpc);
+		sdp_exec(run, rpc, PROG_EV_TIMEOUT);
+	} else {
+		if (rpc->hashed && deadline)
+			sdp_timer_set(timer, deadline);
+		sdp_rpc_unlock(rpc);
+	}
+	sdp_rpc_put(rpc);
+	sdp_run_finish(run);
+}
+
+int sdp_exec_init(void)
+{
+	return sdp_timer_init(timer_hold, timer_expire);
+}
+
+void sdp_exec_exit(void)
+{
+	sdp_timer_exit();
+}

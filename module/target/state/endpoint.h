@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The transport's end of a socket: its port, its RPCs, the messages that wait
+ * for the application, and the memory they take.
+ */
+#ifndef SDP_TARGET_ENDPOINT_H
+#define SDP_TARGET_ENDPOINT_H
+
+#include <linux/list.h>
+#include <linux/list_nulls.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <net/sock.h>
+
+#include "net.h"
+
+struct sdp_peer;
+
+/**
+ * struct sdp_endpoint - embedded in a socket of ours.
+ * @sk:        the socket; sockets are freed after an RCU grace period.
+ * @sn:        its namespace.
+ * @port:      local port, 0 while there is none; host byte order.
+ * @server:    accepts requests.
+ * @policy:    SDP_POLICY_*.
+ * @padding:   secure messages have a multiple of so many bytes; 0: any.
+ * @shutdown:  set once, under @lock: nothing starts or waits any more.
+ * @last_peer: peer of the last request, held, or NULL; exchanged.
+ * @port_node: in the table of ports.
+ * @lock:      spinlock (bh) of the lists below. Taken inside an RPC's lock.
+ * @rpcs:      all RPCs, the oldest first.
+ * @serial:    counts them, for @serial of each.
+ * @ready:     RPCs with a message or a failure for any recvmsg.
+ * @incoming:  RPCs with part of a message, the oldest first.
+ * @parked:    RPCs whose peers have to wait for leave to send: there is no
+ *             memory.
+ * @waiting:   RPCs with a whole message or a failure, private and claimed ones
+ *             too.
+ * @rpc_count: entries of @rpcs.
+ * @ready_count: entries of @ready.
+ * @pressed:   a packet found no memory: see reclaim.h.
+ * @awaited:   somebody has waited for room to send; stays so.
+ * @rmem:      truesize of received packets held, bytes.
+ * @wmem:      bytes of messages being sent.
+ * @served:    bytes of RPCs whose requests came here.
+ * @quota:     bytes scheduled with the protocol and the cgroup, both ways.
+ * @mem_lock:  spinlock (bh) around scheduling memory.
+ */
+struct sdp_endpoint {
+	struct sock *sk;
+	struct sdp_net *sn;
+	u16 port;
+	bool server;
+	u8 policy;
+	bool shutdown;
+	u32 padding;
+	struct sdp_peer __rcu *last_peer;
+	struct hlist_nulls_node port_node;
+
+	spinlock_t lock ____cacheline_aligned_in_smp;
+	struct list_head rpcs;
+	struct list_head ready;
+	struct list_head incoming;
+	struct list_head parked;
+	u64 serial;
+	u32 rpc_count;
+	u32 ready_count;
+	u32 waiting;
+	bool pressed;
+	bool awaited;
+
+	atomic_t rmem ____cacheline_aligned_in_smp;
+	atomic_t wmem;
+	atomic_t served;
+	long quota;
+	spinlock_t mem_lock;
+};
+
+/** sdp_endpoint_init_ports() - set the table of ports up, once. */
+void sdp_endpoint_init_ports(void);
+
+/**
+ * sdp_endpoint_init() - set up the endpoint of a new socket.
+ * @ep: zeroed.
+ * @sk: its socket; SOCK_RCU_FREE gets set.
+ *
+ * Context: process. Return: 0 or a negative errno.
+ */
+int sdp_endpoint_init(struct sdp_endpoint *ep, struct sock *sk);
+
+/**
+ * sdp_endpoint_bind() - take a port.
+ * @ep:   the endpoint.
+ * @port: 1 to 0xffff in host byte order, or 0: assign one from 0x8000 up.
+ *
+ * An endpoint that has a port moves. Context: process.
+ * Return: 0, -EADDRINUSE, or -EBUSY: it has RPCs at its present port.
+ */
+int sdp_endpoint_bind(struct sdp_endpoint *ep, u16 port);
+
+/**
+ * sdp_endpoint_unbind() - give the port back; for close().
+ * @ep: the endpoint; it is shut down, and has no RPCs any more.
+ *
+ * Context: process.
+ */
+void sdp_endpoint_unbind(struct sdp_endpoint *ep);
+
+/**
+ * sdp_endpoint_find() - the endpoint at a port.
+ * @sn:   namespace.
+ * @port: host byte order.
+ *
+ * Context: RCU read lock; valid while that is held.
+ */
+struct sdp_endpoint *sdp_endpoint_find(struct sdp_net *sn, u16 port);
+
+/**
+ * sdp_endpoint_readable() - does a message wait for recvmsg()?
+ * @ep: the endpoint.
+ */
+static inline bool sdp_endpoint_readable(const struct sdp_endpoint *ep)
+{
+	return !list_empty_careful(&ep->ready);
+}
+
+/* Largest share of a socket, bytes: sums stay far from the end of an int. */
+#define SDP_MEMORY_MOST (1 << 28)
+
+/** sdp_endpoint_sndbuf() - SO_SNDBUF as far as it counts, bytes. */
+static inline int sdp_endpoint_sndbuf(const struct sdp_endpoint *ep)
+{
+	return min(READ_ONCE(ep->sk->sk_sndbuf), SDP_MEMORY_MOST);
+}
+
+/**
+ * sdp_endpoint_writable() - is there memory for another message?
+ * @ep: the endpoint.
+ */
+static inline bool sdp_endpoint_writable(const struct sdp_endpoint *ep)
+{
+	return atomic_read(&ep->wmem) < sdp_endpoint_sndbuf(ep);
+}
+
+#endif /* SDP_TARGET_ENDPOINT_H */

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/sched/signal.h>
+#include <net/sock.h>
+
+#include "memory.h"
+
+#define STEP 65536
+
+/* Memory that the bytes of a message take, at worst for honest senders. */
+#define SPREAD 4
+
+static long used(const struct sdp_endpoint *ep)
+{
+	return (long)atomic_read(&ep->rmem) + atomic_read(&ep->wmem) +
+	       atomic_read(&ep->served);
+}
+
+static bool schedule_steps(struct sdp_endpoint *ep, int kind)
+{
+	struct sock *sk = ep->sk;
+	bool ok = true;
+
+	spin_lock_bh(&ep->mem_lock);
+	while (used(ep) > ep->quota) {
+		if (!__sk_mem_schedule(sk, STEP, kind)) {
+			ok = false;
+			break;
+		}
+		/* Taken at once: the quota is what we account for. */
+		sk_forward_alloc_add(sk, -STEP);
+		WRITE_ONCE(ep->quota, ep->quota + STEP);
+	}
+	spin_unlock_bh(&ep->mem_lock);
+	return ok;
+}
+
+/* Keep a step in hand, so that a ping-pong of messages does not come here. */
+static void give_back(struct sdp_endpoint *ep, int keep)
+{
+	struct sock *sk = ep->sk;
+	long spare;
+
+	spin_lock_bh(&ep->mem_lock);
+	spare = (ep->quota - used(ep) - keep) / STEP * STEP;
+	if (spare > 0) {
+		WRITE_ONCE(ep->quota, ep->quota - spare);
+		sk_forward_alloc_add(sk, spare);
+		__sk_mem_reclaim(sk, spare);
+	}
+	spin_unlock_bh(&ep->mem_lock);
+}
+
+/* What has been added to a counter has to be scheduled, or is taken off again. */
+static bool cover(struct sdp_endpoint *ep, atomic_t *counter, int bytes,
+		  int kind)
+{
+	if (likely(used(ep) <= READ_ONCE(ep->quota)) ||
+	    schedule_steps(ep, kind))
+		return true;
+	atomic_sub(bytes, counter);
+	return false;
+}
+
+static bool charge(struct sdp_endpoint *ep, atomic_t *counter, int bytes,
+		   int kind)
+{
+	atomic_add(bytes, counter);
+	return cover(ep, counter, bytes, kind);
+}
+
+static void uncharge(struct sdp_endpoint *ep, atomic_t *counter, int bytes)
+{
+	atomic_sub(bytes, counter);
+	if (unlikely(READ_ONCE(ep->quota) - used(ep) > 4 * STEP))
+		give_back(ep, STEP);
+}
+
+bool sdp_memory_alone(const struct sdp_endpoint *ep)
+{
+	const struct sdp_rpc *rpc;
+	u64 most = 2ULL * sdp_memory_share(ep);
+
+	lockdep_assert_held(&ep->lock);
+	if (ep->waiting || !list_is_singular(&ep->incoming))
+		return false;
+	rpc = list_first_entry(&ep->incoming, struct sdp_rpc, in_link);
+	most += (u64)READ_ONCE(rpc->rx_length) * SPREAD;
+	return (u32)atomic_read(&ep->rmem) <= most;
+}
+
+static bool alone(struct sdp_endpoint *ep)
+{
+	bool ret;
+
+	spin_lock(&ep->lock);
+	ret = sdp_memory_alone(ep);
+	spin_unlock(&ep->lock);
+	return ret;
+}
+
+bool sdp_memory_charge_rx(struct sdp_endpoint *ep, u32 truesize)
+{
+	if (likely(atomic_read(&ep->rmem) / 2 <= sdp_memory_share(ep) ||
+		   alone(ep)) &&
+	    charge(ep, &ep->rmem, truesize, SK_MEM_RECV))
+		return true;
+	WRITE_ONCE(ep->pressed, true);
+	return false;
+}
+
+void sdp_memory_uncharge_rx(struct sdp_endpoint *ep, u32 truesize)
+{
+	uncharge(ep, &ep->rmem, truesize);
+}
+
+bool sdp_memory_charge_rpc(struct sdp_endpoint *ep)
+{
+	return likely(atomic_read(&ep->served) <= sdp_memory_share(ep)) &&
+	       charge(ep, &ep->served, sizeof(struct sdp_rpc), SK_MEM_RECV);
+}
+
+void sdp_memory_uncharge_rpc(struct sdp_endpoint *ep)
+{
+	uncharge(ep, &ep->served, sizeof(struct sdp_rpc));
+}
+
+void sdp_memory_await(struct sdp_endpoint *ep)
+{
+	WRITE_ONCE(ep->awaited, true);
+	set_bit(SOCK_NOSPACE, &ep->sk->sk_socket->flags);
+	/* Pairs with sdp_memory_uncharge_tx(). */
+	smp_mb__after_atomic();
+}
+
+static int wait_for_memory(struct sdp_endpoint *ep, long *timeo)
+{
+	struct sock *sk = ep->sk;
+	DEFINE_WAIT(wait);
+	int err = 0;
+
+	for (;;) {
+		sdp_memory_await(ep);
+		prepare_to_wait(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
+		if (READ_ONCE(ep->shutdown))
+			err = -ESHUTDOWN;
+		else if (sdp_endpoint_writable(ep))
+			break;
+		else if (!*timeo)
+			err = -EAGAIN;
+		else if (signal_pending(current))
+			err = sock_intr_errno(*timeo);
+		if (err)
+			break;
+		*timeo = schedule_timeout(*timeo);
+	}
+	finish_wait(sk_sleep(sk), &wait);
+	return err;
+}
+
+/* There may be room to send, after some was taken off ep->wmem. */
+static void tell_senders(struct sdp_endpoint *ep)
+{
+	struct sock *sk = ep->sk;
+	struct socket *socket;
+
+	/* Pairs with sdp_memory_await(), after which room is looked for. */
+	smp_mb__after_atomic();
+	if (likely(!READ_ONCE(ep->awaited)))
+		return;
+	rcu_read_lock();
+	socket = READ_ONCE(sk->sk_socket);
+	if (socket && test_bit(SOCK_NOSPACE, &socket->flags) &&
+	    sdp_endpoint_writable(ep)) {
+		clear_bit(SOCK_NOSPACE, &socket->flags);
+		sk->sk_write_space(sk);
+	}
+	rcu_read_unlock();
+}
+
+/* However many send at once, SO_SNDBUF is passed by one message at most. */
+static bool add_tx(struct sdp_endpoint *ep, int bytes)
+{
+	int held = atomic_read(&ep->wmem);
+
+	do {
+		if (held >= sdp_endpoint_sndbuf(ep))
+			return false;
+	} while (!atomic_try_cmpxchg(&ep->wmem, &held, held + bytes));
+	return true;
+}
+
+int sdp_memory_charge_tx(struct sdp_endpoint *ep, u32 length, bool nonblock)
+{
+	long timeo = sock_sndtimeo(ep->sk, nonblock);
+	int bytes = length + SDP_MEMORY_OVERHEAD;
+	int err;
+
+	while (!add_tx(ep, bytes)) {
+		if (nonblock) {
+			sdp_memory_await(ep);
+			if (!add_tx(ep, bytes))
+				return -EAGAIN;
+			break;
+		}
+		err = wait_for_memory(ep, &timeo);
+		if (err)
+			return err;
+	}
+	if (cover(ep, &ep->wmem, bytes, SK_MEM_SEND))
+		return 0;
+	/* Others may have found no room for as long as ours was in it. */
+	tell_senders(ep);
+	return -ENOBUFS;
+}
+
+void sdp_memory_uncharge_tx(struct sdp_endpoint *ep, u32 length)
+{
+	uncharge(ep, &ep->wmem, length + SDP_MEMORY_OVERHEAD);
+	tell_senders(ep);
+}
+
+void sdp_memory_release(struct sdp_endpoint *ep)
+{
+	give_back(ep, 0);
+}

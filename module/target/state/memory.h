@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Memory of a socket's messages: counted per packet with one atomic addition,
+ * scheduled with the protocol and the cgroup in steps of 64 KB.
+ */
+#ifndef SDP_TARGET_MEMORY_H
+#define SDP_TARGET_MEMORY_H
+
+#include "rpc.h"
+
+/* What a message costs beside its bytes: the RPC, a packet's head, slack. */
+#define SDP_MEMORY_OVERHEAD 1024
+
+/** sdp_memory_share() - SO_RCVBUF as far as it counts, bytes. */
+static inline int sdp_memory_share(const struct sdp_endpoint *ep)
+{
+	return min(READ_ONCE(ep->sk->sk_rcvbuf), SDP_MEMORY_MOST);
+}
+
+/**
+ * sdp_memory_full() - is what was received beyond SO_RCVBUF?
+ * @ep: the socket.
+ *
+ * Then no message begins, and none is granted more; those that have begun may
+ * take as much again.
+ */
+static inline bool sdp_memory_full(const struct sdp_endpoint *ep)
+{
+	return atomic_read(&ep->rmem) > sdp_memory_share(ep);
+}
+
+/**
+ * sdp_memory_alone() - has the socket a single incomplete message, which takes
+ *	no more than its length and the socket's share explain?
+ * @ep: the socket.
+ *
+ * Context: BH disabled, the socket's lock is held.
+ */
+bool sdp_memory_alone(const struct sdp_endpoint *ep);
+
+/**
+ * sdp_memory_charge_rx() - charge a received packet.
+ * @ep:       the socket.
+ * @truesize: bytes.
+ *
+ * Context: BH disabled; the socket's lock is not held. Return: false if twice
+ * the socket's share is used up, unless a single message has it, or memory is
+ * short: nothing is charged then, and ep->pressed is set.
+ */
+bool sdp_memory_charge_rx(struct sdp_endpoint *ep, u32 truesize);
+
+/** sdp_memory_uncharge_rx() - the packets are gone; any context. */
+void sdp_memory_uncharge_rx(struct sdp_endpoint *ep, u32 truesize);
+
+/**
+ * sdp_memory_charge_rpc() - charge the RPC of a request received, for all its life.
+ * @ep: the socket.
+ *
+ * Requests that are never answered may take as much as SO_RCVBUF; what waits to be
+ * read is another share. Context: BH disabled. Return: false if that is used up, or
+ * memory is short: nothing is charged then.
+ */
+bool sdp_memory_charge_rpc(struct sdp_endpoint *ep);
+
+/** sdp_memory_uncharge_rpc() - the RPC is gone; any context. */
+void sdp_memory_uncharge_rpc(struct sdp_endpoint *ep);
+
+/**
+ * sdp_memory_charge_tx() - charge a message to send, waiting for room.
+ * @ep:       the socket.
+ * @length:   bytes; SDP_MEMORY_OVERHEAD is added.
+ * @nonblock: do not wait.
+ *
+ * A message may be larger than what is free: it waits only until something is.
+ * Context: process. Return: 0, -EAGAIN, -ENOBUFS (memory is short), -EINTR or
+ * -ERESTARTSYS, -ESHUTDOWN.
+ */
+int sdp_memory_charge_tx(struct sdp_endpoint *ep, u32 length, bool nonblock);
+
+/** sdp_memory_uncharge_tx() - the message is gone; wakes who waits. */
+void sdp_memory_uncharge_tx(struct sdp_endpoint *ep, u32 length);
+
+/** sdp_memory_await() - somebody will wait, unless there is room by now. */
+void sdp_memory_await(struct sdp_endpoint *ep);
+
+/** sdp_memory_release() - give all that is scheduled back; when @ep is idle. */
+void sdp_memory_release(struct sdp_endpoint *ep);
+
+#endif /* SDP_TARGET_MEMORY_H */

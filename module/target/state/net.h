@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * State of a network namespace: settings, the program's host context, ranks,
+ * peers, ports, timers' owner. See docs/locking.md for the locks.
+ */
+#ifndef SDP_TARGET_NET_H
+#define SDP_TARGET_NET_H
+
+#include <linux/atomic.h>
+#include <linux/hrtimer.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+#include <net/net_namespace.h>
+#include <net/netns/generic.h>
+
+#include "../../observe/observe.h"
+#include "program.h"
+#include "places.h"
+
+/**
+ * struct sdp_settings - sysctls of a namespace, net.sdp.*; plain loads.
+ * @prog:           what the transport program reads.
+ * @policy:         SDP_POLICY_* of new sockets.
+ * @policy_allowed: bit mask of the policies that a socket may take.
+ * @max_message:    bytes in the longest secure message.
+ * @rcvbuf:         default SO_RCVBUF of a socket, bytes of truesize.
+ * @sndbuf:         default SO_SNDBUF of a socket, bytes of truesize.
+ * @peer_rpcs:      requests that a peer may have open at one server socket.
+ * @max_peers:      peers remembered in the namespace; half for strangers.
+ * @user_sessions:  sessions that one user may have.
+ * @pace_ns:        length of the device queue that pacing aims at, 0: off.
+ */
+struct sdp_settings {
+	struct prog_params prog;
+	u32 policy;
+	u32 policy_allowed;
+	u32 max_message;
+	u32 rcvbuf;
+	u32 sndbuf;
+	u32 peer_rpcs;
+	u32 max_peers;
+	u32 user_sessions;
+	u32 pace_ns;
+};
+
+/**
+ * struct sdp_net - per network namespace.
+ * @net:       the namespace.
+ * @counts:    its counters.
+ * @set:       sysctls.
+ * @next_id:   next client RPC id; counts up by two from a random even number.
+ * @host_lock: protects @host. Innermost but for @ranks' locks.
+ * @host:      the program's host context.
+ * @ranks:     members that wait, by rank.
+ * @kick:      gives turns to winners that missed theirs.
+ * @send_timer: soft; gives turns to those that wait for a device's queue.
+ * @peers:     number of peers of the namespace.
+ * @strangers: those of @peers whom only clear packets have named.
+ * @clients:   number of client records of the namespace.
+ * @sysctl:    owned by socket/sysctl.c.
+ */
+struct sdp_net {
+	struct net *net;
+	struct sdp_counts __percpu *counts;
+	struct sdp_settings set;
+	atomic64_t next_id ____cacheline_aligned_in_smp;
+	spinlock_t host_lock ____cacheline_aligned_in_smp;
+	struct prog_host host;
+	struct sdp_rank ranks[PROG_RANKS];
+	struct work_struct kick;
+	struct hrtimer send_timer;
+	atomic_t peers;
+	atomic_t strangers;
+	atomic_t clients;
+	struct ctl_table_header *sysctl;
+	struct ctl_table *sysctl_table;
+};
+
+extern unsigned int sdp_net_id;
+
+static inline struct sdp_net *sdp_net(const struct net *net)
+{
+	return net_generic(net, sdp_net_id);
+}
+
+#endif /* SDP_TARGET_NET_H */

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What happens when a socket has received more than SO_RCVBUF lets it keep:
+ * messages do not begin, peers get no leave to send more, and while no whole
+ * message waits whose delivery would give memory back, the oldest incomplete
+ * one is given up (run/reclaim.h). Whole messages are never dropped; a message
+ * that has the socket's memory for itself may be longer than it.
+ */
+#ifndef SDP_TARGET_PRESSURE_H
+#define SDP_TARGET_PRESSURE_H
+
+#include "rpc.h"
+
+/**
+ * sdp_pressure_enter() - part of a message is here: it can be given up.
+ * @rpc: locked.
+ *
+ * Its memory is charged from now on, though it may hold no packet yet.
+ */
+void sdp_pressure_enter(struct sdp_rpc *rpc);
+
+/** sdp_pressure_leave() - the message is whole, or its RPC over; @rpc is locked. */
+void sdp_pressure_leave(struct sdp_rpc *rpc);
+
+/**
+ * sdp_pressure_victim() - the message to be given up, if one must go.
+ * @ep: the socket.
+ *
+ * Context: BH disabled. Return: its RPC, held, or NULL.
+ */
+struct sdp_rpc *sdp_pressure_victim(struct sdp_endpoint *ep);
+
+/**
+ * sdp_pressure_park() - put an RPC aside whose peer would be granted more.
+ * @rpc: locked.
+ *
+ * Return: false if it need not wait. Otherwise the caller takes it out of the
+ * ranks and notes them in @rpc->parked.
+ */
+bool sdp_pressure_park(struct sdp_rpc *rpc);
+
+/**
+ * sdp_pressure_unpark() - an RPC that need not wait any longer.
+ * @ep: the socket.
+ *
+ * Context: BH disabled. Return: held, no longer in ep->parked; or NULL.
+ */
+struct sdp_rpc *sdp_pressure_unpark(struct sdp_endpoint *ep);
+
+#endif /* SDP_TARGET_PRESSURE_H */

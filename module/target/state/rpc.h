@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * RPCs: the object. How it is found and ends: rpc_table.h, docs/locking.md.
+ */
+#ifndef SDP_TARGET_RPC_H
+#define SDP_TARGET_RPC_H
+
+#include <linux/compiler.h>
+#include <linux/rculist_nulls.h>
+#include <linux/refcount.h>
+#include <net/ipv6.h>
+
+#include "../../offload/txbuf.h"
+#include "../../record/open.h"
+#include "endpoint.h"
+#include "peer.h"
+
+/*
+ * An application answers a request by its id alone: of a secure one it is told with
+ * this bit, so that a clear one of the same id, which anybody may have sent, is
+ * another. Clear ones with the bit are refused where there may be secure ones.
+ */
+#define SDP_ID_SECURE BIT_ULL(63)
+
+/**
+ * struct sdp_rpc_id - what an RPC is found by. Compared as a whole.
+ * @sn:    namespace.
+ * @id:    as this host sees it: odd on the server.
+ * @addr:  the peer; IPv4 as v4-mapped.
+ * @port:  ours, host byte order.
+ * @pport: the peer's.
+ * @secure: of a server: a clear request and a secure one of the same id are two.
+ *	Our own ids are unique: false of a client.
+ */
+struct sdp_rpc_id {
+	struct sdp_net *sn;
+	u64 id;
+	struct in6_addr addr;
+	u16 port;
+	u16 pport;
+	bool secure;
+};
+
+/**
+ * struct sdp_rpc - an RPC at one of its ends. The slab is type-safe under RCU:
+ *	@node and @lock are initialised once for an object's many lives.
+ * @node:    in the table of RPCs, under the bucket's lock.
+ * @lock:    spinlock (bh), the outermost one of the data path.
+ * @hashed:  found in the table; false once it has ended. Under @lock.
+ * @refs:    the table's, one per task or softirq that works without @lock.
+ * @who:     what it is found by; constant while it is hashed.
+ * @small:   bytes of a very short message that is sent.
+ * @rank:    its places in the ranks.
+ * @ep_link: in ep->rpcs, under ep->lock.
+ * @ready_link: in ep->ready, under ep->lock.
+ * @in_link: in ep->incoming, under ep->lock.
+ * @park_link: in ep->parked, under ep->lock.
+ * @secure:  belongs to @session.
+ * @private: only a receiver that names it gets the response.
+ * @over:    ended: no instruction is carried out any more. Under @lock.
+ * @ep:      its socket; valid while it is hashed, or a task of the socket runs.
+ * @peer:    route and address.
+ * @pctx:    the program's peer context: of @peer, or of @session.
+ * @session: held; NULL in the clear.
+ * @client:  at-most-once memory of a clear request, held; otherwise NULL.
+ * @hash:    of @who.
+ * @cookie:  of the application.
+ * @prog:    the program's context. Under @lock.
+ * @timer:   the program's timer.
+ * @serial:  orders ep->rpcs.
+ * @parked:  bit per rank that it left for want of memory. Under @lock.
+ * @ready:   a message or a failure waits; under ep->lock.
+ * @claimed: one receiver has it; under ep->lock.
+ * @taken:   the application has it, under its lock.
+ * @error:   errno of a failure, positive.
+ * @replying: a task makes the response. Under @lock.
+ * @ack:     acknowledgement that the first DATA of a clear message carries.
+ * @tx:      the message that is sent.
+ * @seal:    its number in secure mode.
+ * @rx_length: bytes of the received message, 0: not known. Under @lock.
+ * @rx_root: received packets by the place of their first byte. Under @lock,
+ *           or the claim.
+ * @rx_last: the one that comes last.
+ * @rx_kept: the packet kept last; used only while it is being kept.
+ * @rx_truesize: memory they take.
+ * @open:    the received message in secure mode.
+ * @app_length: bytes of application data, once the first record is open.
+ * @bad_index: record that failed, with @bad_tries.
+ * @bad_tries: how often in a row.
+ */
+struct sdp_rpc {
+	struct hlist_nulls_node node;
+	spinlock_t lock;
+	bool hashed;
+	refcount_t refs;
+	struct sdp_rpc_id who;
+	u8 small[SDP_TXBUF_LINEAR] __aligned(16);
+	struct sdp_rank_entry rank[PROG_RANKS];
+	struct list_head ep_link;
+	struct list_head ready_link;
+	struct list_head in_link;
+	struct list_head park_link;
+	/* Zeroed from here at the start of each life. */
+	bool secure;
+	bool private;
+	bool over;
+	struct sdp_endpoint *ep;
+	struct sdp_peer *peer;
+	struct sdp_pctx *pctx;
+	struct sdp_session *session;
+	struct sdp_client *client;
+	u32 hash;
+	u64 cookie;
+
+	struct prog_rpc prog;
+	struct sdp_timer timer;
+	u64 serial;
+	u8 parked;
+	bool ready;
+	bool claimed;
+	bool taken;
+	int error;
+
+	bool replying;
+	struct {
+		u64 id;
+		u16 port;
+	} ack;
+	struct sdp_txbuf tx;
+	struct sdp_tx seal;
+
+	u32 rx_length;
+	u32 rx_truesize;
+	struct rb_root rx_root;
+	struct sk_buff *rx_last;
+	struct sk_buff *rx_kept;
+	struct sdp_rx open;
+	u32 app_length;
+	u32 bad_index;
+	u32 bad_tries;
+};
+
+/*
+ * An RPC's lock is taken in one function and dropped in another, which sparse
+ * cannot follow: it is not told.
+ */
+static inline void sdp_rpc_lock(struct sdp_rpc *rpc)
+{
+	spin_lock(&rpc->lock);
+	__release(&rpc->lock);
+}
+
+static inline void sdp_rpc_unlock(struct sdp_rpc *rpc)
+{
+	__acquire(&rpc->lock);
+	spin_unlock(&rpc->lock);
+}
+
+/** sdp_rpc_is_server() - is this the server's end? */
+static inline bool sdp_rpc_is_server(const struct sdp_rpc *rpc)
+{
+	return rpc->who.id & 1;
+}
+
+static inline void sdp_rpc_hold(struct sdp_rpc *rpc)
+{
+	refcount_inc(&rpc->refs);
+}
+
+/**
+ * sdp_rpc_set_ready() - a message or failure waits for the application, or not.
+ * @rpc:   the RPC; its socket's lock is held.
+ * @ready: whether.
+ */
+static inline void sdp_rpc_set_ready(struct sdp_rpc *rpc, bool ready)
+{
+	lockdep_assert_held(&rpc->ep->lock);
+	if (rpc->ready == ready)
+		return;
+	rpc->ready = ready;
+	rpc->ep->waiting += ready ? 1 : -1;
+}
+
+#endif /* SDP_TARGET_RPC_H */

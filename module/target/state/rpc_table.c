@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/random.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "../../observe/name.h"
+#include "kept.h"
+#include "memory.h"
+#include "pressure.h"
+#include "rpc_table.h"
+
+#define BUCKET_SHIFT 14
+#define BUCKETS (1U << BUCKET_SHIFT)
+
+struct bucket {
+	struct hlist_nulls_head head;
+	spinlock_t lock;
+};
+
+static struct bucket *buckets __read_mostly;
+static u64 hash_factor[7] __read_mostly;
+static struct kmem_cache *rpc_cache __read_mostly;
+
+/*
+ * Multiply-shift hashing with random 64-bit factors is universal: who does not
+ * know them cannot choose ids that collide. Our own ids are unique in the
+ * namespace, and a receiver may name a request by its id alone; those of other
+ * hosts are not.
+ */
+static u32 hash_of(const struct sdp_rpc_id *who)
+{
+	u64 sum = (u32)who->id * hash_factor[0] +
+		  (who->id >> 32) * hash_factor[1] +
+		  who->port * hash_factor[2];
+
+	if (who->id & 1)
+		sum += (__force u32)who->addr.s6_addr32[3] * hash_factor[3] +
+		       (__force u32)who->addr.s6_addr32[2] * hash_factor[4] +
+		       (__force u32)who->addr.s6_addr32[1] * hash_factor[5] +
+		       who->pport * hash_factor[6];
+	return sum >> 32;
+}
+
+static bool same(const struct sdp_rpc_id *a, const struct sdp_rpc_id *b)
+{
+	return a->id == b->id && a->sn == b->sn && a->port == b->port &&
+	       a->pport == b->pport && a->secure == b->secure &&
+	       ipv6_addr_equal(&a->addr, &b->addr);
+}
+
+struct sdp_rpc *sdp_rpc_alloc(struct sdp_endpoint *ep,
+			      const struct sdp_rpc_id *who,
+			      struct sdp_peer *peer,
+			      struct sdp_session *session, gfp_t gfp)
+{
+	struct sdp_rpc *rpc = kmem_cache_alloc(rpc_cache, gfp);
+	int i;
+
+	if (!rpc)
+		return NULL;
+	memset_startat(rpc, 0, secure);
+	rpc->hashed = false;
+	rpc->who = *who;
+	rpc->hash = hash_of(who);
+	rpc->ep = ep;
+	rpc->peer = peer;
+	rpc->session = session;
+	rpc->secure = session;
+	rpc->pctx = session ? sdp_session_transport(session) : &peer->pctx;
+	rpc->rx_root = RB_ROOT;
+	for (i = 0; i < PROG_RANKS; i++) {
+		rpc->rank[i].group = NULL;
+		rpc->rank[i].position = SDP_RANK_NOWHERE;
+		rpc->rank[i].secure = rpc->secure;
+	}
+	INIT_LIST_HEAD(&rpc->ep_link);
+	INIT_LIST_HEAD(&rpc->ready_link);
+	INIT_LIST_HEAD(&rpc->in_link);
+	INIT_LIST_HEAD(&rpc->park_link);
+	refcount_set(&rpc->refs, 1);
+	return rpc;
+}
+
+static void rpc_free(struct sdp_rpc *rpc)
+{
+	sdp_rpc_rx_free(rpc);
+	if (rpc->tx.length) {
+		sdp_memory_uncharge_tx(rpc->ep, rpc->tx.length);
+		sdp_txbuf_free(&rpc->tx);
+	}
+	if (sdp_rpc_is_server(rpc))
+		sdp_memory_uncharge_rpc(rpc->ep);
+	sdp_tx_end(&rpc->seal);
+	sdp_rx_end(&rpc->open);
+	if (rpc->client) {
+		atomic_dec(&rpc->client->open);
+		sdp_client_put(rpc->client);
+	} else if (rpc->session && sdp_rpc_is_server(rpc)) {
+		atomic_dec(&rpc->pctx->open);
+	}
+	sdp_session_put(rpc->session);
+	sdp_peer_put(rpc->peer);
+	kmem_cache_free(rpc_cache, rpc);
+}
+
+void sdp_rpc_put(struct sdp_rpc *rpc)
+{
+	if (refcount_dec_and_test(&rpc->refs))
+		rpc_free(rpc);
+}
+
+/* Why a socket may have no such RPC any more, or 0. */
+static int refuse(const struct sdp_endpoint *ep, const struct sdp_rpc *rpc)
+{
+	lockdep_assert_held(&ep->lock);
+	if (ep->shutdown)
+		return -ESHUTDOWN;
+	/* Bound to another port meanwhile. */
+	if (rpc->who.port != ep->port)
+		return -EADDRNOTAVAIL;
+	if (rpc->session && sdp_session_dead(rpc->session))
+		return -ECONNRESET;
+	return 0;
+}
+
+int sdp_rpc_insert(struct sdp_rpc *rpc)
+{
+	struct bucket *bucket = &buckets[rpc->hash & (BUCKETS - 1)];
+	struct sdp_endpoint *ep = rpc->ep;
+	struct hlist_nulls_node *pos;
+	struct sdp_rpc *other;
+	int err;
+
+	sdp_rpc_lock(rpc);
+	spin_lock(&ep->lock);
+	/* Whoever ends all of these under @ep->lock has not been here, or has. */
+	err = refuse(ep, rpc);
+	if (err) {
+		spin_unlock(&ep->lock);
+		sdp_rpc_unlock(rpc);
+		return err;
+	}
+	rpc->serial = ++ep->serial;
+	list_add_tail(&rpc->ep_link, &ep->rpcs);
+	ep->rpc_count++;
+	spin_unlock(&ep->lock);
+
+	spin_lock(&bucket->lock);
+	hlist_nulls_for_each_entry(other, pos, &bucket->head, node) {
+		if (same(&other->who, &rpc->who)) {
+			spin_unlock(&bucket->lock);
+			spin_lock(&ep->lock);
+			list_del_init(&rpc->ep_link);
+			ep->rpc_count--;
+			spin_unlock(&ep->lock);
+			sdp_rpc_unlock(rpc);
+			return -EEXIST;
+		}
+	}
+	rpc->hashed = true;
+	hlist_nulls_add_head_rcu(&rpc->node, &bucket->head);
+	spin_unlock(&bucket->lock);
+	return 0;
+}
+
+struct sdp_rpc *sdp_rpc_find_lock(const struct sdp_rpc_id *who)
+{
+	u32 hash = hash_of(who);
+	u32 slot = hash & (BUCKETS - 1);
+	struct hlist_nulls_node *pos;
+	struct sdp_rpc *rpc;
+	bool again;
+
+begin:
+	hlist_nulls_for_each_entry_rcu(rpc, pos, &buckets[slot].head, node) {
+		if (rpc->hash != hash)
+			continue;
+		sdp_rpc_lock(rpc);
+		/* The object may have begun another life, or have ended. */
+		if (likely(rpc->hashed && same(&rpc->who, who)))
+			return rpc;
+		again = rpc->hash != hash || !rpc->hashed;
+		sdp_rpc_unlock(rpc);
+		if (again)
+			goto begin;
+	}
+	if (unlikely(get_nulls_value(pos) != slot))
+		goto begin;
+	return NULL;
+}
+
+struct sdp_rpc *sdp_rpc_find_client_lock(struct sdp_endpoint *ep, u64 id)
+{
+	const struct sdp_rpc_id who = { .id = id, .port = ep->port };
+	u32 hash = hash_of(&who);
+	u32 slot = hash & (BUCKETS - 1);
+	struct hlist_nulls_node *pos;
+	struct sdp_rpc *rpc;
+
+begin:
+	hlist_nulls_for_each_entry_rcu(rpc, pos, &buckets[slot].head, node) {
+		if (rpc->hash != hash || rpc->who.id != id || rpc->ep != ep)
+			continue;
+		sdp_rpc_lock(rpc);
+		if (likely(rpc->hashed && rpc->who.id == id && rpc->ep == ep))
+			return rpc;
+		sdp_rpc_unlock(rpc);
+		goto begin;
+	}
+	if (unlikely(get_nulls_value(pos) != slot))
+		goto begin;
+	return NULL;
+}
+
+void sdp_rpc_end(struct sdp_rpc *rpc)
+{
+	struct bucket *bucket = &buckets[rpc->hash & (BUCKETS - 1)];
+	struct sdp_endpoint *ep = rpc->ep;
+	bool claimed;
+
+	lockdep_assert_held(&rpc->lock);
+	WRITE_ONCE(rpc->over, true);
+	if (!rpc->hashed)
+		return;
+	rpc->hashed = false;
+	spin_lock(&bucket->lock);
+	hlist_nulls_del_rcu(&rpc->node);
+	spin_unlock(&bucket->lock);
+	spin_lock(&ep->lock);
+	list_del_init(&rpc->ep_link);
+	ep->rpc_count--;
+	if (!list_empty(&rpc->ready_link)) {
+		list_del_init(&rpc->ready_link);
+		ep->ready_count--;
+	}
+	if (unlikely(!list_empty(&rpc->park_link)))
+		list_del_init(&rpc->park_link);
+	sdp_rpc_set_ready(rpc, false);
+	claimed = rpc->claimed;
+	spin_unlock(&ep->lock);
+	sdp_pressure_leave(rpc);
+	/* A receiver that copies from the packets frees them at the end. */
+	if (!claimed)
+		sdp_rpc_rx_free(rpc);
+	sdp_rpc_put(rpc);
+}
+
+/* Once per object, not per life: see struct sdp_rpc. */
+static void rpc_construct(void *object)
+{
+	struct sdp_rpc *rpc = object;
+
+	spin_lock_init(&rpc->lock);
+	rpc->hashed = false;
+	refcount_set(&rpc->refs, 0);
+}
+
+int sdp_rpc_init(void)
+{
+	u32 i;
+
+	get_random_bytes(hash_factor, sizeof(hash_factor));
+	buckets = kvmalloc_array(BUCKETS, sizeof(*buckets), GFP_KERNEL);
+	if (!buckets)
+		return -ENOMEM;
+	for (i = 0; i < BUCKETS; i++) {
+		INIT_HLIST_NULLS_HEAD(&buckets[i].head, i);
+		spin_lock_init(&buckets[i].lock);
+	}
+	rpc_cache = kmem_cache_create(SDP_NAMED("_rpc"), sizeof(struct sdp_rpc),
+				      0, SLAB_HWCACHE_ALIGN |
+				      SLAB_TYPESAFE_BY_RCU, rpc_construct);
+	if (!rpc_cache) {
+		kvfree(buckets);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void sdp_rpc_exit(void)
+{
+	/* Objects are type-safe under RCU: wait before the cache goes. */
+	rcu_barrier();
+	kmem_cache_destroy(rpc_cache);
+	kvfree(buckets);
+}

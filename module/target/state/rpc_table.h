@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * All RPCs of the machine: how they are found, and how long they live
+ * (docs/locking.md).
+ */
+#ifndef SDP_TARGET_RPC_TABLE_H
+#define SDP_TARGET_RPC_TABLE_H
+
+#include "rpc.h"
+
+/**
+ * sdp_rpc_alloc() - a new RPC, not yet to be found.
+ * @ep:   its socket.
+ * @who:  what it is found by.
+ * @peer: a reference that the RPC takes over.
+ * @session: likewise, or NULL.
+ * @gfp:  for the memory.
+ *
+ * Return: the RPC with one reference, which is the table's once it is
+ * inserted; or NULL: then @peer and @session stay the caller's.
+ */
+struct sdp_rpc *sdp_rpc_alloc(struct sdp_endpoint *ep,
+			      const struct sdp_rpc_id *who,
+			      struct sdp_peer *peer,
+			      struct sdp_session *session, gfp_t gfp);
+
+/**
+ * sdp_rpc_insert() - make an RPC findable; its lock is taken.
+ * @rpc: from sdp_rpc_alloc().
+ *
+ * Context: BH disabled. Return: 0 with the lock held; -ESHUTDOWN (the socket is
+ * shut down), -EADDRNOTAVAIL (it has another port), -ECONNRESET (the session has
+ * been removed) or -EEXIST (there is one) without it: the reference stays the
+ * caller's.
+ */
+int sdp_rpc_insert(struct sdp_rpc *rpc);
+
+/**
+ * sdp_rpc_find_lock() - find an RPC and take its lock.
+ * @who: what it is found by.
+ *
+ * Context: RCU read lock, BH disabled. Return: the RPC, locked and hashed, or
+ * NULL. Valid until it is unlocked.
+ */
+struct sdp_rpc *sdp_rpc_find_lock(const struct sdp_rpc_id *who);
+
+/**
+ * sdp_rpc_find_client_lock() - find a request of ours by its id alone.
+ * @ep: the socket.
+ * @id: even.
+ *
+ * Context, return: as sdp_rpc_find_lock().
+ */
+struct sdp_rpc *sdp_rpc_find_client_lock(struct sdp_endpoint *ep, u64 id);
+
+/** sdp_rpc_put() - drop a reference; any context. */
+void sdp_rpc_put(struct sdp_rpc *rpc);
+
+/**
+ * sdp_rpc_end() - take an RPC out of everything; its memory goes with the last
+ *	reference. The table's is dropped here, the caller holds one.
+ * @rpc: locked. It has left its ranks, and its timer has been removed.
+ */
+void sdp_rpc_end(struct sdp_rpc *rpc);
+
+int sdp_rpc_init(void);
+void sdp_rpc_exit(void);
+
+#endif /* SDP_TARGET_RPC_TABLE_H */
