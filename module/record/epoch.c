@@ -112,6 +112,7 @@ struct sdp_epoch *sdp_epoch_derive(struct sdp_session *session, bool sends,
 	struct sdp_kdf_keys keys;
 	struct sdp_epoch *epoch;
 
+	memcpy(ctx.context, session->context, sizeof(ctx.context));
 	sdp_kdf_epoch(secret, &ctx, &keys);
 	epoch = sdp_epoch_alloc(session, sends, number, &keys);
 	if (!IS_ERR(epoch))

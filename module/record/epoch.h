@@ -97,6 +97,7 @@ struct sdp_epoch {
  * @role:        SDP_ROLE_*.
  * @cipher:      SDP_CIPHER_*.
  * @record_size: bytes.
+ * @context:     what both ends know of each other: part of the key schedule.
  * @local:       local address.
  * @heard:       ktime_get_coarse_ns() of the last authentic packet.
  * @opened:      messages opened.
@@ -129,6 +130,7 @@ struct sdp_session {
 	u8 role;
 	u16 cipher;
 	u16 record_size;
+	u8 context[SDP_CONTEXT_LEN];
 	struct in6_addr local;
 	u64 heard;
 	atomic64_t opened;

@@ -128,6 +128,8 @@ int sdp_install_derive(struct sdp_session *session,
 	sdp_kdf_extract(add->secret,
 			client ? add->own_nonce : add->peer_nonce,
 			client ? add->peer_nonce : add->own_nonce, root);
+	memcpy(ctx.context, add->context, sizeof(ctx.context));
+	memcpy(session->context, add->context, sizeof(session->context));
 	session->id = sdp_kdf_id(root, &ctx);
 	memcpy(session->tx_secret, root, sizeof(root));
 	memcpy(session->rx_secret, root, sizeof(root));

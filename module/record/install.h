@@ -32,7 +32,7 @@ void sdp_session_discard(struct sdp_session *session);
 /**
  * sdp_install_derive() - id and first epochs of a session, by the key schedule.
  * @session: with role, cipher and record size.
- * @add:     secret and nonces.
+ * @add:     secret, nonces and context.
  *
  * Context: process. Return: 0, -ENOMEM, ... On failure, discard the session.
  */

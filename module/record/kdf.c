@@ -7,15 +7,21 @@
  * the other way, so that what has been wiped stays unknown.
  */
 #include <crypto/sha2.h>
-#include <linux/sdp.h>
 #include <linux/string.h>
 #include <linux/unaligned.h>
 
 #include "kdf.h"
+#include "wire.h"
 
-/* "sdp1 " | label | direction u8 | epoch u64 | cipher u8 | record size u16 */
-#define KDF_PREFIX	"sdp1 "
-#define KDF_INFO_MAX	(sizeof(KDF_PREFIX) - 1 + 4 + 1 + 8 + 1 + 2)
+/*
+ * "sdp2 " | label | direction u8 | epoch u64 | cipher u8 | record size u16 |
+ * context (32). The digit is SDP_WIRE_VERSION: ends of which only one speaks a
+ * version have other keys and other session ids.
+ */
+#define KDF_PREFIX	"sdp2 "
+#define KDF_INFO_MAX	(sizeof(KDF_PREFIX) - 1 + 4 + 1 + 8 + 1 + 2 + \
+			 SDP_CONTEXT_LEN)
+static_assert(SDP_WIRE_VERSION == 2);
 
 static void hmac_sha256(const u8 *key, size_t key_len, const u8 *data,
 			size_t len, u8 *out)
@@ -58,7 +64,9 @@ static size_t encode_info(const struct sdp_kdf_context *ctx, const char *label,
 	p += 8;
 	*p++ = ctx->cipher & 0xff;
 	put_unaligned_be16(ctx->record_size, p);
-	return p + 2 - info;
+	p += 2;
+	memcpy(p, ctx->context, sizeof(ctx->context));
+	return p + sizeof(ctx->context) - info;
 }
 
 /* HKDF-Expand; one block is all that is ever needed. */

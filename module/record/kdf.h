@@ -3,6 +3,7 @@
 #ifndef SDP_RECORD_KDF_H
 #define SDP_RECORD_KDF_H
 
+#include <linux/sdp.h>
 #include <linux/types.h>
 
 #define SDP_KDF_SECRET	32	/* bytes of a secret, SHA-256's digest */
@@ -16,12 +17,14 @@
  * @epoch:       from 0.
  * @cipher:      SDP_CIPHER_*.
  * @record_size: bytes of inner plaintext with the type byte.
+ * @context:     what both ends know of each other.
  */
 struct sdp_kdf_context {
 	u8 direction;
 	u64 epoch;
 	u16 cipher;
 	u16 record_size;
+	u8 context[SDP_CONTEXT_LEN];
 };
 
 /**
@@ -59,7 +62,7 @@ void sdp_kdf_extract(const u8 *secret, const u8 *client_nonce,
 /**
  * sdp_kdf_epoch() - the keys of a direction and epoch.
  * @secret: of that epoch, SDP_KDF_SECRET bytes.
- * @ctx:    direction, epoch, cipher, record size.
+ * @ctx:    all of it counts.
  * @keys:   written; the caller wipes it.
  */
 void sdp_kdf_epoch(const u8 *secret, const struct sdp_kdf_context *ctx,
@@ -68,7 +71,7 @@ void sdp_kdf_epoch(const u8 *secret, const struct sdp_kdf_context *ctx,
 /**
  * sdp_kdf_id() - the session id, never 0.
  * @secret: from sdp_kdf_extract().
- * @ctx:    cipher and record size count.
+ * @ctx:    cipher, record size and context count.
  */
 u32 sdp_kdf_id(const u8 *secret, const struct sdp_kdf_context *ctx);
 

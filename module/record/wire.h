@@ -18,6 +18,12 @@
 #endif
 #endif
 
+/*
+ * Version of everything secure here and in the key schedule, whose labels it is
+ * part of. Ends of different versions share no keys and no session id.
+ */
+#define SDP_WIRE_VERSION	2
+
 /* Packet types. A secure packet is the clear type with SDP_TYPE_SECURE set. */
 #define SDP_TYPE_SECURE		0x40
 #define SDP_TYPE_DATA		0x10

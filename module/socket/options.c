@@ -18,10 +18,10 @@ MODULE_PARM_DESC(test_raw_keys,
 		 "allow SDP_RAW_KEYS (test vectors and benchmarks only)");
 
 /* Sizes of structures as first published. */
-#define SESSION_ADD_LEAST 136
+#define SESSION_ADD_LEAST SDP_SESSION_ADD_V1
 #define SESSION_REF_LEAST 36
 #define SESSION_INFO_LEAST 208
-static_assert(sizeof(struct sdp_session_add) == SESSION_ADD_LEAST);
+static_assert(offsetof(struct sdp_session_add, context) == SESSION_ADD_LEAST);
 static_assert(sizeof(struct sdp_session_ref) == SESSION_REF_LEAST);
 static_assert(sizeof(struct sdp_session_info) == SESSION_INFO_LEAST);
 

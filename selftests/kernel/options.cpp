@@ -117,7 +117,7 @@ TEST(session_add_sizes)
 	FAILS(set(socket.fd(), SDP_SESSION_ADD, &longer, 3), EINVAL);
 	FAILS(set(socket.fd(), SDP_SESSION_ADD, &longer, sizeof(longer.add) - 1), EINVAL);
 	FAILS(set(socket.fd(), SDP_SESSION_ADD, nowhere, sizeof(longer.add)), EFAULT);
-	longer.add.size = sizeof(longer.add) - 1;
+	longer.add.size = SDP_SESSION_ADD_V1 - 1;
 	FAILS(set(socket.fd(), SDP_SESSION_ADD, &longer, sizeof(longer.add)), EINVAL);
 	longer.add.size = sizeof(longer);
 	longer.more[7] = 1;
@@ -125,6 +125,27 @@ TEST(session_add_sizes)
 	FAILS(set(socket.fd(), SDP_SESSION_ADD, &longer, sizeof(longer) - 1), EINVAL);
 	longer.more[7] = 0;
 	OK(set(socket.fd(), SDP_SESSION_ADD, &longer, sizeof(longer)));
+}
+
+// The form from before there was a context: it stands for zeros.
+TEST(session_add_without_context)
+{
+	PlainTalk talk;
+	sdp_session_add client =
+		session::make(SDP_ROLE_CLIENT, talk.to, SDP_CIPHER_AES_128_GCM,
+			      session::nonce(talk.client.fd()), session::nonce(talk.server.fd()));
+	sdp_session_add server =
+		session::make(SDP_ROLE_SERVER, hosts->a.at(net::Family::v4, talk.client.port()),
+			      SDP_CIPHER_AES_128_GCM, {}, {});
+	memcpy(server.own_nonce, client.peer_nonce, sizeof(server.own_nonce));
+	memcpy(server.peer_nonce, client.own_nonce, sizeof(server.peer_nonce));
+	client.size = SDP_SESSION_ADD_V1;
+	memset(client.context, 1, sizeof(client.context));
+	OK(set(talk.client.fd(), SDP_SESSION_ADD, &client, SDP_SESSION_ADD_V1));
+	OK(session::add(talk.server.fd(), server));
+	talk.client.request(talk.to, pattern(1000));
+	talk.server.echo();
+	EQ(pattern_error(talk.client.expect().bytes), "");
 }
 
 TEST(session_references)

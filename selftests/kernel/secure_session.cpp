@@ -256,7 +256,7 @@ TEST(add_errors)
 	FAILS(with([](auto &args) { args.cipher = 0; }), EINVAL);
 	FAILS(with([](auto &args) { args.record_size = SDP_RECORD_SIZE_MIN - 1; }), EINVAL);
 	FAILS(with([](auto &args) { args.record_size = SDP_RECORD_SIZE_MAX + 1; }), EINVAL);
-	FAILS(with([](auto &args) { args.size = sizeof(args) - 1; }), EINVAL);
+	FAILS(with([](auto &args) { args.size = SDP_SESSION_ADD_V1 - 1; }), EINVAL);
 	FAILS(with([](auto &args) { args.size = 0; }), EINVAL);
 	FAILS(with([](auto &args) { args.peer.sin6_port = 0; }), EINVAL);
 	FAILS(with([](auto &args) { args.peer.sin6_family = AF_INET; }), EAFNOSUPPORT);

@@ -16,12 +16,13 @@ Bytes info(const Parameters &p, std::string_view label, Direction direction, std
 {
 	Bytes out;
 
-	append(out, "sdp1 ");
+	append(out, "sdp2 ");
 	append(out, label);
 	append_number(out, static_cast<std::uint8_t>(direction), 1);
 	append_number(out, epoch, 8);
 	append_number(out, static_cast<std::uint16_t>(p.cipher) & 0xff, 1);
 	append_number(out, p.record_size, 2);
+	append(out, p.context);
 	return out;
 }
 

@@ -15,6 +15,7 @@ struct Parameters {
 	Bytes server_nonce;
 	Cipher cipher = Cipher::Aes128Gcm;
 	std::uint16_t record_size = 16256;
+	Bytes context = Bytes(32);
 };
 
 struct Keys {

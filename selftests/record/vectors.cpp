@@ -20,7 +20,8 @@ constexpr std::uint64_t request_number = 0x010203040506;
 
 Parameters parameters(Cipher cipher, std::uint16_t record_size)
 {
-	return {counting(0x00, 32), counting(0x20, 16), counting(0x30, 16), cipher, record_size};
+	return {counting(0x00, 32), counting(0x20, 16), counting(0x30, 16), cipher,
+		record_size,        counting(0x40, 32)};
 }
 
 // Where a vector goes: a line of text, or an array of a C header.
@@ -101,6 +102,22 @@ void keys(const Output &out, Cipher cipher)
 			out.value(prefix + "_next", k.next);
 		}
 	}
+}
+
+// What ends have that know nothing of each other.
+void without_context(const Output &out)
+{
+	Parameters p = parameters(Cipher::Aes128Gcm, 16256);
+	Bytes id;
+
+	p.context = Bytes(32);
+	out.section("Keys of aes_128_gcm, record size 16256, context of zeros");
+	append_number(id, session_id(p), 4);
+	out.value("no_context_id", id);
+	for (const auto direction : directions)
+		out.value(direction == Direction::ClientToServer ? "no_context_c2s_key"
+								 : "no_context_s2c_key",
+			  epoch_keys(p, direction, 0).key);
 }
 
 Message request()
@@ -264,6 +281,7 @@ int main(int argc, char **argv)
 	out.begin();
 	for (const auto cipher : ciphers)
 		keys(out, cipher);
+	without_context(out);
 	for (const auto cipher : ciphers)
 		messages(out, cipher);
 	records(out);

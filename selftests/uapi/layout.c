@@ -83,7 +83,7 @@ IS(HOMAIOCINFO, 0xc0886890u);
 IS(HOMAIOCABORT, 0xc0206891u);
 IS(HOMAIOCFREEZE, 0x6892u);
 
-IS(sizeof(struct sdp_session_add), 136);
+IS(sizeof(struct sdp_session_add), 168);
 AT(sdp_session_add, size, 0);
 AT(sdp_session_add, flags, 4);
 AT(sdp_session_add, local, 8);
@@ -95,6 +95,8 @@ AT(sdp_session_add, reserved, 70);
 AT(sdp_session_add, secret, 72);
 AT(sdp_session_add, own_nonce, 104);
 AT(sdp_session_add, peer_nonce, 120);
+AT(sdp_session_add, context, 136);
+IS(SDP_SESSION_ADD_V1, 136);
 
 IS(sizeof(struct sdp_session_ref), 36);
 AT(sdp_session_ref, id, 4);
@@ -119,14 +121,14 @@ AT(sdp_session_info, rx_failed, 128);
 AT(sdp_session_info, silent_ns, 136);
 AT(sdp_session_info, driver, 144);
 
-IS(sizeof(struct sdp_raw_keys), 272);
-AT(sdp_raw_keys, id, 136);
-AT(sdp_raw_keys, tx_key, 144);
-AT(sdp_raw_keys, rx_key, 176);
-AT(sdp_raw_keys, tx_iv, 208);
-AT(sdp_raw_keys, rx_iv, 224);
-AT(sdp_raw_keys, tx_hdr, 240);
-AT(sdp_raw_keys, rx_hdr, 256);
+IS(sizeof(struct sdp_raw_keys), 304);
+AT(sdp_raw_keys, id, 168);
+AT(sdp_raw_keys, tx_key, 176);
+AT(sdp_raw_keys, rx_key, 208);
+AT(sdp_raw_keys, tx_iv, 240);
+AT(sdp_raw_keys, rx_iv, 256);
+AT(sdp_raw_keys, tx_hdr, 272);
+AT(sdp_raw_keys, rx_hdr, 288);
 
 IS(sizeof(struct sdp_rpc_cmsg), 32);
 AT(sdp_rpc_cmsg, size, 0);

@@ -55,6 +55,7 @@
 
 #define SDP_NONCE_LEN 16
 #define SDP_SECRET_LEN 32
+#define SDP_CONTEXT_LEN 32
 
 /* Roles of struct sdp_session_add. */
 #define SDP_ROLE_CLIENT 0
@@ -86,6 +87,10 @@
  * @secret:      shared by both ends, from a handshake.
  * @own_nonce:   from SDP_NONCE of this socket.
  * @peer_nonce:  from SDP_NONCE at the other end.
+ * @context:     what both ends know of each other, as a hash: identities,
+ *               roles, ports, the handshake's transcript. Both ends give the
+ *               same; keys of ends that do not have nothing in common. Zeros in
+ *               the form without this field, of SDP_SESSION_ADD_V1 bytes.
  *
  * Errors: EINVAL (a field, an unknown own nonce), EEXIST (nonce spent),
  * ENOBUFS (sessions of this user), EPERM (policy), ENOENT (no such cipher),
@@ -103,7 +108,10 @@ struct sdp_session_add {
 	__u8 secret[SDP_SECRET_LEN];
 	__u8 own_nonce[SDP_NONCE_LEN];
 	__u8 peer_nonce[SDP_NONCE_LEN];
+	__u8 context[SDP_CONTEXT_LEN];
 };
+
+#define SDP_SESSION_ADD_V1 136
 
 /**
  * struct sdp_session_ref - names a session of the socket.

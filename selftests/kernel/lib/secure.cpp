@@ -39,6 +39,7 @@ Parameters parameters(const sdp_session_add &of_client)
 	p.client_nonce = bytes(of_client.own_nonce, sizeof(of_client.own_nonce));
 	p.server_nonce = bytes(of_client.peer_nonce, sizeof(of_client.peer_nonce));
 	p.cipher = static_cast<sdp_test::Cipher>(of_client.cipher);
+	p.context = bytes(of_client.context, sizeof(of_client.context));
 	p.record_size = of_client.record_size ? of_client.record_size : default_record_size;
 	return p;
 }

@@ -60,6 +60,7 @@ static struct sdp_session *vector_end(struct kunit *test, int who, u16 cipher,
 	counting(add.secret, 0x00, SDP_SECRET_LEN);
 	counting(who == CLIENT ? add.own_nonce : add.peer_nonce, 0x20, 16);
 	counting(who == CLIENT ? add.peer_nonce : add.own_nonce, 0x30, 16);
+	counting(add.context, 0x40, SDP_CONTEXT_LEN);
 	add.role = who;
 	session = sdp_session_alloc(&owner, &key);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(session));
@@ -98,6 +99,7 @@ static void check_epoch(struct kunit *test, const struct cipher_vector *c,
 	};
 	struct sdp_kdf_keys keys;
 
+	counting(ctx.context, 0x40, SDP_CONTEXT_LEN);
 	sdp_kdf_epoch(secret, &ctx, &keys);
 	KUNIT_EXPECT_MEMEQ(test, keys.key, v->key,
 			   sdp_kdf_key_length(c->cipher));
@@ -116,6 +118,7 @@ static void key_schedule(struct kunit *test)
 	counting(secret, 0x00, 32);
 	counting(nonces[0], 0x20, 16);
 	counting(nonces[1], 0x30, 16);
+	counting(ctx.context, 0x40, SDP_CONTEXT_LEN);
 	sdp_kdf_extract(secret, nonces[0], nonces[1], root);
 	for (i = 0; i < ARRAY_SIZE(ciphers); i++) {
 		ctx.cipher = ciphers[i].cipher;
@@ -126,6 +129,28 @@ static void key_schedule(struct kunit *test)
 			check_epoch(test, &ciphers[i], next, d, 1, next);
 		}
 	}
+}
+
+/* A context of zeros counts too. */
+static void without_context(struct kunit *test)
+{
+	struct sdp_kdf_context ctx = {
+		.cipher = SDP_CIPHER_AES_128_GCM, .record_size = 16256,
+	};
+	u8 secret[32], nonces[2][16], root[32];
+	struct sdp_kdf_keys keys;
+
+	counting(secret, 0x00, 32);
+	counting(nonces[0], 0x20, 16);
+	counting(nonces[1], 0x30, 16);
+	sdp_kdf_extract(secret, nonces[0], nonces[1], root);
+	KUNIT_EXPECT_EQ(test, sdp_kdf_id(root, &ctx),
+			get_unaligned_be32(no_context_id));
+	sdp_kdf_epoch(root, &ctx, &keys);
+	KUNIT_EXPECT_MEMEQ(test, keys.key, no_context_c2s_key, 16);
+	ctx.direction = 1;
+	sdp_kdf_epoch(root, &ctx, &keys);
+	KUNIT_EXPECT_MEMEQ(test, keys.key, no_context_s2c_key, 16);
 }
 
 /* Seal as the vectors were: bytes that count up from @first. */
@@ -410,6 +435,7 @@ static void gmac(struct kunit *test)
 
 static struct kunit_case cases[] = {
 	KUNIT_CASE(key_schedule),
+	KUNIT_CASE(without_context),
 	KUNIT_CASE(messages),
 	KUNIT_CASE(several_records),
 	KUNIT_CASE(control_packets),
