@@ -33,15 +33,9 @@ userspace:
 	@$(lib)/userspace
 
 demo:
-	@selftests/deps build vm
-	@$(lib)/kbuild amd64 >/dev/null
-	@$(lib)/userspace >/dev/null
-	@selftests/demo/run $(ARGS)
+	@selftests/demo/run
 
 bench:
-	@selftests/deps build vm bench
-	@$(lib)/kbuild amd64 >/dev/null
-	@$(lib)/userspace >/dev/null
 	@bench/run $(ARGS)
 
 check:

@@ -3,8 +3,6 @@
 # What vm/vm and uml/uml share: options, the way a command gets into a guest and
 # its status out, and the judgement on a guest's kernel log. Sourced.
 #
-# usage: vm|uml [OPTION...] [--] COMMAND [ARG...]
-#
 # Runs COMMAND as root in a guest that sees this machine's files (changes to
 # them are lost with the guest), prints what it prints, and exits with its
 # status, unless the guest misbehaves:
@@ -27,33 +25,43 @@
 #   -c CPUS      vm only
 #   -q ARG       vm only: one more QEMU argument; repeatable
 
-guest_usage() {
-	sed -n '/^# usage/,/^$/s/^# \?//p' "${BASH_SOURCE[0]}" >&2
-	exit 2
-}
+guest_number() { [[ $2 =~ ^[0-9]+$ ]] || misused "not a number: -$1 $2"; }
 
 guest_options() {
+	case ${1:-} in
+	-h | --help)
+		(helps "$1")
+		echo
+		sed -n '/^# Runs COMMAND/,/^$/s/^# \?//p' "${BASH_SOURCE[0]}"
+		exit
+		;;
+	esac
+	helps
 	limit=600 out= log= memory=${guest_memory:-2048} leaks=1 mode=mt cpus=2
 	kernel_args=() qemu_args=() exported=(PATH HOME LC_ALL "${!SDP_@}") expected=()
-	while getopts t:o:l:r:a:e:x:Km:c:q:h option; do
+	while getopts :t:o:l:r:a:e:x:Km:c:q: option; do
 		case $option in
-		t) limit=$OPTARG ;;
+		t) guest_number t "$OPTARG" && limit=$OPTARG ;;
 		o) out=$OPTARG ;;
 		l) log=$OPTARG ;;
-		r) memory=$OPTARG ;;
+		r) guest_number r "$OPTARG" && memory=$OPTARG ;;
 		a) kernel_args+=("$OPTARG") ;;
 		e) exported+=("$OPTARG") ;;
 		x) expected+=("$OPTARG") ;;
 		K) leaks= ;;
 		m) mode=$OPTARG ;;
-		c) cpus=$OPTARG ;;
+		c) guest_number c "$OPTARG" && cpus=$OPTARG ;;
 		q) qemu_args+=("$OPTARG") ;;
-		*) guest_usage ;;
+		:) misused "no value for option -$OPTARG" ;;
+		*) misused "no such option: $([ "$OPTARG" = - ] && echo "${!OPTIND}" || echo "-$OPTARG")" ;;
 		esac
 	done
 	shift $((OPTIND - 1))
-	[ $# -gt 0 ] || guest_usage
+	[ $# -gt 0 ] || misused "no command is given"
+	[ -z "$out" ] || [ -d "$out" ] || misused "no such folder: $out"
+	[[ $mode == mt || $mode == icount ]] || misused "no such mode: $mode"
 	guest_command=("$@")
+	as_root
 }
 
 # Lays out the control folder: `cmd` is what the guest runs, `status` and
