@@ -89,6 +89,7 @@ enum mtp_op {
 #define MTP_TX_RETRANSMIT 0x01	/* count as, and mark as, retransmission */
 #define MTP_TX_AUTH 0x02	/* DATA in authenticated form; RESEND: bad record */
 #define MTP_TX_BEFORE 0x04	/* RPC_UNKNOWN: delivered before */
+#define MTP_TX_FLAGS (MTP_TX_RETRANSMIT | MTP_TX_AUTH | MTP_TX_BEFORE)
 
 /* What NOTIFY tells. */
 enum mtp_notify {

@@ -30,7 +30,7 @@ void sdp_close_shutdown(struct sdp_endpoint *ep)
 
 		sdp_rpc_lock(rpc);
 		if (rpc->hashed) {
-			run->ev.error = 0;
+			sdp_run_event(run, .error = 0);
 			sdp_exec(run, rpc, PROG_EV_ABORT);
 		} else {
 			sdp_rpc_unlock(rpc);

@@ -174,9 +174,8 @@ static void run_event(struct sdp_rpc *rpc, u32 kind, u32 offset, u32 length,
 
 	sdp_rpc_lock(rpc);
 	if (rpc->hashed) {
-		run->ev.offset = offset;
-		run->ev.length = length;
-		run->ev.final = final;
+		sdp_run_event(run, .offset = offset, .length = length,
+			      .final = final);
 		sdp_exec(run, rpc, kind);
 	} else {
 		sdp_rpc_unlock(rpc);
@@ -354,6 +353,7 @@ static void receive_acks(struct sdp_rpc *rpc, const struct sdp_message_head *hea
 			continue;
 		}
 		sdp_receive_heard(acked, NULL);
+		sdp_run_event(run);
 		sdp_exec_ack(run, acked);
 	}
 	rcu_read_unlock();
@@ -470,10 +470,12 @@ static int verified(struct sdp_rpc *rpc)
 		err = -ECONNRESET;
 	} else if (!sdp_rx_commit(&rpc->open)) {
 		/* Delivered before: not twice. */
-		run->ev.error = sdp_rpc_is_server(rpc) ? 0 : ECONNRESET;
+		sdp_run_event(run, .error = sdp_rpc_is_server(rpc) ? 0 :
+								  ECONNRESET);
 		sdp_exec(run, rpc, PROG_EV_ABORT);
 		err = -ECONNRESET;
 	} else {
+		sdp_run_event(run);
 		sdp_exec(run, rpc, PROG_EV_VERIFIED);
 	}
 	sdp_run_finish(run);
@@ -557,7 +559,7 @@ static void drop_unread(struct sdp_run *run, struct sdp_rpc *rpc)
 	if (rpc->hashed) {
 		if (rpc->secure)
 			sdp_rx_commit(&rpc->open);
-		run->ev.error = 0;
+		sdp_run_event(run, .error = 0);
 		sdp_exec(run, rpc, PROG_EV_ABORT);
 	} else {
 		sdp_rpc_unlock(rpc);
@@ -568,8 +570,8 @@ static void drop_unread(struct sdp_run *run, struct sdp_rpc *rpc)
 static int deliver(struct sdp_run *run, struct sdp_rpc *rpc)
 {
 	WRITE_ONCE(rpc->taken, true);
-	run->ev.ack_now = !rpc->secure &&
-			  READ_ONCE(rpc->ep->policy) == SDP_POLICY_MIXED;
+	sdp_run_event(run, .ack_now = !rpc->secure &&
+		      READ_ONCE(rpc->ep->policy) == SDP_POLICY_MIXED);
 	return sdp_exec_delivered(run, rpc);
 }
 

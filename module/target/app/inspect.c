@@ -78,7 +78,7 @@ static bool abort_one(struct sdp_rpc *rpc, int error)
 	sdp_rpc_lock(rpc);
 	found = rpc->hashed;
 	if (found) {
-		run->ev.error = error;
+		sdp_run_event(run, .error = error);
 		sdp_exec(run, rpc, PROG_EV_ABORT);
 	} else {
 		sdp_rpc_unlock(rpc);

@@ -80,8 +80,7 @@ static u32 take_acks(struct sdp_run *run, struct sdp_rpc *rpc, u64 *ids,
 
 	if (!prog_peer_acks(&rpc->pctx->prog))
 		return 0;
-	run->ev.length = most;
-	run->ev.secure = rpc->secure;
+	sdp_run_event(run, .length = most, .secure = rpc->secure);
 	sdp_exec_take_acks(run, rpc->pctx);
 	for (i = 0; i < run->out.count && count < most; i++) {
 		if (run->out.insn[i].op != MTP_ACK)
@@ -112,9 +111,8 @@ static int run_send(struct sdp_rpc *rpc, u32 kind, u32 ready)
 		goto out;
 	}
 	WRITE_ONCE(rpc->tx.ready, ready);
-	run->ev.message_length = rpc->tx.length;
-	run->ev.length = ready;
-	run->ev.paced = sdp_transmit_paced(rpc);
+	sdp_run_event(run, .message_length = rpc->tx.length, .length = ready,
+		      .paced = sdp_transmit_paced(rpc));
 	if (kind == PROG_EV_SEND_RESPONSE) {
 		run->ev.prio = prog_peer_prio(&rpc->pctx->prog,
 					      &run->sn->set.prog,
@@ -144,11 +142,11 @@ static int run_request(struct sdp_rpc *rpc, u32 ready)
 		goto out;
 	}
 	WRITE_ONCE(rpc->tx.ready, ready);
-	run->ev.message_length = rpc->tx.length;
-	run->ev.length = ready;
-	run->ev.paced = sdp_transmit_paced(rpc);
-	run->ev.prio = prog_peer_prio(&rpc->pctx->prog, &run->sn->set.prog,
-				      rpc->tx.length);
+	sdp_run_event(run, .message_length = rpc->tx.length, .length = ready,
+		      .paced = sdp_transmit_paced(rpc),
+		      .prio = prog_peer_prio(&rpc->pctx->prog,
+					     &run->sn->set.prog,
+					     rpc->tx.length));
 	err = sdp_exec_send_request(run, rpc);
 	sdp_count(rpc->who.sn->counts, SDP_CTR_client_rpcs);
 out:
@@ -261,7 +259,7 @@ static void abandon(struct sdp_rpc *rpc)
 
 	sdp_rpc_lock(rpc);
 	if (rpc->hashed && rpc->tx.ready) {
-		run->ev.error = 0;
+		sdp_run_event(run, .error = 0);
 		sdp_exec(run, rpc, PROG_EV_ABORT);
 	} else {
 		sdp_rpc_unlock(rpc);

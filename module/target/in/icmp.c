@@ -40,7 +40,7 @@ static void fail_rpc(struct sk_buff *skb, int offset, struct sdp_rpc_id *who,
 	run = sdp_run_begin(who->sn);
 	rpc = sdp_rpc_find_lock(who);
 	if (rpc && !rpc->secure) {
-		run->ev.error = error;
+		sdp_run_event(run, .error = error);
 		sdp_exec(run, rpc, PROG_EV_ICMP_ERROR);
 	} else if (rpc) {
 		sdp_rpc_unlock(rpc);

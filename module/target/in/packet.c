@@ -159,6 +159,7 @@ void sdp_receive_acks(struct sdp_run *run, const struct sdp_packet *packet,
 		}
 		if (rpc->session)
 			sdp_receive_heard(rpc, &packet->to.local);
+		sdp_run_event(run);
 		sdp_exec_ack(run, rpc);
 	}
 }

@@ -76,6 +76,16 @@ uncharge:
 	return drop;
 }
 
+static void clear_data_event(struct sdp_run *run,
+			     const struct sdp_data_hdr *hdr, u32 offset,
+			     u32 length)
+{
+	sdp_run_event(run, .message_length = ntohl(hdr->message_length),
+		      .incoming = ntohl(hdr->incoming),
+		      .cutoff_version = ntohs(hdr->cutoff_version),
+		      .offset = offset, .length = length);
+}
+
 /* Pieces of payload, each with its offset before it. */
 static enum sdp_drop data_pieces(struct sdp_run *run, struct sdp_packet *packet,
 				 u32 stride)
@@ -96,8 +106,8 @@ static enum sdp_drop data_pieces(struct sdp_run *run, struct sdp_packet *packet,
 		if (!run->skb)
 			return SDP_DROP_memory;
 		run->payload = at + sizeof(offset);
-		run->ev.offset = ntohl(offset);
-		run->ev.length = length;
+		clear_data_event(run, (const void *)packet->hdr, ntohl(offset),
+				 length);
 		drop = data_piece(run, packet);
 		kfree_skb(run->skb);
 		run->skb = NULL;
@@ -111,7 +121,7 @@ static enum sdp_drop receive_clear_data(struct sdp_run *run, struct sdp_packet *
 	const struct sdp_data_hdr *hdr;
 	struct sk_buff *skb = packet->skb;
 	enum sdp_drop drop;
-	u32 stride;
+	u32 stride, offset;
 
 	hdr = sdp_receive_pull(packet, sizeof(*hdr));
 	if (!hdr)
@@ -121,19 +131,15 @@ static enum sdp_drop receive_clear_data(struct sdp_run *run, struct sdp_packet *
 
 		sdp_receive_acks(run, packet, &ack, 1);
 	}
-	run->ev.message_length = ntohl(hdr->message_length);
-	run->ev.incoming = ntohl(hdr->incoming);
-	run->ev.cutoff_version = ntohs(hdr->cutoff_version);
-	run->ev.auth = 0;
-	run->ev.offset = ntohl(hdr->offset);
+	offset = ntohl(hdr->offset);
 	stride = skb_shinfo(skb)->gso_size;
-	if (unlikely(run->ev.offset != SDP_OFFSET_IN_SEQUENCE &&
+	if (unlikely(offset != SDP_OFFSET_IN_SEQUENCE &&
 		     stride > sizeof(__be32) &&
 		     skb->len > SDP_DATA_NIC_HEADER + stride))
 		return data_pieces(run, packet, stride);
-	if (run->ev.offset == SDP_OFFSET_IN_SEQUENCE)
-		run->ev.offset = ntohl(hdr->common.sequence);
-	run->ev.length = skb->len - sizeof(*hdr);
+	if (offset == SDP_OFFSET_IN_SEQUENCE)
+		offset = ntohl(hdr->common.sequence);
+	clear_data_event(run, hdr, offset, skb->len - sizeof(*hdr));
 	run->payload = sizeof(*hdr);
 	run->skb = skb;
 	drop = data_piece(run, packet);
@@ -151,9 +157,7 @@ enum sdp_drop sdp_receive_clear(struct sdp_packet *packet)
 	if (packet->hdr->type == SDP_TYPE_DATA) {
 		drop = receive_clear_data(run, packet);
 	} else {
-		/* What only secure packets say; a run remembers the last one. */
-		run->ev.auth = 0;
-		run->ev.before = 0;
+		sdp_run_event(run);
 		rpc = sdp_receive_find(packet);
 		if (rpc && rpc->secure) {
 			sdp_rpc_unlock(rpc);

@@ -130,9 +130,8 @@ static enum sdp_drop make_secure_rpc(struct sdp_run *run, struct sdp_packet *pac
 	int err;
 
 	if (!(packet->who.id & 1)) {
-		run->ev.id = packet->who.id;
-		run->ev.port = packet->who.pport;
-		run->ev.secure = 1;
+		sdp_run_event(run, .id = packet->who.id,
+			      .port = packet->who.pport, .secure = 1);
 		sdp_exec_stray(run, NULL, PROG_EV_STRAY_DATA);
 		return SDP_DROP_no_rpc;
 	}
@@ -216,7 +215,7 @@ static enum sdp_drop receive_secure_data(struct sdp_packet *packet)
 	struct sdp_rpc *rpc;
 	struct sdp_run *run;
 	enum sdp_drop drop;
-	bool mismatch;
+	bool mismatch, auth;
 	u32 truesize;
 
 	hdr = sdp_receive_pull(packet, sizeof(*hdr));
@@ -234,8 +233,8 @@ static enum sdp_drop receive_secure_data(struct sdp_packet *packet)
 		drop = SDP_DROP_mismatch;
 	if (drop)
 		goto unlock;
-	run->ev.auth = !!(hdr->flags & SDP_DATA_AUTHENTICATED);
-	if (run->ev.auth) {
+	auth = hdr->flags & SDP_DATA_AUTHENTICATED;
+	if (auth) {
 		drop = check_authenticated(packet, epoch);
 		if (drop)
 			goto unlock;
@@ -247,11 +246,12 @@ static enum sdp_drop receive_secure_data(struct sdp_packet *packet)
 		drop = SDP_DROP_memory;
 		goto unlock;
 	}
-	run->ev.message_length = ntohl(hdr->message_length);
-	run->ev.incoming = ntohl(hdr->incoming);
-	run->ev.cutoff_version = ntohs(hdr->cutoff_version);
-	run->ev.offset = place_of(packet, hdr);
-	run->ev.length = packet->skb->len - sizeof(*hdr);
+	sdp_run_event(run, .auth = auth,
+		      .message_length = ntohl(hdr->message_length),
+		      .incoming = ntohl(hdr->incoming),
+		      .cutoff_version = ntohs(hdr->cutoff_version),
+		      .offset = place_of(packet, hdr),
+		      .length = packet->skb->len - sizeof(*hdr));
 	run->payload = sizeof(*hdr);
 	run->skb = packet->skb;
 	drop = run_data(run, packet, epoch, hdr, rpc);
@@ -338,8 +338,8 @@ static enum sdp_drop receive_secure_control(struct sdp_packet *packet)
 		return drop == SDP_DROP_header_tag ? SDP_DROP_control_tag : drop;
 	}
 	run = sdp_run_enter(packet->to.sn);
-	run->ev.auth = !!(control.flags & SDP_CONTROL_BAD_RECORD);
-	run->ev.before = !!(control.flags & SDP_CONTROL_DELIVERED);
+	sdp_run_event(run, .auth = !!(control.flags & SDP_CONTROL_BAD_RECORD),
+		      .before = !!(control.flags & SDP_CONTROL_DELIVERED));
 	rpc = sdp_receive_find(packet);
 	if (rpc && (rpc->session != session || !same_request(rpc, &control))) {
 		sdp_rpc_unlock(rpc);

@@ -261,6 +261,9 @@ void sdp_transmit_data(struct sdp_rpc *rpc, const struct mtp_insn *insn)
 	u32 payload, room, overhead;
 	struct way path;
 
+	/* What is not ready must not become a very long packet. */
+	if (WARN_ON_ONCE(offset > end))
+		return;
 	if (path_of(&path, rpc->who.sn, rpc->ep->sk, rpc->peer)) {
 		sdp_count(rpc->who.sn->counts, SDP_CTR_tx_errors);
 		return;

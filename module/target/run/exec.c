@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/percpu.h>
+#include <net/net_debug.h>
 
 #include "../../observe/observe.h"
 #include "../../observe/trace.h"
@@ -7,10 +8,12 @@
 #include "../state/kept.h"
 #include "../state/memory.h"
 #include "../state/pressure.h"
+#include "../state/rpc_check.h"
 #include "../state/rpc_table.h"
 #include "exec.h"
-#include "rank.h"
+#include "insn.h"
 #include "timer.h"
+#include "turns.h"
 
 /* Events that one chain may raise, and these in turn. */
 #define MAX_RAISED 6
@@ -51,112 +54,6 @@ struct sdp_run *sdp_run_begin(struct sdp_net *sn)
 	/* sparse cannot follow it to sdp_run_finish(). */
 	__release(RCU);
 	return sdp_run_enter(sn);
-}
-
-static struct sdp_rpc *rpc_of(struct sdp_rank_entry *entry, u32 rank)
-{
-	return container_of(entry, struct sdp_rpc, rank[rank]);
-}
-
-/* Turns are of RPCs in the tree of a rank, which the table still holds. */
-#define DEFINE_HOLD(number)						\
-static void hold_##number(struct sdp_rank_entry *entry)			\
-{									\
-	sdp_rpc_hold(rpc_of(entry, number));				\
-}
-
-DEFINE_HOLD(0)
-
-DEFINE_HOLD(1)
-
-DEFINE_HOLD(2)
-
-static void (*const holds[])(struct sdp_rank_entry *entry) = {
-	hold_0, hold_1, hold_2,
-};
-
-static_assert(ARRAY_SIZE(holds) >= PROG_RANKS);
-
-static void add_turn(struct sdp_run *run, struct sdp_rpc *rpc, u32 rank)
-{
-	u32 i;
-
-	for (i = 0; i < run->turns; i++)
-		if (run->turn[i].rpc == rpc && run->turn[i].rank == rank)
-			break;
-	if (unlikely(i == SDP_RUN_TURNS))
-		run->missed = true;
-	if (i < run->turns || i == SDP_RUN_TURNS) {
-		/* The event that is being run holds a reference, or the lock. */
-		sdp_rpc_put(rpc);
-		return;
-	}
-	run->turn[run->turns].rpc = rpc;
-	run->turn[run->turns++].rank = rank;
-}
-
-/* A message waits in PROG_RANK_SEND: run/pacer.c has the timer's function. */
-static void start_sending(struct sdp_net *sn)
-{
-	if (!hrtimer_is_queued(&sn->send_timer))
-		hrtimer_start(&sn->send_timer, 0, HRTIMER_MODE_REL_SOFT);
-}
-
-static void tell_winners(struct sdp_run *run, u32 rank,
-			 const struct sdp_rank_news *news)
-{
-	u32 i;
-
-	for (i = 0; i < news->count; i++) {
-		struct sdp_rpc *rpc = rpc_of(news->entry[i], rank);
-
-		if (rank == PROG_RANK_SEND) {
-			start_sending(run->sn);
-			sdp_rpc_put(rpc);
-		} else {
-			add_turn(run, rpc, rank);
-		}
-	}
-}
-
-static void set_rank(struct sdp_run *run, struct sdp_rpc *rpc, u32 rank, u64 key)
-{
-	struct sdp_rank *r = &run->sn->ranks[rank];
-	struct sdp_rank_group *group = NULL;
-	struct sdp_rank_news news;
-
-	if (unlikely(rpc->parked) && rank != PROG_RANK_SEND) {
-		/* Its turn comes when there is memory. */
-		rpc->parked |= BIT(rank);
-		rpc->rank[rank].key = key;
-		return;
-	}
-	if (prog_rank_grouped(rank))
-		group = &rpc->pctx->group[rank];
-	r->limit = clamp(prog_rank_winners(rank, &run->sn->set.prog), 1U,
-			 (u32)SDP_RANK_WINNERS);
-	sdp_rank_set(r, &rpc->rank[rank], group, key, holds[rank], &news);
-	tell_winners(run, rank, &news);
-}
-
-static void clear_rank(struct sdp_run *run, struct sdp_rpc *rpc, u32 rank)
-{
-	struct sdp_rank_news news;
-
-	rpc->parked &= ~BIT(rank);
-	if (!rpc->rank[rank].group)
-		return;
-	sdp_rank_clear(&run->sn->ranks[rank], &rpc->rank[rank], holds[rank],
-		       &news);
-	tell_winners(run, rank, &news);
-}
-
-static void kick_rank(struct sdp_run *run, u32 rank)
-{
-	struct sdp_rank_news news;
-
-	sdp_rank_kick(&run->sn->ranks[rank], holds[rank], &news);
-	tell_winners(run, rank, &news);
 }
 
 /* A message, or a failure, waits for the application. */
@@ -265,13 +162,13 @@ static void apply(struct sdp_run *run, struct sdp_rpc *rpc,
 			sdp_timer_cancel(&rpc->timer);
 			break;
 		case MTP_RANK_SET:
-			set_rank(run, rpc, insn->what, insn->key);
+			sdp_turns_set(run, rpc, insn->what, insn->key);
 			break;
 		case MTP_RANK_CLEAR:
-			clear_rank(run, rpc, insn->what);
+			sdp_turns_clear(run, rpc, insn->what);
 			break;
 		case MTP_RANK_KICK:
-			kick_rank(run, insn->what);
+			sdp_turns_kick(run, insn->what);
 			break;
 		case MTP_RAISE:
 			raise(raised, insn->what, insn->a);
@@ -308,6 +205,19 @@ static __always_inline void unlock_context(spinlock_t *lock)
 	spin_unlock(lock);
 }
 
+/*
+ * A program that asks for what it may not must not harm: nothing of the event is
+ * carried out. Ours are known not to: debug builds look.
+ */
+static void check_insns(struct sdp_run *run, const struct sdp_rpc *rpc)
+{
+	if (!IS_ENABLED(CONFIG_DEBUG_NET) || run->out.verdict)
+		return;
+	if (WARN_ONCE(!sdp_insn_sound(run, rpc), "bad instructions of event %s\n",
+		      prog_event_name(run->ev.kind)))
+		run->out.count = 0;
+}
+
 /* Run a chain with the contexts that its event names. */
 static __always_inline void dispatch(struct sdp_run *run, struct sdp_rpc *rpc,
 				     struct sdp_pctx *pctx, u32 kind)
@@ -332,6 +242,7 @@ static __always_inline void dispatch(struct sdp_run *run, struct sdp_rpc *rpc,
 		unlock_context(&pctx->lock);
 	if (contexts & MTP_CTX_CLIENT)
 		unlock_context(&client->lock);
+	check_insns(run, rpc);
 }
 
 static noinline void dispatch_any(struct sdp_run *run, struct sdp_rpc *rpc,
@@ -393,7 +304,7 @@ static void end(struct sdp_run *run, struct sdp_rpc *rpc)
 
 	for (rank = 0; rank < PROG_RANKS; rank++)
 		if (rpc->rank[rank].group)
-			clear_rank(run, rpc, rank);
+			sdp_turns_clear(run, rpc, rank);
 	rpc->parked = 0;
 	sdp_timer_remove(&rpc->timer);
 	sdp_rpc_end(rpc);
@@ -435,23 +346,29 @@ static noinline void unpark(struct sdp_run *run, struct sdp_endpoint *ep)
 		rpc->parked = 0;
 		for (rank = 0; rpc->hashed && rank < PROG_RANKS; rank++)
 			if (parked & BIT(rank))
-				set_rank(run, rpc, rank, rpc->rank[rank].key);
+				sdp_turns_set(run, rpc, rank, rpc->rank[rank].key);
 		sdp_rpc_unlock(rpc);
 		sdp_rpc_put(rpc);
 	}
 }
 
-/* Leave all ranks whose turns give the peer leave to send. */
-static void park(struct sdp_run *run, struct sdp_rpc *rpc)
+/* The words of an RPC's state have to agree after each event: state/rpc.h. */
+static void check_state(struct sdp_rpc *rpc)
 {
-	u32 rank, parked = 0;
+	const char *wrong;
 
-	for (rank = 0; rank < PROG_RANKS; rank++)
-		if (rank != PROG_RANK_SEND && rpc->rank[rank].group) {
-			clear_rank(run, rpc, rank);
-			parked |= BIT(rank);
-		}
-	rpc->parked |= parked;
+	if (!IS_ENABLED(CONFIG_DEBUG_NET))
+		return;
+	wrong = sdp_rpc_check(rpc);
+	WARN_ONCE(wrong, "RPC %llu: %s\n", rpc->who.id, wrong);
+}
+
+/* An event is run once: whoever runs another has made it. */
+static void take_event(struct sdp_run *run)
+{
+	DEBUG_NET_WARN_ON_ONCE(!run->made);
+	run->made = false;
+	run->ev.now = ktime_get_ns();
 }
 
 static __always_inline int exec(struct sdp_run *run, struct sdp_rpc *rpc,
@@ -464,7 +381,7 @@ static __always_inline int exec(struct sdp_run *run, struct sdp_rpc *rpc,
 	int verdict;
 
 	lockdep_assert_held(&rpc->lock);
-	run->ev.now = ktime_get_ns();
+	take_event(run);
 	run->ev.kind = kind;
 	run->ev.id = rpc->who.id;
 	run->ev.port = sdp_rpc_is_server(rpc) ? rpc->who.port : rpc->who.pport;
@@ -498,12 +415,14 @@ static __always_inline int exec(struct sdp_run *run, struct sdp_rpc *rpc,
 		sdp_rpc_hold(rpc);
 		if (over)
 			end(run, rpc);
+		check_state(rpc);
 		sdp_rpc_unlock(rpc);
 		carry_out(run, rpc);
 		if (run->wake)
 			ep->sk->sk_data_ready(ep->sk);
 		sdp_rpc_put(rpc);
 	} else {
+		check_state(rpc);
 		sdp_rpc_unlock(rpc);
 		if (run->wake)
 			ep->sk->sk_data_ready(ep->sk);
@@ -555,7 +474,7 @@ int sdp_exec_ack(struct sdp_run *run, struct sdp_rpc *rpc)
 
 int sdp_exec_stray(struct sdp_run *run, struct sdp_pctx *pctx, u32 kind)
 {
-	run->ev.now = ktime_get_ns();
+	take_event(run);
 	run->laters = 0;
 	dispatch_any(run, NULL, pctx, kind);
 	trace_event(run, kind);
@@ -564,6 +483,7 @@ int sdp_exec_stray(struct sdp_run *run, struct sdp_pctx *pctx, u32 kind)
 
 void sdp_exec_take_acks(struct sdp_run *run, struct sdp_pctx *pctx)
 {
+	take_event(run);
 	run->ev.kind = PROG_EV_TAKE_ACKS;
 	dispatch(run, NULL, pctx, PROG_EV_TAKE_ACKS);
 }
@@ -573,12 +493,11 @@ static noinline void take_turn(struct sdp_run *run, struct sdp_rpc *rpc, u32 ran
 	sdp_rpc_lock(rpc);
 	if (rpc->hashed && unlikely(sdp_memory_full(rpc->ep)) &&
 	    sdp_pressure_park(rpc)) {
-		park(run, rpc);
+		sdp_turns_park(run, rpc);
 		sdp_rpc_unlock(rpc);
 	} else if (rpc->hashed) {
-		run->ev.position = rpc->rank[rank].position;
-		run->ev.winners = run->sn->ranks[rank].count;
-		run->ev.length = 0;
+		sdp_run_event(run, .position = rpc->rank[rank].position,
+			      .winners = run->sn->ranks[rank].count);
 		sdp_exec(run, rpc, prog_rank_event(rank));
 	} else {
 		sdp_rpc_unlock(rpc);
@@ -627,7 +546,7 @@ void sdp_exec_kick(struct work_struct *work)
 	u32 rank;
 
 	for (rank = 0; rank < PROG_RANKS; rank++)
-		kick_rank(run, rank);
+		sdp_turns_kick(run, rank);
 	sdp_run_finish(run);
 }
 
@@ -649,7 +568,7 @@ static void timer_expire(struct sdp_timer *timer)
 	if (rpc->hashed && deadline && deadline <= ktime_get_ns()) {
 		sdp_count(run->sn->counts, SDP_CTR_timer_expiries);
 		timer->deadline = 0;
-		run->ev.paced = sdp_transmit_paced(rpc);
+		sdp_run_event(run, .paced = sdp_transmit_paced(rpc));
 		sdp_exec(run, rpc, PROG_EV_TIMEOUT);
 	} else {
 		if (rpc->hashed && deadline)

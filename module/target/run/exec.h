@@ -12,56 +12,7 @@
 #ifndef SDP_TARGET_EXEC_H
 #define SDP_TARGET_EXEC_H
 
-#include "../state/rpc.h"
-
-#define SDP_RUN_LATER 32
-#define SDP_RUN_TURNS 32
-
-/**
- * struct sdp_turn - a winner that is to get its event.
- * @rpc:  held.
- * @rank: of which it is a winner.
- */
-struct sdp_turn {
-	struct sdp_rpc *rpc;
-	u8 rank;
-};
-
-/**
- * struct sdp_run - a CPU's executor.
- * @sn:      namespace.
- * @ev:      the event; the caller fills in what its kind has.
- * @out:     what the chain answered.
- * @scratch: the chain's.
- * @later:   instructions for after the unlocking.
- * @laters:  entries of @later.
- * @turn:    turns due at the end of the run.
- * @turns:   entries of @turn.
- * @missed:  a turn found no entry, or no time: all winners get one later.
- * @skb:     packet of the event; NULL once it is kept.
- * @payload: where its payload begins, from skb->data.
- * @wake:    the RPC's socket has something for a receiver.
- * @ended:   the RPC has ended, with a reference for us.
- * @arriving: the event left part of a message.
- * @busy:    guards against nesting.
- */
-struct sdp_run {
-	struct sdp_net *sn;
-	struct prog_ev ev;
-	struct mtp_out out;
-	struct prog_scratch scratch;
-	struct mtp_insn later[SDP_RUN_LATER];
-	u32 laters;
-	struct sdp_turn turn[SDP_RUN_TURNS];
-	u32 turns;
-	bool missed;
-	struct sk_buff *skb;
-	u32 payload;
-	bool wake;
-	bool ended;
-	bool arriving;
-	bool busy;
-};
+#include "run.h"
 
 /**
  * sdp_run_begin() - use this CPU's executor; disables bottom halves.

@@ -53,8 +53,7 @@ static u64 send_turn(struct sdp_net *sn)
 	run = sdp_run_begin(sn);
 	sdp_rpc_lock(rpc);
 	if (rpc->hashed) {
-		run->ev.length = bytes;
-		run->ev.paced = true;
+		sdp_run_event(run, .length = bytes, .paced = true);
 		sdp_exec(run, rpc, PROG_EV_SEND_TURN);
 	} else {
 		sdp_rpc_unlock(rpc);

@@ -16,7 +16,8 @@ static void evict(struct sdp_rpc *rpc)
 	if (!list_empty(&rpc->in_link)) {
 		sdp_count(run->sn->counts, SDP_CTR_mem_reclaimed);
 		/* A server forgets, and the client starts over when it asks. */
-		run->ev.error = sdp_rpc_is_server(rpc) ? 0 : ENOBUFS;
+		sdp_run_event(run, .error = sdp_rpc_is_server(rpc) ? 0 :
+								  ENOBUFS);
 		sdp_exec(run, rpc, PROG_EV_ABORT);
 	} else {
 		sdp_rpc_unlock(rpc);

@@ -4,7 +4,7 @@
 #include <linux/module.h>
 #include <linux/prandom.h>
 
-#include "../../../module/target/state/rpc.c"
+#include "../../../module/target/state/kept.c"
 
 #define LENGTH 4096
 #define CHUNK 64

@@ -9,15 +9,8 @@
 struct rig {
 	struct socket *socket;
 	struct sdp_endpoint ep;
+	struct sdp_rpc rpc;
 };
-
-static bool alone;
-
-/* What memory.c asks others. */
-bool sdp_pressure_alone(struct sdp_endpoint *ep)
-{
-	return alone;
-}
 
 static int set_up(struct kunit *test)
 {
@@ -30,7 +23,8 @@ static int set_up(struct kunit *test)
 	rig->ep.sk->sk_rcvbuf = 100000;
 	rig->ep.sk->sk_sndbuf = 100000;
 	spin_lock_init(&rig->ep.mem_lock);
-	alone = false;
+	spin_lock_init(&rig->ep.lock);
+	INIT_LIST_HEAD(&rig->ep.incoming);
 	test->priv = rig;
 	return 0;
 }
@@ -71,7 +65,9 @@ static void received(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, sdp_memory_full(ep));
 	KUNIT_EXPECT_TRUE(test, ep->pressed);
 	KUNIT_EXPECT_GE(test, ep->quota, atomic_read(&ep->rmem));
-	alone = true;
+	/* A single message may have more, as its length explains. */
+	rig->rpc.rx_length = 1000000;
+	list_add(&rig->rpc.in_link, &ep->incoming);
 	KUNIT_EXPECT_TRUE(test, sdp_memory_charge_rx(ep, 1000));
 	for (i = 0; i <= count; i++)
 		sdp_memory_uncharge_rx(ep, 1000);
