@@ -18,7 +18,7 @@ void traffic(World &world, int requests, u64 within, u32 longest, double secure)
 		case 0:
 			return 1 + random() % 200;
 		case 1:
-			return world.settings.mtu - 1 + random() % 3;
+			return world.settings.payload - 1 + random() % 3;
 		case 2:
 			return 40000 - 1 + random() % 3;
 		case 3:
@@ -48,9 +48,9 @@ struct Case {
 	double may_fail; // share of requests
 };
 
-class Network : public testing::TestWithParam<std::tuple<Case, u64>> {};
+class Networks : public testing::TestWithParam<std::tuple<Case, u64>> {};
 
-TEST_P(Network, properties_hold)
+TEST_P(Networks, properties_hold)
 {
 	auto [param, seed] = GetParam();
 	param.settings.seed = seed;
@@ -60,8 +60,8 @@ TEST_P(Network, properties_hold)
 	EXPECT_EQ(world.broken, "");
 	EXPECT_EQ(world.outcomes().size(), static_cast<size_t>(param.requests));
 	EXPECT_LE(world.failed(), param.may_fail * param.requests);
-	if (param.settings.loss == 0 && param.settings.late == 0 && param.settings.corrupt == 0 &&
-	    param.settings.forge == 0) {
+	if (param.settings.link.loss == 0 && param.settings.link.late == 0 &&
+	    param.settings.corrupt == 0 && param.settings.forge == 0) {
 		EXPECT_EQ(world.retransmitted, 0U);
 	}
 }
@@ -69,34 +69,24 @@ TEST_P(Network, properties_hold)
 const Case cases[] = {
 	{"quiet", {.hosts = 2}, 200, 300000, 0.5, 0},
 	{"many_hosts", {.hosts = 12}, 400, 300000, 0.5, 0},
-	{"loss", {.loss = 0.02, .repeat = 0.02, .late = 0.05}, 300, 300000, 0.5, 0},
-	{"heavy_loss", {.loss = 0.2, .repeat = 0.1, .late = 0.2}, 150, 150000, 0.5, 0.02},
-	{"dreadful_loss", {.loss = 0.5, .repeat = 0.3, .late = 0.3}, 60, 60000, 0.5, 0.5},
-	{"reorder",
-	 {.hosts = 3, .repeat = 0.2, .late = 0.5, .late_ns = 4 * ms},
-	 150,
-	 200000,
-	 0.5,
-	 0},
-	{"paced", {.hosts = 3, .loss = 0.02, .late = 0.05, .paced = true}, 200, 200000, 0.5, 0},
-	{"corrupt", {.loss = 0.02, .late = 0.05, .corrupt = 0.02}, 150, 200000, 1, 0},
-	{"corrupt_much", {.late = 0.05, .corrupt = 0.5}, 60, 200000, 1, 0},
-	{"slow_service",
-	 {.loss = 0.05, .repeat = 0.05, .late = 0.05, .slow = 7},
-	 100,
-	 100000,
-	 0.5,
-	 0.02},
-	{"forged", {.hosts = 3, .loss = 0.02, .late = 0.1, .forge = 0.1}, 200, 200000, 0.3, 1},
+	{"loss", {.link = lossy(0.02, 0.02, 0.05)}, 300, 300000, 0.5, 0},
+	{"heavy_loss", {.link = lossy(0.2, 0.1, 0.2)}, 150, 150000, 0.5, 0.02},
+	{"dreadful_loss", {.link = lossy(0.5, 0.3, 0.3)}, 60, 60000, 0.5, 0.5},
+	{"reorder", {.hosts = 3, .link = lossy(0, 0.2, 0.5, 4 * ms)}, 150, 200000, 0.5, 0},
+	{"paced", {.hosts = 3, .link = lossy(0.02, 0, 0.05), .paced = true}, 200, 200000, 0.5, 0},
+	{"corrupt", {.link = lossy(0.02, 0, 0.05), .corrupt = 0.02}, 150, 200000, 1, 0},
+	{"corrupt_much", {.link = lossy(0, 0, 0.05), .corrupt = 0.5}, 60, 200000, 1, 0},
+	{"slow_service", {.link = lossy(0.05, 0.05, 0.05), .slow = 7}, 100, 100000, 0.5, 0.02},
+	{"forged", {.hosts = 3, .link = lossy(0.02, 0, 0.1), .forge = 0.1}, 200, 200000, 0.3, 1},
 	{"forged_much",
-	 {.hosts = 3, .loss = 0.05, .late = 0.1, .forge = 0.9, .paced = true},
+	 {.hosts = 3, .link = lossy(0.05, 0, 0.1), .forge = 0.9, .paced = true},
 	 100,
 	 100000,
 	 0.3,
 	 1},
 };
 
-INSTANTIATE_TEST_SUITE_P(Properties, Network,
+INSTANTIATE_TEST_SUITE_P(Properties, Networks,
 			 testing::Combine(testing::ValuesIn(cases), testing::Range<u64>(1, 5)),
 			 [](const auto &info) {
 				 return std::string(std::get<0>(info.param).name) + "_" +

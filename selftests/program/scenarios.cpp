@@ -99,7 +99,7 @@ TEST_F(Scenario, a_dead_client)
 TEST_F(Scenario, a_server_that_restarts)
 {
 	for (u64 when = 20; when < 2000; when += 90) {
-		World world({.loss = 0.02});
+		World world({.link = lossy(0.02)});
 		flood(world, 0, 1, false, 10, 100);
 		flood(world, 0, 1, false, 5, 200000);
 		flood(world, 0, 1, true, 5, 200000);
@@ -212,7 +212,7 @@ TEST_F(Scenario, many_waiting_messages_all_get_their_turn)
 
 TEST_F(Scenario, grants_in_quanta)
 {
-	World world({.hosts = 4, .loss = 0.05});
+	World world({.hosts = 4, .link = lossy(0.05)});
 	for (int i = 0; i < 4; i++) {
 		world.host(i).params.quantum = 16277;
 		world.host(i).params.max_incoming = 3 * 16277;
@@ -227,7 +227,7 @@ TEST_F(Scenario, grants_in_quanta)
 TEST_F(Scenario, hosts_with_other_settings)
 {
 	for (const u32 unsched : {0U, 1U, 1400U, 99999U}) {
-		World world({.loss = 0.02, .late = 0.1});
+		World world({.link = lossy(0.02, 0, 0.1)});
 		world.host(0).params.unsched_bytes = unsched;
 		world.host(1).params.window = 3000;
 		for (const u32 length : {1U, 1400U, 40001U, 200000U})

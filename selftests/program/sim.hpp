@@ -11,7 +11,7 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <queue>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
@@ -19,20 +19,21 @@
 #include <vector>
 
 #include "homa.h"
+#include "sim_link.hpp"
 
 namespace sim {
 
-constexpr u64 us = 1000;
-constexpr u64 ms = 1000 * us;
-
-// One packet, fields as its type has them; id as the receiver sees it.
+// One packet, fields as its type has them; id as the receiver sees it. Its event
+// has the priority that a GRANT or RESEND asks for, @prio is the packet's own.
 struct Packet {
 	int from = 0;
 	int to = 0;
 	bool secure = false;
 	bool forged = false;
 	bool corrupt = false;
+	bool again = false; // a retransmission
 	u32 type = 0;
+	u32 prio = 0;
 	u64 id = 0;
 	u64 number = 0; // of control packets in secure mode: used once
 	u64 generation = 0;
@@ -41,6 +42,9 @@ struct Packet {
 };
 
 constexpr u32 type_data = 0x10;
+
+// Bytes of a packet with its IP header.
+u32 bytes_of(const Packet &packet);
 
 // One message on its way into a host.
 struct Incoming {
@@ -84,23 +88,30 @@ struct Host {
 	u64 next_id = 2;
 	bool pacing = false;     // a turn of PROG_RANK_SEND is due
 	bool owed[PROG_RANKS]{}; // a single place is a clear message's next
-	u64 link_idle = 0;       // when the last packet will have left
 	u64 generation = 0;
 };
+
+// A link without a rate, with faults.
+inline LinkSettings lossy(double loss, double repeat = 0, double late = 0, u64 late_ns = 1 * ms)
+{
+	return {.delay_ns = 10 * us,
+		.jitter_ns = 1 * us,
+		.loss = loss,
+		.repeat = repeat,
+		.late = late,
+		.late_ns = late_ns};
+}
 
 struct Settings {
 	int hosts = 2;
 	u64 seed = 1;
-	double loss = 0;
-	double repeat = 0;
-	double late = 0; // packets that take up to late_ns longer
-	u64 late_ns = 1 * ms;
-	u64 delay_ns = 10 * us;
-	u64 byte_ps = 320;  // on the link of a host: 25 Gb/s
-	double corrupt = 0; // secure DATA whose record will not open
-	double forge = 0;   // forged packets per packet, clear mode
+	LinkSettings nic = {.rate = 25'000'000'000};
+	LinkSettings link = {.delay_ns = 10 * us, .jitter_ns = 1 * us}; // the last one, to host 0
+	std::optional<LinkSettings> back; // to the others; absent: the same
+	double corrupt = 0;               // secure DATA whose record will not open
+	double forge = 0;                 // forged packets per packet, clear mode
 	bool paced = false;
-	u32 mtu = 1400;
+	u32 payload = 1400; // bytes of a message in a packet, at most
 	u32 record = 4000;
 	u64 service_ns = 20 * us;
 	u64 slow = 0; // every n-th request takes 300 ms of service
@@ -122,9 +133,9 @@ public:
 	explicit World(const Settings &settings);
 
 	Host &host(int number) { return hosts_[static_cast<size_t>(number)]; }
-	u64 now() const { return now_; }
+	u64 now() const { return clock_.now(); }
 
-	void at(u64 when, std::function<void()> what);
+	void at(u64 when, std::function<void()> what) { clock_.at(when, std::move(what)); }
 	// A request; its response has response_length bytes. Returns its id.
 	u64 request(int from, int to, bool secure, u32 length, u32 response_length);
 	void abort(int host, int peer, bool secure, u64 id, int error);
@@ -139,8 +150,13 @@ public:
 	bool live() const;
 	const std::map<Key, Outcome> &outcomes() const { return outcomes_; }
 	size_t failed() const;
+	Network &network() { return network_; }
 
 	Settings settings;
+	// Sees each packet that a host sends, before anything becomes of it.
+	std::function<void(const Packet &)> tap;
+	// A client has its response, or its failure.
+	std::function<void(const Outcome &)> ended;
 	std::string broken;               // first property that did not hold
 	std::map<std::string, u64> count; // events, packets, drops by name
 	// Times a request was executed, by server, client, mode and id; and those
@@ -148,23 +164,16 @@ public:
 	std::map<std::tuple<int, int, bool, u64>, u32> executed;
 	std::set<std::tuple<int, int, bool, u64>> excused;
 	u64 retransmitted = 0;
+	u64 data_bytes = 0; // of messages, sent
+	u64 data_packets = 0;
+	u64 control_packets = 0;
 
 private:
-	struct Due {
-		u64 when;
-		u64 order;
-		std::function<void()> what;
-		bool operator<(const Due &o) const
-		{
-			return std::tie(o.when, o.order) < std::tie(when, order);
-		}
-	};
 	using Turn = std::pair<std::shared_ptr<Rpc>, u32>;
 
 	// sim_world.cpp: the network and the applications
 	bool chance(double p);
 	void send(Packet packet);
-	u64 leave(const Packet &packet);
 	void arrive(const Packet &packet);
 	void arrive_data(Host &h, const Packet &packet, std::shared_ptr<Rpc> rpc);
 	void arrive_control(Host &h, const Packet &packet, const std::shared_ptr<Rpc> &rpc);
@@ -205,13 +214,12 @@ private:
 
 	std::vector<Host> hosts_;
 	std::set<int> unplugged_;
-	std::priority_queue<Due> queue_;
+	Clock clock_;
 	std::mt19937_64 random_;
+	Network network_;
 	std::map<std::tuple<int, int, bool, u64>, u32> response_length_;
 	std::map<Key, Outcome> outcomes_; // key: client host, secure, id
 	std::vector<std::pair<Host *, Turn>> turns_;
-	u64 now_ = 1000 * ms;
-	u64 order_ = 0;
 	u64 numbers_ = 0;
 	bool giving_ = false;
 };

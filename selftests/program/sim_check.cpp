@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What holds of any run, after every event (docs/program.md, "Properties").
+#include <cstring>
+
 #include "sim.hpp"
 
 namespace sim {
@@ -33,7 +35,7 @@ bool answers(const mtp_out &out)
 void World::breaks(const std::string &what)
 {
 	if (broken.empty())
-		broken = what + " at " + std::to_string(now_) + " ns";
+		broken = what + " at " + std::to_string(now()) + " ns";
 }
 
 void World::check(bool holds, const char *what)
@@ -73,8 +75,8 @@ void World::check_insn(Host &h, Rpc &rpc, const mtp_insn &insn, const prog_ev &e
 	}
 	if (insn.op == MTP_TX_DATA && (insn.flags & MTP_TX_RETRANSMIT) != 0 &&
 	    ev.kind == PROG_EV_RESEND) {
-		if (now_ - rpc.resent_since >= h.params.resend_ns) {
-			rpc.resent_since = now_;
+		if (now() - rpc.resent_since >= h.params.resend_ns) {
+			rpc.resent_since = now();
 			rpc.resent = 0;
 		}
 		rpc.resent += insn.b - insn.a;
@@ -84,8 +86,9 @@ void World::check_insn(Host &h, Rpc &rpc, const mtp_insn &insn, const prog_ev &e
 	if (insn.op == MTP_PACKET && insn.what == PROG_PACKET_RESEND && ctx.state == HOMA_IN) {
 		check(insn.b <= ctx.rx_granted && insn.a <= ctx.rx_granted - insn.b,
 		      "RESEND for what is not granted");
-		for (u32 i = insn.a; broken.empty() && i < insn.a + insn.b; i++)
-			check(rpc.in.here[i] == 0, "RESEND for what is here");
+		check(insn.b == 0 || !broken.empty() ||
+			      std::memchr(&rpc.in.here[insn.a], 1, insn.b) == nullptr,
+		      "RESEND for what is here");
 	}
 	if (insn.op == MTP_PACKET && insn.what == PROG_PACKET_GRANT) {
 		check(insn.a == ctx.rx_granted, "GRANT of another offset");
@@ -168,7 +171,7 @@ void World::check_end(Host &h, Rpc &rpc, u32 before, u32 kind)
 	if (settings.forge > 0)
 		return;
 	if (kind == PROG_EV_TIMEOUT) {
-		check(now_ - rpc.heard >= h.params.dead_ns, "declared dead too early");
+		check(now() - rpc.heard >= h.params.dead_ns, "declared dead too early");
 		excused.insert({h.number, peer, secure, id});
 	}
 	if (before == HOMA_REPLY)

@@ -29,7 +29,7 @@ mtp_out World::dispatch(Host &h, Rpc *rpc, prog_peer *peer, prog_ev &ev, u32 kin
 	std::memset(static_cast<void *>(&scratch), 0xa5, sizeof(scratch));
 	std::memset(static_cast<void *>(&out), 0xa5, sizeof(out));
 	ev.kind = static_cast<u8>(kind);
-	ev.now = now_;
+	ev.now = now();
 	prog_client *client = nullptr;
 	if ((contexts & MTP_CTX_CLIENT) != 0)
 		client = &h.clients[std::get<0>(rpc->key)];
@@ -51,11 +51,9 @@ void World::keep(Rpc &rpc, const mtp_insn &insn, const prog_ev &ev, const Packet
 	check(insn.b <= rpc.in.length, "RX_ADD outside of the message");
 	if (!broken.empty())
 		return;
-	for (u32 i = insn.a; i < insn.b; i++) {
-		check(rpc.in.here[i] == 0, "RX_ADD overlaps");
-		rpc.in.here[i] = 1;
-		rpc.in.corrupt[i] = packet->corrupt ? 1 : 0;
-	}
+	check(std::memchr(&rpc.in.here[insn.a], 1, insn.b - insn.a) == nullptr, "RX_ADD overlaps");
+	std::memset(&rpc.in.here[insn.a], 1, insn.b - insn.a);
+	std::memset(&rpc.in.corrupt[insn.a], packet->corrupt ? 1 : 0, insn.b - insn.a);
 	rpc.in.got += insn.b - insn.a;
 	rpc.forged |= packet->forged;
 }
@@ -142,7 +140,7 @@ int World::exec(Host &h, const std::shared_ptr<Rpc> &rpc, prog_ev ev, u32 kind,
 		return out.verdict;
 	}
 	if (packet != nullptr)
-		rpc->heard = now_;
+		rpc->heard = now();
 	apply(h, rpc, out, ev, packet, later, raised);
 	for (size_t i = 0; i < raised.size(); i++) {
 		ev.length = 0;
@@ -201,9 +199,11 @@ void World::transmit(Host &h, Rpc &rpc, const mtp_insn &insn)
 		packet.to = peer;
 		packet.secure = secure;
 		packet.type = type_data;
+		packet.prio = insn.prio;
+		packet.again = (insn.flags & MTP_TX_RETRANSMIT) != 0;
 		packet.id = id ^ 1;
 		packet.ev.offset = start;
-		packet.ev.length = std::min(insn.b - start, settings.mtu);
+		packet.ev.length = std::min(insn.b - start, settings.payload);
 		packet.ev.message_length = rpc.ctx.tx_length;
 		packet.ev.incoming = insn.c;
 		packet.ev.cutoff_version = static_cast<u16>(prog_peer_cutoff_version(&peer_ctx));
@@ -229,6 +229,7 @@ Packet World::control(const Host &h, const Key &key, const mtp_insn &insn)
 	packet.to = std::get<0>(key);
 	packet.secure = std::get<1>(key);
 	packet.type = insn.what;
+	packet.prio = h.params.prios - 1U;
 	packet.id = std::get<2>(key) ^ 1;
 	packet.number = ++numbers_;
 	packet.ev.offset = insn.a;
@@ -245,7 +246,7 @@ Packet World::control(const Host &h, const Key &key, const mtp_insn &insn)
 
 void World::set_timer(Host &h, const std::shared_ptr<Rpc> &rpc, u64 deadline)
 {
-	check(deadline > now_, "a timer in the past");
+	check(deadline > now(), "a timer in the past");
 	if (rpc->deadline == deadline)
 		return;
 	rpc->deadline = deadline;
@@ -352,13 +353,16 @@ void World::give_turns(Host &h)
 	check_host(h);
 }
 
-// The device takes some 3,000 bytes at a time.
+// The device's queue is kept short: it takes some 3,000 bytes at a time.
 void World::pace(Host &h)
 {
+	constexpr u64 backlog_ns = 5 * us;
+
 	if (h.pacing || winners(h, PROG_RANK_SEND).empty())
 		return;
 	h.pacing = true;
-	at(now_ + 2 * us, [this, &h] {
+	const u64 waits = network_.up(h.number).backlog_ns();
+	at(now() + std::max(1 * us, waits - std::min(waits, backlog_ns)), [this, &h] {
 		h.pacing = false;
 		const auto won = winners(h, PROG_RANK_SEND);
 		if (won.empty())

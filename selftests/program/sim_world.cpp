@@ -39,7 +39,10 @@ u32 event_of(u32 type, bool exists)
 
 } // namespace
 
-World::World(const Settings &s) : settings(s), random_(s.seed)
+World::World(const Settings &s)
+	: settings(s),
+	  random_(s.seed),
+	  network_(s.hosts, s.nic, s.link, s.back.value_or(s.link), clock_, s.seed + 1)
 {
 	hosts_.resize(static_cast<size_t>(s.hosts));
 	for (int i = 0; i < s.hosts; i++) {
@@ -53,63 +56,71 @@ bool World::chance(double p)
 	return p > 0 && std::uniform_real_distribution<double>(0, 1)(random_) < p;
 }
 
-void World::at(u64 when, std::function<void()> what)
-{
-	queue_.push({when, order_++, std::move(what)});
-}
-
 void World::run_until(u64 when)
 {
-	while (!queue_.empty() && queue_.top().when <= when && broken.empty()) {
-		const Due due = queue_.top();
-		queue_.pop();
-		now_ = due.when;
-		due.what();
-	}
-	now_ = std::max(now_, when);
+	while (clock_.next() <= when && broken.empty())
+		clock_.step();
+	clock_.skip(when);
 }
 
 void World::run(u64 limit)
 {
-	const u64 end = now_ + limit;
-	while (!queue_.empty() && broken.empty() && queue_.top().when <= end)
-		run_until(queue_.top().when);
+	const u64 end = now() + limit;
+	while (clock_.next() <= end && broken.empty())
+		clock_.step();
 	if (live())
 		breaks("RPCs without end");
 }
 
 // The network
 
-// When a packet's last bit leaves its host. DATA queues for the link, control
-// packets go before it, and a forger has a link of its own.
-u64 World::leave(const Packet &packet)
+u32 bytes_of(const Packet &packet)
 {
-	constexpr u64 headers = 100;
+	constexpr u32 ip = 20;
+	constexpr u32 header[2] = {56, 60};
+	constexpr u32 trailer[2] = {24, 40}; // of DATA in authenticated form, of control packets
+	const size_t secure = packet.secure ? 1 : 0;
+	u32 bytes = 28;
 
-	if (packet.forged || packet.type != type_data)
-		return now_;
-	u64 &idle = host(packet.from).link_idle;
-	idle = std::max(idle, now_) + (packet.ev.length + headers) * settings.byte_ps / 1000;
-	return idle;
+	if (packet.type == type_data)
+		return ip + header[secure] + packet.ev.length +
+		       (packet.secure && packet.ev.auth != 0 ? trailer[0] : 0);
+	if (packet.type == PROG_PACKET_GRANT || packet.type == PROG_PACKET_RESEND)
+		bytes = packet.type == PROG_PACKET_GRANT ? 34 : 37;
+	if (packet.type == PROG_PACKET_CUTOFFS)
+		bytes = 62;
+	if (packet.type == PROG_PACKET_ACK)
+		bytes = 80;
+	return ip + (packet.secure ? (bytes + 3) / 4 * 4 + trailer[1] : bytes);
 }
 
 void World::send(Packet packet)
 {
+	const bool data = packet.type == type_data;
+
 	packet.generation = host(packet.from).generation + host(packet.to).generation;
 	count[std::string(packet.secure ? "secure " : "clear ") + std::to_string(packet.type)]++;
 	if (!packet.secure && !packet.forged && chance(settings.forge))
 		forge(packet);
-	if (packet.secure && packet.type == type_data && packet.ev.auth == 0)
+	if (packet.secure && data && packet.ev.auth == 0)
 		packet.corrupt = chance(settings.corrupt);
-	int copies = chance(settings.loss) ? 0 : 1;
-	copies += chance(settings.repeat) ? 1 : 0;
-	const u64 left = leave(packet);
-	for (; copies > 0; copies--) {
-		u64 delay = left - now_ + settings.delay_ns + random_() % us;
-		if (chance(settings.late))
-			delay += random_() % settings.late_ns;
-		at(now_ + delay, [this, packet] { arrive(packet); });
+	if (!packet.forged && tap)
+		tap(packet);
+	const int from = packet.from;
+	const int to = packet.to;
+	Unit unit{bytes_of(packet), packet.prio, data, {}};
+	const bool forged = packet.forged;
+	if (!forged) {
+		(data ? data_packets : control_packets)++;
+		data_bytes += data ? packet.ev.length : 0;
 	}
+	unit.arrive = [this, packet = std::make_shared<const Packet>(std::move(packet))] {
+		arrive(*packet);
+	};
+	if (forged)
+		network_.inject(to, std::move(unit));
+	else
+		network_.send(from, to, std::move(unit));
 }
 
 // Any packet of clear mode, in the name of a host that talks to this one.
@@ -250,10 +261,10 @@ u64 World::request(int from, int to, bool secure, u32 length, u32 response_lengt
 
 	h.next_id += 2;
 	rpc->key = Key{to, secure, id};
-	rpc->heard = now_;
+	rpc->heard = now();
 	h.rpcs[rpc->key] = rpc;
 	response_length_[{to, from, secure, id | 1}] = response_length;
-	outcomes_[Key{from, secure, generation_key(h, id)}] = {from, to, secure, now_};
+	outcomes_[Key{from, secure, generation_key(h, id)}] = {from, to, secure, now()};
 	prog_ev ev{};
 	ev.message_length = length;
 	ev.length = secure ? std::min(length, seal_step) : length;
@@ -268,7 +279,7 @@ void World::seal_more(int number, const std::shared_ptr<Rpc> &rpc)
 {
 	if (rpc->ended || rpc->sealed >= rpc->ctx.tx_length)
 		return;
-	at(now_ + 2 * us, [this, number, rpc] {
+	at(now() + 2 * us, [this, number, rpc] {
 		if (rpc->ended)
 			return;
 		rpc->sealed = std::min(rpc->sealed + seal_step, rpc->ctx.tx_length);
@@ -289,7 +300,7 @@ void World::notify(Host &h, const std::shared_ptr<Rpc> &rpc, const mtp_insn &ins
 		outcome.error = static_cast<int>(insn.a);
 	}
 	rpc->ready = true;
-	at(now_ + take_ns, [this, number, rpc] { take(number, rpc); });
+	at(now() + take_ns, [this, number, rpc] { take(number, rpc); });
 }
 
 // Open a secure message, record by record. One that fails a second time, in
@@ -345,12 +356,14 @@ void World::take(int number, const std::shared_ptr<Rpc> &rpc)
 		u64 wait = settings.service_ns;
 		if (settings.slow != 0 && (id >> 1) % settings.slow == 0)
 			wait = 300 * ms;
-		at(now_ + wait, [this, number, rpc] { respond(number, rpc); });
+		at(now() + wait, [this, number, rpc] { respond(number, rpc); });
 		return;
 	}
 	Outcome &outcome = outcomes_.at(Key{number, secure, generation_key(h, id)});
 	check(outcome.done == 0, "delivered twice");
-	outcome.done = now_;
+	outcome.done = now();
+	if (ended)
+		ended(outcome);
 }
 
 void World::respond(int number, const std::shared_ptr<Rpc> &rpc)
