@@ -395,7 +395,7 @@ static int send_request(struct sdp_endpoint *ep, struct sdp_send *send)
 		goto put_session;
 	}
 	who.sn = ep->sn;
-	who.id = atomic64_add_return(2, &ep->sn->next_id);
+	who.id = sdp_endpoint_next_id(ep);
 	who.addr = send->to.addr;
 	who.port = READ_ONCE(ep->port);
 	who.pport = send->to.port;

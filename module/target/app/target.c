@@ -34,8 +34,7 @@ static int __net_init net_begin(struct net *net)
 	INIT_WORK(&sn->kick, sdp_exec_kick);
 	for (rank = 0; rank < PROG_RANKS; rank++)
 		sdp_rank_init(&sn->ranks[rank], SDP_RANK_WINNERS);
-	/* Even, hard to guess, and far from its end. */
-	atomic64_set(&sn->next_id, get_random_u64() >> 2 & ~1ULL);
+	get_random_bytes(&sn->id_key, sizeof(sn->id_key));
 	sdp_pacer_init_net(sn);
 	return 0;
 }

@@ -63,6 +63,20 @@ static u16 free_port(const struct sdp_endpoint *ep)
 	return 0;
 }
 
+/* A keyed permutation of 16 bits: four rounds of a Feistel network. */
+static u16 permute(const struct sdp_net *sn, u16 port)
+{
+	u8 left = port >> 8, right = port, next;
+	u32 round;
+
+	for (round = 0; round < 4; round++) {
+		next = left ^ siphash_2u32(round, right, &sn->id_key);
+		left = right;
+		right = next;
+	}
+	return left << 8 | right;
+}
+
 /*
  * An RPC is found by its port, and lives no longer than its socket: it may not stay
  * behind for the port's next owner to find.
@@ -76,8 +90,13 @@ static bool move_to(struct sdp_endpoint *ep, u16 port)
 		hlist_nulls_del_rcu(&ep->port_node);
 	spin_lock(&ep->lock);
 	idle = !ep->rpc_count;
-	if (idle)
+	if (idle) {
 		WRITE_ONCE(ep->port, port);
+		WRITE_ONCE(ep->id_port, (u64)permute(ep->sn, port) <<
+					(SDP_ID_COUNT_BITS + 1));
+		/* Not where a former owner of the port was. */
+		atomic64_set(&ep->id_count, get_random_u64());
+	}
 	spin_unlock(&ep->lock);
 	if (ep->port)
 		hlist_nulls_add_head_rcu(&ep->port_node,

@@ -27,6 +27,8 @@ struct sdp_peer;
  * @shutdown:  set once, under @lock: nothing starts or waits any more.
  * @last_peer: peer of the last request, held, or NULL; exchanged.
  * @port_node: in the table of ports.
+ * @id_port:   bits 47 to 62 of the ids of RPCs that begin here, by @port.
+ * @id_count:  the last one's number; from a random one on.
  * @lock:      spinlock (bh) of the lists below. Taken inside an RPC's lock.
  * @rpcs:      all RPCs, the oldest first.
  * @serial:    counts them, for @serial of each.
@@ -56,6 +58,8 @@ struct sdp_endpoint {
 	u32 padding;
 	struct sdp_peer __rcu *last_peer;
 	struct hlist_nulls_node port_node;
+	u64 id_port;
+	atomic64_t id_count;
 
 	spinlock_t lock ____cacheline_aligned_in_smp;
 	struct list_head rpcs;
@@ -114,6 +118,25 @@ void sdp_endpoint_unbind(struct sdp_endpoint *ep);
  * Context: RCU read lock; valid while that is held.
  */
 struct sdp_endpoint *sdp_endpoint_find(struct sdp_net *sn, u16 port);
+
+/* Bits of the number in an id, above the bit that tells the roles apart. */
+#define SDP_ID_COUNT_BITS 46
+
+/**
+ * sdp_endpoint_next_id() - an id for a new RPC of ours, even.
+ * @ep: the endpoint; has a port.
+ *
+ * No other RPC of the host has it: servers find an RPC by address and id. Bit 63
+ * is zero (SDP_ID_SECURE), 16 bits are the port's, in a keyed order, and the rest
+ * counts what this socket does, so that it tells nothing of others.
+ */
+static inline u64 sdp_endpoint_next_id(struct sdp_endpoint *ep)
+{
+	u64 number = atomic64_inc_return(&ep->id_count);
+
+	return READ_ONCE(ep->id_port) |
+	       (number & (BIT_ULL(SDP_ID_COUNT_BITS) - 1)) << 1;
+}
 
 /**
  * sdp_endpoint_readable() - does a message wait for recvmsg()?

@@ -8,6 +8,7 @@
 
 #include <linux/atomic.h>
 #include <linux/hrtimer.h>
+#include <linux/siphash.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 #include <net/net_namespace.h>
@@ -48,7 +49,7 @@ struct sdp_settings {
  * @net:       the namespace.
  * @counts:    its counters.
  * @set:       sysctls.
- * @next_id:   next client RPC id; counts up by two from a random even number.
+ * @id_key:    which part of RPC ids a port has, see sdp_endpoint_next_id().
  * @host_lock: protects @host. Innermost but for @ranks' locks.
  * @host:      the program's host context.
  * @ranks:     members that wait, by rank.
@@ -57,13 +58,14 @@ struct sdp_settings {
  * @peers:     number of peers of the namespace.
  * @strangers: those of @peers whom only clear packets have named.
  * @clients:   number of client records of the namespace.
+ * @seen:      number of records of their requests.
  * @sysctl:    owned by socket/sysctl.c.
  */
 struct sdp_net {
 	struct net *net;
 	struct sdp_counts __percpu *counts;
 	struct sdp_settings set;
-	atomic64_t next_id ____cacheline_aligned_in_smp;
+	siphash_key_t id_key;
 	spinlock_t host_lock ____cacheline_aligned_in_smp;
 	struct prog_host host;
 	struct sdp_rank ranks[PROG_RANKS];
@@ -72,6 +74,7 @@ struct sdp_net {
 	atomic_t peers;
 	atomic_t strangers;
 	atomic_t clients;
+	atomic_t seen;
 	struct ctl_table_header *sysctl;
 	struct ctl_table *sysctl_table;
 };
