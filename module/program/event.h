@@ -32,6 +32,8 @@
  *   ICMP_ERROR     error (positive), clear mode only
  * Network, a request whose RPC has just been created: as DATA
  *   REQUEST_NEW_CLEAR, REQUEST_NEW_SECURE
+ * Network, a request for which there is no memory (answers as for no RPC)
+ *   REQUEST_REFUSED
  * Network, no RPC (a PACKET goes back to the source, for the RPC of @id)
  *   CUTOFFS        cutoffs, cutoff_version
  *   STRAY_DATA (a response) STRAY_GRANT STRAY_UNKNOWN STRAY_BUSY STRAY_ACK

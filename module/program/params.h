@@ -13,7 +13,8 @@
  *                 is missing, and time between asking again.
  * @dead_ns:       silence after which the peer of an RPC is dead.
  * @need_ack_ns:   time from the end of a response to the first NEED_ACK.
- * @forget_ns:     a client's at-most-once memory idle for so long is forgotten.
+ * @forget_ns:     how long requests of a client are remembered, at least: longer
+ *                 than it may be silent between two questions. And @dead_ns.
  * @unsched_bytes: bytes of our messages that are sent without a grant.
  * @max_unsched:   most unscheduled bytes that are taken from a peer.
  * @window:        bytes that one message may have granted and not received.
@@ -60,7 +61,7 @@ static inline void prog_params_init(struct prog_params *params)
 		.resend_ns = 5000000,
 		.dead_ns = 100000000,
 		.need_ack_ns = 5000000,
-		.forget_ns = 100000000,
+		.forget_ns = 4000000000,
 		.unsched_bytes = 66000,
 		.max_unsched = 131072,
 		.window = 100000,

@@ -74,7 +74,7 @@ TEST_F(End, abort_at_the_server)
 TEST_F(End, long_request_is_remembered_from_its_end)
 {
 	serve();
-	now += 24 * msec;
+	now += 999 * msec;
 	EXPECT_EQ(run(PROG_EV_ABORT), (Words{"END"}));
 	rpc.state = HOMA_READY;
 	now += msec;
@@ -384,6 +384,11 @@ TEST_F(Stray, all_else_is_dropped)
 	for (const u32 kind : {PROG_EV_STRAY_DATA, PROG_EV_STRAY_GRANT, PROG_EV_STRAY_UNKNOWN,
 			       PROG_EV_STRAY_BUSY, PROG_EV_STRAY_ACK})
 		EXPECT_EQ(run(kind), (Words{"drop UNKNOWN"})) << prog_event_name(kind);
+}
+
+TEST_F(Stray, a_request_for_which_there_is_no_memory)
+{
+	EXPECT_EQ(run(PROG_EV_REQUEST_REFUSED), (Words{"BUSY"}));
 }
 
 class Tables : public Chain {};

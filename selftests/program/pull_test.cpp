@@ -195,8 +195,8 @@ TEST_F(Pull, what_it_has_no_use_for)
 	for (const char *event : {"READY_MORE", "VERIFIED", "RECORD_BAD", "ABORT_PACKET",
 				  "REQUEST_NEW_SECURE", "SEND_TURN"})
 		EXPECT_EQ(run(event), (Words{"refuse 22"})) << event;
-	for (const char *event :
-	     {"STRAY_DATA", "STRAY_GRANT", "STRAY_UNKNOWN", "STRAY_BUSY", "STRAY_ACK"})
+	for (const char *event : {"STRAY_DATA", "STRAY_GRANT", "STRAY_UNKNOWN", "STRAY_BUSY",
+				  "STRAY_ACK", "REQUEST_REFUSED"})
 		EXPECT_EQ(run(event), (Words{"drop UNKNOWN"})) << event;
 	EXPECT_EQ(run("CUTOFFS"), (Words{"drop UNUSED"}));
 	EXPECT_EQ(run("TAKE_ACKS"), Words{});

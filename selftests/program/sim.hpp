@@ -82,7 +82,7 @@ struct Host {
 	prog_host ctx{};
 	std::map<Key, std::shared_ptr<Rpc>> rpcs;
 	std::map<std::pair<int, bool>, prog_peer> peers;
-	std::map<int, prog_client> clients;
+	std::map<std::pair<int, u64>, prog_client> clients; // by host and part of its ids
 	std::set<Key> delivered;       // secure: the record layer's replay window
 	std::set<u64> control_numbers; // likewise of control packets
 	u64 next_id = 2;

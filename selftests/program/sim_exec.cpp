@@ -32,7 +32,8 @@ mtp_out World::dispatch(Host &h, Rpc *rpc, prog_peer *peer, prog_ev &ev, u32 kin
 	ev.now = now();
 	prog_client *client = nullptr;
 	if ((contexts & MTP_CTX_CLIENT) != 0)
-		client = &h.clients[std::get<0>(rpc->key)];
+		client = &h.clients[{std::get<0>(rpc->key),
+				     std::get<2>(rpc->key) / 2 / PROG_CLIENT_NUMBERS}];
 	homa_run(&ev, &h.params, (contexts & MTP_CTX_RPC) != 0 ? &rpc->ctx : nullptr, client,
 		 (contexts & MTP_CTX_PEER) != 0 ? peer : nullptr,
 		 (contexts & MTP_CTX_HOST) != 0 ? &h.ctx : nullptr, &scratch, &out);

@@ -411,8 +411,8 @@ void World::restart(int number)
 	h.delivered.clear();
 	h.control_numbers.clear();
 	h.ctx = prog_host{};
-	h.next_id = 2;
 	h.generation++;
+	h.next_id = 2 | h.generation << 30; // elsewhere, as a port's random start is
 	for (auto &[key, times] : executed)
 		if (std::get<0>(key) == number || std::get<1>(key) == number)
 			times = 0;

@@ -12,11 +12,8 @@
 #define HOMA_GAPS 16
 /* Acknowledgements that wait for a packet to ride in. */
 #define HOMA_ACKS 5
-/*
- * Requests that at-most-once remembers per client: the block of 64 ids with the
- * latest one and the blocks before it, 4,096 ids in all.
- */
-#define HOMA_BLOCKS 64
+/* Numbers of requests (id / 2) that at-most-once remembers in one context. */
+#define PROG_CLIENT_NUMBERS 1024
 /*
  * Times that a client starts a request over on RPC_UNKNOWN, in all, and after how
  * many of them the time between two doubles.
@@ -35,6 +32,8 @@
  */
 #define HOMA_BUSY_DOUBLES 7
 #define HOMA_PATIENCE_MAX 1000000000ull
+/* So a client has given up, or is another, that has asked for as long as this. */
+#define HOMA_RETRY_NS (HOMA_RESTARTS * HOMA_PATIENCE_MAX)
 /* Silence: the time between two questions doubles up to dead_ns >> this. */
 #define HOMA_SILENCE_SHIFT 3
 #define HOMA_SILENCE_DOUBLES 16
@@ -152,20 +151,17 @@ struct prog_rpc {
 };
 
 /**
- * struct prog_client - a client (address and port) at a server, clear mode:
- * which of its requests have been received whole. Number is an id / 2, block a
- * number / 64.
- * @seen:  when a request was last received whole, or a long one ended.
- * @top:   block of the latest request, plus 1; 0: empty.
- * @block: low bits of the block that @done[low bits of the block] is about, so
- *         that none has to be cleared when the window moves.
- * @done:  bit number % 64: that request has been received.
+ * struct prog_client - a client (address and port) at a server, clear mode: which
+ * of PROG_CLIENT_NUMBERS requests that follow each other have been received whole.
+ * Their number is an id / 2.
+ * @received: when one was last received whole, or a long one ended.
+ * @seen:     then, or when one of them was last refused as it had been received.
+ * @done:     bit number % 64 of word number / 64 % 16: it has been received.
  */
 struct prog_client {
+	u64 received;
 	u64 seen;
-	u64 top;
-	u32 block[HOMA_BLOCKS];
-	u64 done[HOMA_BLOCKS];
+	u64 done[PROG_CLIENT_NUMBERS / 64];
 };
 
 /**

@@ -124,7 +124,7 @@ static inline void homa_over(const struct prog_ev *ev,
 	rpc->state = HOMA_OVER;
 	homa_leave_host(rpc, out);
 	if (rpc->server && !rpc->secure && received &&
-	    ev->now - rpc->born >= params->forget_ns >> 2)
+	    ev->now - rpc->born >= prog_forget_ns(params) >> 2)
 		homa_raise(out, PROG_EV_REQUEST_DONE);
 	homa_emit(out, MTP_CTX_END, 0, 0, 0);
 }

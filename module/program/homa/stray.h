@@ -15,6 +15,15 @@ static inline void homa_stray_drop(const struct prog_ev *ev,
 	out->verdict = PROG_DROP_UNKNOWN;
 }
 
+/* REQUEST_REFUSED: not now. The client asks again, and may start over then. */
+static inline void homa_stray_busy(const struct prog_ev *ev,
+				   const struct prog_params *params,
+				   struct prog_scratch *scratch,
+				   struct mtp_out *out)
+{
+	homa_packet(out, PROG_PACKET_BUSY);
+}
+
 static inline void homa_stray_resend(const struct prog_ev *ev,
 				     const struct prog_params *params,
 				     struct prog_scratch *scratch,

@@ -62,6 +62,16 @@ static inline u32 prog_peer_prio(const struct prog_peer *peer,
 	return prio;
 }
 
+/**
+ * prog_forget_ns() - how long a client's requests are remembered after the last
+ * sign of any of them: it may still ask for one whose RPC has ended here.
+ */
+static inline u64 prog_forget_ns(const struct prog_params *params)
+{
+	return params->forget_ns > params->dead_ns ? params->forget_ns :
+						     params->dead_ns;
+}
+
 /** prog_peer_cutoff_version() - for the header of DATA; may be racy. */
 static inline u32 prog_peer_cutoff_version(const struct prog_peer *peer)
 {

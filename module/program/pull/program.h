@@ -43,6 +43,8 @@ struct prog_rpc {
 	u8 server;
 };
 
+#define PROG_CLIENT_NUMBERS 1024
+
 struct prog_client {
 	u8 unused;
 };
@@ -80,6 +82,11 @@ static inline u32 prog_peer_prio(const struct prog_peer *peer,
 				 const struct prog_params *params, u32 length)
 {
 	return 0;
+}
+
+static inline u64 prog_forget_ns(const struct prog_params *params)
+{
+	return params->forget_ns;
 }
 
 static inline u32 prog_peer_cutoff_version(const struct prog_peer *peer)

@@ -74,9 +74,8 @@ static const struct {
 	[SDP_TYPE_ABORT & 15] = { PROG_EV_ABORT_PACKET, PROG_EV_STRAY_BUSY },
 };
 
-/* Run an event that has no RPC and answer to where the packet came from. */
-static enum sdp_drop run_stray(struct sdp_run *run, struct sdp_packet *packet,
-			       u32 kind)
+enum sdp_drop sdp_receive_stray(struct sdp_run *run, struct sdp_packet *packet,
+				u32 kind)
 {
 	struct sdp_pctx *pctx = NULL;
 	struct sdp_peer *peer = NULL;
@@ -137,7 +136,7 @@ enum sdp_drop sdp_receive_control(struct sdp_run *run,
 	case SDP_TYPE_CUTOFFS:
 		on_cutoffs(&run->ev, packet);
 		if (!rpc)
-			return run_stray(run, packet, PROG_EV_CUTOFFS);
+			return sdp_receive_stray(run, packet, PROG_EV_CUTOFFS);
 		/* For the peer as this RPC knows it. */
 		sdp_exec_stray(run, rpc->pctx, PROG_EV_CUTOFFS);
 		goto unlock;
@@ -159,7 +158,7 @@ enum sdp_drop sdp_receive_control(struct sdp_run *run,
 		verdict = sdp_exec(run, rpc, events[type & 15].known);
 		drop = verdict ? SDP_DROP_program : 0;
 	} else {
-		drop = run_stray(run, packet, events[type & 15].stray);
+		drop = sdp_receive_stray(run, packet, events[type & 15].stray);
 	}
 	if (type == SDP_TYPE_ACK) {
 		run_ack_list(run, packet);

@@ -40,7 +40,8 @@ static u32 open_requests(struct sdp_session *session,
 
 enum sdp_drop sdp_receive_new(struct sdp_packet *packet,
 			      struct sdp_session *session,
-			      struct sdp_client *client, struct sdp_rpc **rpc)
+			      struct sdp_client *client, struct sdp_seen *seen,
+			      struct sdp_rpc **rpc)
 {
 	struct sdp_endpoint *ep = packet->to.ep;
 	struct sdp_net *sn = packet->to.sn;
@@ -92,6 +93,7 @@ enum sdp_drop sdp_receive_new(struct sdp_packet *packet,
 	else
 		atomic_inc(&new->pctx->open);
 	new->client = client;
+	new->seen = seen;
 	err = sdp_rpc_insert(new);
 	if (err) {
 		sdp_rpc_put(new);
@@ -104,8 +106,10 @@ enum sdp_drop sdp_receive_new(struct sdp_packet *packet,
 put_session:
 	sdp_session_put(session);
 refuse:
-	if (client)
+	if (client) {
 		sdp_client_put(client);
+		sdp_seen_put(seen);
+	}
 	if (peer)
 		sdp_peer_put(peer);
 	return drop;

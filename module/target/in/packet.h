@@ -69,12 +69,14 @@ void sdp_receive_heard(struct sdp_rpc *rpc, const struct in6_addr *at);
  * @packet:  the packet.
  * @session: it came under, or NULL. Not consumed.
  * @client:  of a clear request, consumed, or NULL.
+ * @seen:    what is remembered of a clear request, consumed, or NULL.
  * @rpc:     written: the RPC, inserted and locked.
  *
  * Return: 0, or a drop reason: SDP_DROP_raced if the RPC exists by now.
  */
 enum sdp_drop sdp_receive_new(struct sdp_packet *packet,
 			      struct sdp_session *session,
-			      struct sdp_client *client, struct sdp_rpc **rpc);
+			      struct sdp_client *client, struct sdp_seen *seen,
+			      struct sdp_rpc **rpc);
 
 #endif /* SDP_TARGET_PACKET_H */

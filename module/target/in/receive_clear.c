@@ -19,6 +19,7 @@ static enum sdp_drop make_clear_rpc(struct sdp_packet *packet, struct sdp_rpc **
 		.sport = packet->who.pport, .dport = packet->who.port,
 	};
 	struct sdp_client *client;
+	struct sdp_seen *seen;
 
 	/* Before anything is remembered of whoever this is. */
 	if (!READ_ONCE(packet->to.ep->server))
@@ -26,7 +27,12 @@ static enum sdp_drop make_clear_rpc(struct sdp_packet *packet, struct sdp_rpc **
 	client = sdp_client_get(&key);
 	if (!client)
 		return SDP_DROP_peer_limit;
-	return sdp_receive_new(packet, NULL, client, rpc);
+	seen = sdp_seen_get(&key, packet->who.id);
+	if (!seen) {
+		sdp_client_put(client);
+		return SDP_DROP_seen_limit;
+	}
+	return sdp_receive_new(packet, NULL, client, seen, rpc);
 }
 
 /*
@@ -51,6 +57,8 @@ static enum sdp_drop data_piece(struct sdp_run *run, struct sdp_packet *packet)
 		drop = make_clear_rpc(packet, &new);
 		if (drop == SDP_DROP_raced)
 			rpc = sdp_receive_find(packet);
+		if (!rpc && drop == SDP_DROP_seen_limit && !run->ev.offset)
+			sdp_receive_stray(run, packet, PROG_EV_REQUEST_REFUSED);
 		if (!rpc && drop)
 			goto uncharge;
 	}

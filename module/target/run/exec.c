@@ -223,17 +223,17 @@ static __always_inline void dispatch(struct sdp_run *run, struct sdp_rpc *rpc,
 				     struct sdp_pctx *pctx, u32 kind)
 {
 	u32 contexts = prog_event_contexts(kind);
-	struct sdp_client *client = rpc ? rpc->client : NULL;
+	struct sdp_seen *seen = rpc ? rpc->seen : NULL;
 	struct sdp_net *sn = run->sn;
 
 	if (contexts & MTP_CTX_CLIENT)
-		lock_context(&client->lock);
+		lock_context(&seen->lock);
 	if (contexts & MTP_CTX_PEER)
 		lock_context(&pctx->lock);
 	if (contexts & MTP_CTX_HOST)
 		lock_context(&sn->host_lock);
 	prog_dispatch_as(kind, &run->ev, &sn->set.prog, rpc ? &rpc->prog : NULL,
-			 client ? &client->prog : NULL,
+			 seen ? &seen->prog : NULL,
 			 contexts & MTP_CTX_PEER ? &pctx->prog : NULL, &sn->host,
 			 &run->scratch, &run->out);
 	if (contexts & MTP_CTX_HOST)
@@ -241,7 +241,7 @@ static __always_inline void dispatch(struct sdp_run *run, struct sdp_rpc *rpc,
 	if (contexts & MTP_CTX_PEER)
 		unlock_context(&pctx->lock);
 	if (contexts & MTP_CTX_CLIENT)
-		unlock_context(&client->lock);
+		unlock_context(&seen->lock);
 	check_insns(run, rpc);
 }
 
@@ -287,9 +287,6 @@ static noinline void run_raised(struct sdp_run *run, struct sdp_rpc *rpc,
 	for (i = 0; i < raised->count; i++) {
 		u32 kind = raised->event[i].kind;
 
-		/* A clear request's memory of its client is optional. */
-		if (prog_event_contexts(kind) & MTP_CTX_CLIENT && !rpc->client)
-			continue;
 		run->ev.length = raised->event[i].length;
 		dispatch_any(run, rpc, rpc->pctx, kind);
 		trace_event(run, kind);

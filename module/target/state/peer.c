@@ -22,6 +22,7 @@
 
 static struct sdp_table peers;
 static struct sdp_table clients;
+static struct sdp_table seen;
 
 /**
  * struct total - objects of all namespaces, at most @host_peers.
@@ -36,12 +37,14 @@ struct total {
 
 static struct total all_peers;
 static struct total all_clients;
+static struct total all_seen;
 
 static unsigned int host_peers;
 module_param(host_peers, uint, 0644);
-MODULE_PARM_DESC(host_peers, "Peers, and clients, remembered in all network namespaces together (default: by the size of memory)");
+MODULE_PARM_DESC(host_peers, "Peers, clients, and parts of what these have asked for, remembered in all network namespaces together (default: by the size of memory)");
 static struct kmem_cache *peer_cache;
 static struct kmem_cache *client_cache;
+static struct kmem_cache *seen_cache;
 
 static void forget_idle(struct work_struct *work);
 static DECLARE_DELAYED_WORK(forget_work, forget_idle);
@@ -54,6 +57,11 @@ static struct sdp_peer *peer_of(const struct sdp_table_entry *entry)
 static struct sdp_client *client_of(const struct sdp_table_entry *entry)
 {
 	return container_of(entry, struct sdp_client, entry);
+}
+
+static struct sdp_seen *seen_of(const struct sdp_table_entry *entry)
+{
+	return container_of(entry, struct sdp_seen, entry);
 }
 
 void sdp_pctx_init(struct sdp_pctx *pctx)
@@ -133,7 +141,19 @@ static void client_gone(struct sdp_table_entry *entry)
 	uncount(sn, &sn->clients, &all_clients, false);
 }
 
-/* The namespace is the first member of both keys. */
+static void seen_free(struct rcu_head *rcu)
+{
+	kmem_cache_free(seen_cache, container_of(rcu, struct sdp_seen, entry.rcu));
+}
+
+static void seen_gone(struct sdp_table_entry *entry)
+{
+	struct sdp_net *sn = seen_of(entry)->key.client.sn;
+
+	uncount(sn, &sn->seen, &all_seen, false);
+}
+
+/* The namespace is the first member of all keys. */
 static const struct sdp_net *net_of(const struct sdp_table_entry *entry)
 {
 	return *(const struct sdp_net *const *)(entry + 1);
@@ -160,6 +180,29 @@ static bool of_strangers(const struct sdp_table_entry *entry, const void *sn)
 	return net_of(entry) == sn && READ_ONCE(peer_of(entry)->stranger);
 }
 
+/*
+ * Its client asks for none of these requests any more, by the settings of their own
+ * namespace: @arg is another's, perhaps.
+ */
+static bool old_seen(const struct sdp_table_entry *entry, const void *arg)
+{
+	u64 ns = prog_forget_ns(&net_of(entry)->set.prog);
+
+	return time_after(jiffies,
+			  READ_ONCE(entry->used) + nsecs_to_jiffies(ns) + 1);
+}
+
+static bool old_seen_of_net(const struct sdp_table_entry *entry, const void *sn)
+{
+	return of_net(entry, sn) && old_seen(entry, sn);
+}
+
+static bool old_seen_of_guests(const struct sdp_table_entry *entry,
+			       const void *sn)
+{
+	return lent(net_of(entry)) && old_seen(entry, sn);
+}
+
 /* Let go of a client's peer, which it holds only to save a look-up. */
 static bool unpin(struct sdp_table_entry *entry, const void *sn)
 {
@@ -171,6 +214,8 @@ static bool unpin(struct sdp_table_entry *entry, const void *sn)
 static_assert(offsetof(struct sdp_peer, key) == sizeof(struct sdp_table_entry));
 static_assert(offsetof(struct sdp_client, key) ==
 	      sizeof(struct sdp_table_entry));
+static_assert(offsetof(struct sdp_seen, key) == sizeof(struct sdp_table_entry));
+static_assert(sizeof(struct sdp_seen_key) == 40);
 
 static bool others_left(const struct sdp_table *table)
 {
@@ -187,37 +232,55 @@ static void forget_idle(struct work_struct *work)
 {
 	sdp_table_evict(&peers, IDLE, SDP_TABLE_BUCKETS, U32_MAX, NULL, NULL);
 	sdp_table_evict(&clients, IDLE, SDP_TABLE_BUCKETS, U32_MAX, NULL, NULL);
-	if (others_left(&peers) || others_left(&clients))
+	sdp_table_evict(&seen, 0, SDP_TABLE_BUCKETS, U32_MAX, old_seen, NULL);
+	if (others_left(&peers) || others_left(&clients) || others_left(&seen))
 		schedule_delayed_work(&forget_work, IDLE / 2);
 }
 
-/* Sacrifice one that matches and has been unused for long enough. */
-static bool evict_one(struct sdp_table *table, unsigned long idle,
-		      bool (*match)(const struct sdp_table_entry *entry,
-				    const void *arg),
+typedef bool (*match_fn)(const struct sdp_table_entry *entry, const void *arg);
+
+/* Sacrifice one that matches and that nobody uses. */
+static bool evict_one(struct sdp_table *table, match_fn match,
 		      const struct sdp_net *sn)
 {
-	if (sdp_table_evict(table, idle, EVICT_BUCKETS, 1, match, sn))
+	if (sdp_table_evict(table, 0, EVICT_BUCKETS, 1, match, sn))
 		return true;
 	return table == &peers &&
 	       sdp_table_visit(&clients, EVICT_BUCKETS, unpin,
 			       match == of_net || match == of_strangers ?
 			       sn : NULL) &&
-	       sdp_table_evict(table, idle, EVICT_BUCKETS, 1, match, sn);
+	       sdp_table_evict(table, 0, EVICT_BUCKETS, 1, match, sn);
+}
+
+/* Those of a table that may be sacrificed for another of @sn. */
+static match_fn any_of(const struct sdp_table *table)
+{
+	return table == &seen ? old_seen : NULL;
+}
+
+static match_fn any_of_net(const struct sdp_table *table)
+{
+	return table == &seen ? old_seen_of_net : of_net;
+}
+
+static match_fn any_of_guests(const struct sdp_table *table)
+{
+	if (table == &seen)
+		return old_seen_of_guests;
+	return table == &peers ? of_guest_peers : of_guest_clients;
 }
 
 /* Count one more of all namespaces, making room if there are too many. */
 static bool host_room(struct sdp_net *sn, struct total *total,
-		      struct sdp_table *table, unsigned long idle, bool guest)
+		      struct sdp_table *table, bool guest)
 {
 	u32 most = READ_ONCE(host_peers);
 
 	if (guest && atomic_inc_return(&total->guests) > most / 2 &&
-	    !evict_one(table, idle, table == &peers ? of_guest_peers :
-						      of_guest_clients, sn))
+	    !evict_one(table, any_of_guests(table), sn))
 		goto full_guests;
 	if (atomic_inc_return(&total->all) <= most ||
-	    evict_one(table, idle, NULL, sn))
+	    evict_one(table, any_of(table), sn))
 		return true;
 	atomic_dec(&total->all);
 full_guests:
@@ -227,17 +290,13 @@ full_guests:
 	return false;
 }
 
-/*
- * Count one more in all ways: @idle is how long an object must have been unused
- * to be sacrificed.
- */
+/* Count one more in all ways. */
 static bool make_room(struct sdp_net *sn, atomic_t *count, struct total *total,
-		      struct sdp_table *table, unsigned long idle,
-		      bool stranger)
+		      struct sdp_table *table, bool stranger)
 {
 	if ((atomic_inc_return(count) <= READ_ONCE(sn->set.max_peers) ||
-	     evict_one(table, idle, of_net, sn)) &&
-	    host_room(sn, total, table, idle, stranger || lent(sn))) {
+	     evict_one(table, any_of_net(table), sn)) &&
+	    host_room(sn, total, table, stranger || lent(sn))) {
 		schedule_delayed_work(&forget_work, IDLE / 2);
 		return true;
 	}
@@ -250,9 +309,9 @@ static bool make_room_peer(struct sdp_net *sn, bool stranger)
 	u32 max = max(READ_ONCE(sn->set.max_peers) / 2, 1U);
 
 	if (stranger && atomic_inc_return(&sn->strangers) > max &&
-	    !evict_one(&peers, 0, of_strangers, sn))
+	    !evict_one(&peers, of_strangers, sn))
 		goto full;
-	if (make_room(sn, &sn->peers, &all_peers, &peers, 0, stranger))
+	if (make_room(sn, &sn->peers, &all_peers, &peers, stranger))
 		return true;
 full:
 	if (stranger)
@@ -298,13 +357,10 @@ struct sdp_client *sdp_client_get(const struct sdp_client_key *key)
 	struct sdp_table_entry *found = sdp_table_find(&clients, key);
 	struct sdp_net *sn = key->sn;
 	struct sdp_client *client;
-	unsigned long idle;
 
 	if (likely(found))
 		return client_of(found);
-	/* A younger memory than this still protects from duplicates. */
-	idle = nsecs_to_jiffies(sn->set.prog.forget_ns) + 1;
-	if (!make_room(sn, &sn->clients, &all_clients, &clients, idle, false))
+	if (!make_room(sn, &sn->clients, &all_clients, &clients, false))
 		return NULL;
 	client = kmem_cache_zalloc(client_cache, GFP_ATOMIC);
 	if (!client) {
@@ -312,13 +368,40 @@ struct sdp_client *sdp_client_get(const struct sdp_client_key *key)
 		return NULL;
 	}
 	client->key = *key;
-	spin_lock_init(&client->lock);
 	found = sdp_table_add(&clients, &client->entry);
 	if (found != &client->entry) {
 		uncount(sn, &sn->clients, &all_clients, false);
 		kmem_cache_free(client_cache, client);
 	}
 	return client_of(found);
+}
+
+struct sdp_seen *sdp_seen_get(const struct sdp_client_key *client, u64 id)
+{
+	struct sdp_seen_key key = {
+		.client = *client, .part = (id >> 1) / PROG_CLIENT_NUMBERS,
+	};
+	struct sdp_table_entry *found = sdp_table_find(&seen, &key);
+	struct sdp_net *sn = client->sn;
+	struct sdp_seen *new;
+
+	if (likely(found))
+		return seen_of(found);
+	if (!make_room(sn, &sn->seen, &all_seen, &seen, false))
+		return NULL;
+	new = kmem_cache_zalloc(seen_cache, GFP_ATOMIC);
+	if (!new) {
+		uncount(sn, &sn->seen, &all_seen, false);
+		return NULL;
+	}
+	new->key = key;
+	spin_lock_init(&new->lock);
+	found = sdp_table_add(&seen, &new->entry);
+	if (found != &new->entry) {
+		uncount(sn, &sn->seen, &all_seen, false);
+		kmem_cache_free(seen_cache, new);
+	}
+	return seen_of(found);
 }
 
 static struct dst_entry *route_v4(struct sdp_peer *peer, const struct sock *sk)
@@ -398,7 +481,9 @@ void sdp_peer_forget_net(struct sdp_net *sn)
 	/* RPCs are gone with their sockets, packets on their way soon will be. */
 	while (sdp_table_evict(&peers, 0, SDP_TABLE_BUCKETS, U32_MAX, of_net, sn) ||
 	       sdp_table_evict(&clients, 0, SDP_TABLE_BUCKETS, U32_MAX, of_net, sn) ||
-	       atomic_read(&sn->peers) || atomic_read(&sn->clients))
+	       sdp_table_evict(&seen, 0, SDP_TABLE_BUCKETS, U32_MAX, of_net, sn) ||
+	       atomic_read(&sn->peers) || atomic_read(&sn->clients) ||
+	       atomic_read(&sn->seen))
 		cond_resched();
 }
 
@@ -409,7 +494,8 @@ static u32 share_of_memory(void)
 
 	return min_t(u64, MOST,
 		     div_u64(bytes, MEMORY_PART * (sizeof(struct sdp_peer) +
-						   sizeof(struct sdp_client))));
+						   sizeof(struct sdp_client) +
+						   sizeof(struct sdp_seen))));
 }
 
 int sdp_peer_init(void)
@@ -428,18 +514,31 @@ int sdp_peer_init(void)
 					 SLAB_ACCOUNT, NULL);
 	if (!client_cache)
 		goto free_peer_cache;
+	seen_cache = kmem_cache_create(SDP_NAMED("_seen"),
+				       sizeof(struct sdp_seen), 0,
+				       SLAB_ACCOUNT, NULL);
+	if (!seen_cache)
+		goto free_client_cache;
 	err = sdp_table_init(&peers, sizeof(struct sdp_peer_key), peer_free,
 			     peer_gone);
 	if (err)
-		goto free_client_cache;
+		goto free_seen_cache;
 	err = sdp_table_init(&clients, sizeof(struct sdp_client_key),
 			     client_free, client_gone);
 	if (err)
 		goto free_peers;
+	err = sdp_table_init(&seen, sizeof(struct sdp_seen_key), seen_free,
+			     seen_gone);
+	if (err)
+		goto free_clients;
 	return 0;
 
+free_clients:
+	sdp_table_exit(&clients);
 free_peers:
 	sdp_table_exit(&peers);
+free_seen_cache:
+	kmem_cache_destroy(seen_cache);
 free_client_cache:
 	kmem_cache_destroy(client_cache);
 free_peer_cache:
@@ -450,8 +549,10 @@ free_peer_cache:
 void sdp_peer_exit(void)
 {
 	cancel_delayed_work_sync(&forget_work);
+	sdp_table_exit(&seen);
 	sdp_table_exit(&clients);
 	sdp_table_exit(&peers);
+	kmem_cache_destroy(seen_cache);
 	kmem_cache_destroy(client_cache);
 	kmem_cache_destroy(peer_cache);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Peers: the route to an address, and what the transport program remembers of
- * it; and clients, whose requests are executed at most once.
+ * it; clients; and which of their requests have been received.
  */
 #ifndef SDP_TARGET_PEER_H
 #define SDP_TARGET_PEER_H
@@ -183,11 +183,9 @@ struct sdp_client_key {
 };
 
 /**
- * struct sdp_client - what at-most-once needs to know of a client, clear mode.
+ * struct sdp_client - a client, clear mode.
  * @entry: in the table of clients.
  * @key:   what it is found by.
- * @lock:  spinlock (bh), inside an RPC's lock.
- * @prog:  the program's.
  * @open:  requests of it that we hold.
  * @peer:  peer of its last request, held until another wants its place, or
  *         NULL; exchanged.
@@ -195,8 +193,6 @@ struct sdp_client_key {
 struct sdp_client {
 	struct sdp_table_entry entry;
 	struct sdp_client_key key;
-	spinlock_t lock;
-	struct prog_client prog;
 	atomic_t open;
 	struct sdp_peer __rcu *peer;
 };
@@ -212,6 +208,47 @@ struct sdp_client *sdp_client_get(const struct sdp_client_key *key);
 static inline void sdp_client_put(struct sdp_client *client)
 {
 	sdp_table_put(&client->entry);
+}
+
+/**
+ * struct sdp_seen_key - requests of a client that follow each other. Compared as
+ *	bytes.
+ * @client: whose; begins with the namespace.
+ * @part:   number of the request (id / 2) / PROG_CLIENT_NUMBERS.
+ */
+struct sdp_seen_key {
+	struct sdp_client_key client;
+	u64 part;
+};
+
+/**
+ * struct sdp_seen - which of them have been received, clear mode. It stays for as
+ *	long as the client may still ask for one (prog_forget_ns() after its last
+ *	use), whatever room others want.
+ * @entry: in the table of them.
+ * @key:   what it is found by.
+ * @lock:  spinlock (bh), inside an RPC's lock.
+ * @prog:  the program's.
+ */
+struct sdp_seen {
+	struct sdp_table_entry entry;
+	struct sdp_seen_key key;
+	spinlock_t lock;
+	struct prog_client prog;
+};
+
+/**
+ * sdp_seen_get() - find or make what is remembered of a request and its like.
+ * @client: of the request; zeroed before its fields were set.
+ * @id:     of the request.
+ *
+ * Context: softirq. Return: a reference, or NULL: there is no room.
+ */
+struct sdp_seen *sdp_seen_get(const struct sdp_client_key *client, u64 id);
+
+static inline void sdp_seen_put(struct sdp_seen *seen)
+{
+	sdp_table_put(&seen->entry);
 }
 
 /** sdp_peer_forget_net() - free what a namespace that goes still has. */

@@ -62,7 +62,8 @@ struct sdp_rpc_id {
  * @peer:    route and address.
  * @pctx:    the program's peer context: of @peer, or of @session.
  * @session: held; NULL in the clear.
- * @client:  at-most-once memory of a clear request, held; otherwise NULL.
+ * @client:  of a clear request, held; otherwise NULL.
+ * @seen:    what is remembered of it and its like, held; otherwise NULL.
  * @hash:    of @who.
  * @cookie:  of the application.
  * @prog:    the program's context. Under @lock.
@@ -109,6 +110,7 @@ struct sdp_rpc {
 	struct sdp_pctx *pctx;
 	struct sdp_session *session;
 	struct sdp_client *client;
+	struct sdp_seen *seen;
 	u32 hash;
 	u64 cookie;
 

@@ -95,6 +95,7 @@ static void rpc_free(struct sdp_rpc *rpc)
 	if (rpc->client) {
 		atomic_dec(&rpc->client->open);
 		sdp_client_put(rpc->client);
+		sdp_seen_put(rpc->seen);
 	} else if (rpc->session && sdp_rpc_is_server(rpc)) {
 		atomic_dec(&rpc->pctx->open);
 	}
