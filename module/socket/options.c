@@ -45,6 +45,9 @@ static void use_policy(struct sdp_sock *s, u8 policy)
 {
 	u8 before = s->ep.policy;
 
+	/* Before there is a secure request to answer. */
+	if (policy != SDP_POLICY_CLEAR)
+		WRITE_ONCE(s->ep.marks, true);
 	WRITE_ONCE(s->ep.policy, policy);
 	if (policy == SDP_POLICY_SECURE && before != SDP_POLICY_SECURE)
 		sdp_message_forget_clear(&s->ep);

@@ -117,6 +117,31 @@ TEST(a_clear_id_that_looks_like_a_secure_one)
 	EQ(packet::parse(answer).payload.size(), 60);
 }
 
+// A clear request of before, of the number that the application is told of a
+// secure one: once that has ended, the answer to it must not go to the other.
+TEST(no_answer_to_a_secure_request_in_the_clear)
+{
+	constexpr uint64_t marked = 100 | 1ULL << 63;
+	PlainSocket server(place->host.ns, AF_INET, port);
+	packet::Ends ends = {.from = 5000, .to = port, .id = marked};
+	inject(peer_at(5000), packet::make_message(ends, pattern(40)));
+	PlainMessage clear = server.expect();
+	EQ(clear.rpc->id, marked | 1);
+	secure::Peer peer(place->wire, peer_at(5000), host_at(), server.fd());
+	peer.send_message(secure::request(0, 100, pattern(50)));
+	PlainMessage sealed = server.expect();
+	EQ(sealed.rpc->id, clear.rpc->id);
+	peer.send(peer.control(packet::abort, 100, abort_body(1)));
+	EVENTUALLY([] {
+		for (const std::string &rpc : proc::lines(place->host.ns, "rpcs"))
+			if (rpc.find("session=") != std::string::npos)
+				return false;
+		return true;
+	}());
+	server.reply(sealed, pattern(60));
+	peer.expect_silence(300);
+}
+
 TEST(requests_never_answered_are_charged)
 {
 	PlainTalk talk;

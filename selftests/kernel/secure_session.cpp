@@ -131,7 +131,7 @@ TEST(a_clear_rpc_on_a_mixed_socket_is_acknowledged_at_once)
 	CHECK(hosts->b.ns.sysctl("need_ack_us", "5000"));
 }
 
-TEST(clear_requests_of_before_are_not_delivered_by_a_secure_socket)
+TEST(clear_requests_of_before_end_when_a_socket_turns_secure)
 {
 	for (bool by_session : {false, true}) {
 		PlainTalk talk;
@@ -146,11 +146,22 @@ TEST(clear_requests_of_before_are_not_delivered_by_a_secure_socket)
 		EQ(get_policy(talk.server.fd()), SDP_POLICY_SECURE);
 		CHECK(!talk.server.ready(POLLIN, 0));
 		FAILS(talk.server.receive(MSG_DONTWAIT).result, EAGAIN);
-		EQ(proc::lines(hosts->b.ns, "rpcs").size(), 1);
-		// What has been taken is answered as it came.
+		// Also those that have been taken: no answer leaves in the clear.
+		EQ(proc::lines(hosts->b.ns, "rpcs").size(), 0);
 		talk.server.reply(taken, pattern(30));
-		talk.client.expect();
+		CHECK(!talk.client.ready(POLLIN, 100));
 	}
+}
+
+TEST(clear_requests_of_a_client_that_turns_secure)
+{
+	PlainTalk talk;
+	talk.client.request(talk.to, pattern(10));
+	PlainMessage taken = talk.server.expect();
+	session::policy(talk.client.fd(), SDP_POLICY_SECURE);
+	EQ(talk.client.expect().rpc->error, ECONNRESET);
+	talk.server.reply(taken, pattern(30));
+	CHECK(!talk.client.ready(POLLIN, 100));
 }
 
 TEST(clear_flag_on_a_secure_socket)

@@ -569,7 +569,6 @@ static void drop_unread(struct sdp_run *run, struct sdp_rpc *rpc)
 /* Acknowledgements of clear RPCs do not ride in requests under a session. */
 static int deliver(struct sdp_run *run, struct sdp_rpc *rpc)
 {
-	WRITE_ONCE(rpc->taken, true);
 	sdp_run_event(run, .ack_now = !rpc->secure &&
 		      READ_ONCE(rpc->ep->policy) == SDP_POLICY_MIXED);
 	return sdp_exec_delivered(run, rpc);

@@ -138,14 +138,16 @@ void sdp_message_forget_clear(struct sdp_endpoint *ep)
 	struct walk walk = { .ep = ep };
 	struct sdp_rpc *rpc;
 
-	if (!READ_ONCE(ep->server) && !atomic_read(&ep->served))
+	if (!READ_ONCE(ep->server) && !READ_ONCE(ep->rpc_count))
 		return;
 	/* Packets that the policy of before has let in make no RPC after this. */
 	synchronize_net();
 	while ((rpc = walk_next(&walk))) {
-		if (sdp_rpc_is_server(rpc) && !rpc->secure &&
-		    !READ_ONCE(rpc->taken))
+		/* A request of ours would wait for what is not let in. */
+		if (!rpc->secure && sdp_rpc_is_server(rpc))
 			abort_one(rpc, 0);
+		else if (!rpc->secure && !READ_ONCE(rpc->ready))
+			abort_one(rpc, ECONNRESET);
 		cond_resched();
 	}
 	walk_end(&walk);

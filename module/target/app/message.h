@@ -134,7 +134,8 @@ void sdp_message_done(struct sdp_received *got);
 void sdp_message_return(struct sdp_received *got);
 
 /**
- * sdp_message_forget_clear() - end clear requests that nobody has taken.
+ * sdp_message_forget_clear() - end RPCs in the clear: those of clients are
+ *	forgotten, our own fail with ECONNRESET unless their response is here.
  * @ep: the endpoint; its policy does not allow them any more.
  *
  * Context: process, sleeps for as long as packets are on their way in.

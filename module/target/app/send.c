@@ -429,18 +429,17 @@ static struct sdp_rpc *find_request(struct sdp_endpoint *ep,
 		.sn = ep->sn, .id = send->id, .addr = send->to.addr,
 		.port = READ_ONCE(ep->port), .pport = send->to.port,
 	};
-	struct sdp_rpc *rpc = NULL;
+	struct sdp_rpc *rpc;
 
-	if (who.id & SDP_ID_SECURE) {
+	/*
+	 * No second look for a clear one of the same number: an answer to a
+	 * secure request that has ended would leave in the clear.
+	 */
+	if (READ_ONCE(ep->marks) && who.id & SDP_ID_SECURE) {
 		who.id &= ~SDP_ID_SECURE;
 		who.secure = true;
-		rpc = sdp_rpc_find_lock(&who);
 	}
-	if (!rpc) {
-		who.id = send->id;
-		who.secure = false;
-		rpc = sdp_rpc_find_lock(&who);
-	}
+	rpc = sdp_rpc_find_lock(&who);
 	/* The port may have changed hands. */
 	if (rpc && unlikely(rpc->ep != ep)) {
 		sdp_rpc_unlock(rpc);
@@ -484,7 +483,10 @@ static int send_response(struct sdp_endpoint *ep, struct sdp_send *send)
 
 	if (err || !rpc)
 		return err;
-	err = seal_and_send(rpc, send);
+	if (!rpc->secure && READ_ONCE(ep->policy) == SDP_POLICY_SECURE)
+		err = -EPERM;
+	else
+		err = seal_and_send(rpc, send);
 	if (err) {
 		/* The application may try again. */
 		spin_lock_bh(&rpc->lock);

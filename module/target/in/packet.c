@@ -61,7 +61,7 @@ enum sdp_drop sdp_receive_new(struct sdp_packet *packet,
 	}
 	/* A socket is told of it with a mark in this bit. */
 	if (unlikely(packet->who.id & SDP_ID_SECURE) &&
-	    (session || READ_ONCE(ep->policy) != SDP_POLICY_CLEAR)) {
+	    (session || READ_ONCE(ep->marks))) {
 		drop = SDP_DROP_mismatch;
 		goto refuse;
 	}

@@ -253,6 +253,18 @@ static void send_segment(struct sdp_rpc *rpc, const struct way *path,
 	send_packet(skb, path, insn->prio, rpc->who.id);
 }
 
+/*
+ * Whatever asks for it, and however long ago that began: no clear packet leaves
+ * a socket that has turned secure.
+ */
+static bool forbidden(const struct sdp_endpoint *ep, bool secure)
+{
+	if (likely(secure || READ_ONCE(ep->policy) != SDP_POLICY_SECURE))
+		return false;
+	sdp_count(ep->sn->counts, SDP_CTR_tx_policy);
+	return true;
+}
+
 void sdp_transmit_data(struct sdp_rpc *rpc, const struct mtp_insn *insn)
 {
 	u32 header = rpc->secure ? sizeof(struct sdp_secure_data_hdr) :
@@ -261,6 +273,8 @@ void sdp_transmit_data(struct sdp_rpc *rpc, const struct mtp_insn *insn)
 	u32 payload, room, overhead;
 	struct way path;
 
+	if (forbidden(rpc->ep, rpc->secure))
+		return;
 	/* What is not ready must not become a very long packet. */
 	if (WARN_ON_ONCE(offset > end))
 		return;
@@ -436,6 +450,8 @@ void sdp_transmit_control(struct sdp_rpc *rpc, const struct mtp_insn *insn,
 	bool server = sdp_rpc_is_server(rpc);
 	struct way path;
 
+	if (forbidden(rpc->ep, rpc->secure))
+		return;
 	if (rpc->secure)
 		sdp_control_of_request(&control, server ? NULL : &rpc->seal,
 				       server ? &rpc->open : NULL);
@@ -480,7 +496,7 @@ void sdp_transmit_answer(const struct sdp_origin *to, u64 id,
 	struct sdp_peer *peer;
 	struct way path;
 
-	if (insn->op != MTP_PACKET)
+	if (insn->op != MTP_PACKET || forbidden(to->ep, to->session))
 		return;
 	peer = sdp_origin_peer(to, NULL);
 	if (IS_ERR(peer))

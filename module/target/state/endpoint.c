@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/random.h>
 #include <linux/rculist_nulls.h>
+#include <linux/sdp.h>
 
 #include "../../observe/observe.h"
 #include "endpoint.h"
@@ -127,6 +128,7 @@ int sdp_endpoint_init(struct sdp_endpoint *ep, struct sock *sk)
 	ep->sk = sk;
 	ep->sn = sdp_net(sock_net(sk));
 	ep->policy = READ_ONCE(ep->sn->set.policy);
+	ep->marks = ep->policy != SDP_POLICY_CLEAR;
 	spin_lock_init(&ep->lock);
 	spin_lock_init(&ep->mem_lock);
 	INIT_LIST_HEAD(&ep->rpcs);

@@ -23,6 +23,8 @@ struct sdp_peer;
  * @port:      local port, 0 while there is none; host byte order.
  * @server:    accepts requests.
  * @policy:    SDP_POLICY_*.
+ * @marks:     ids of secure requests are told with a mark, which no id of a clear
+ *             one may look like; once set, stays.
  * @padding:   secure messages have a multiple of so many bytes; 0: any.
  * @shutdown:  set once, under @lock: nothing starts or waits any more.
  * @last_peer: peer of the last request, held, or NULL; exchanged.
@@ -54,6 +56,7 @@ struct sdp_endpoint {
 	u16 port;
 	bool server;
 	u8 policy;
+	bool marks;
 	bool shutdown;
 	u32 padding;
 	struct sdp_peer __rcu *last_peer;

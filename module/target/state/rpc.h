@@ -72,7 +72,6 @@ struct sdp_rpc_id {
  * @parked:  bit per rank that it left for want of memory. Under @lock.
  * @ready:   a message or a failure waits; under ep->lock.
  * @claimed: one receiver has it; under ep->lock.
- * @taken:   the application has it, under its lock.
  * @error:   errno of a failure, positive.
  * @replying: a task makes the response. Under @lock.
  * @ack:     acknowledgement that the first DATA of a clear message carries.
@@ -120,7 +119,6 @@ struct sdp_rpc {
 	u8 parked;
 	bool ready;
 	bool claimed;
-	bool taken;
 	int error;
 
 	bool replying;
