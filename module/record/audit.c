@@ -12,7 +12,7 @@
 #include <linux/unaligned.h>
 #include <linux/vmalloc.h>
 
-#include "epoch.h"
+#include "audit.h"
 
 #define ENTRIES_SHIFT 17
 

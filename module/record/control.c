@@ -7,6 +7,7 @@
 #include "control.h"
 #include "epoch.h"
 #include "open.h"
+#include "session.h"
 
 static void write_trailer(struct sdp_control_trailer *trailer,
 			  const struct sdp_epoch *epoch, u64 counter,

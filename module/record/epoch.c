@@ -17,7 +17,9 @@
 
 #include "../observe/observe.h"
 #include "../observe/trace.h"
+#include "audit.h"
 #include "epoch.h"
+#include "session.h"
 
 static void epoch_free(struct sdp_epoch *epoch)
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The message header at the start of record 0's plaintext. */
 #include <linux/errno.h>
+#include <linux/string.h>
 #include <linux/unaligned.h>
 
 #include "head.h"

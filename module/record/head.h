@@ -1,9 +1,39 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The message header in record 0; only for this room. */
+/* The message header in record 0. */
 #ifndef SDP_RECORD_HEAD_H
 #define SDP_RECORD_HEAD_H
 
-#include "seal.h"
+#include "wire.h"
+
+/**
+ * struct sdp_message_head - the message header, decoded.
+ * @len:           bytes of it in record 0.
+ * @app_len:       bytes of application data.
+ * @rpc_id:        as the sender sees it.
+ * @response:      not a request.
+ * @num_acks:      entries of @acks.
+ * @request_epoch: of a response: low 16 bits of its request's epoch.
+ * @request_msgno: of a response: its request's message number.
+ * @acks:          ids of RPCs whose response has been received, as the client
+ *                 sees them.
+ */
+struct sdp_message_head {
+	u32 len;
+	u32 app_len;
+	u64 rpc_id;
+	bool response;
+	u8 num_acks;
+	u16 request_epoch;
+	u64 request_msgno;
+	u64 acks[SDP_MAX_ACKS];
+};
+
+/**
+ * sdp_head_length() - bytes of a message header.
+ * @response: that of a response.
+ * @num_acks: acknowledgements in it.
+ */
+u32 sdp_head_length(bool response, unsigned int num_acks);
 
 /**
  * sdp_head_encode() - write a message header.

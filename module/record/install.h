@@ -1,33 +1,38 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* From uapi structures to a session in the table; only for this room. */
+/* From uapi structures to a session in the registry. */
 #ifndef SDP_RECORD_INSTALL_H
 #define SDP_RECORD_INSTALL_H
 
-#include "session.h"
+#include "registry.h"
 
 /**
- * sdp_session_alloc() - a session without keys, not in the table.
+ * sdp_session_add() - SDP_SESSION_ADD.
  * @owner: the socket.
- * @key:   what it will be found by.
+ * @add:   the argument, in kernel memory, of the full size; its secret is
+ *         wiped here on every path.
+ * @id:    the session's id is written; may be NULL.
  *
- * Context: process. Return: the session, or ERR_PTR: -ENOBUFS, -ENOMEM. Ends
- * with sdp_session_publish() or sdp_session_discard().
+ * A session with the same key is replaced: removed as by sdp_session_del().
+ *
+ * Context: process, may sleep. Return: 0; -EINVAL (a field; an own nonce that
+ * this socket never gave), -EEXIST (that nonce is spent), -EAFNOSUPPORT,
+ * -ENOBUFS (@owner->max_user), -ENOMEM, -ENOENT (no such cipher here), -EBUSY
+ * (sdp_session_refuse()).
  */
-struct sdp_session *sdp_session_alloc(const struct sdp_session_owner *owner,
-				      const struct sdp_session_key *key);
+int sdp_session_add(const struct sdp_session_owner *owner,
+		    struct sdp_session_add *add, u32 *id);
 
 /**
- * sdp_session_publish() - put a session into the table, in place of one with
- *	the same key.
- * @session: complete. On failure it stays the caller's.
+ * sdp_session_add_raw() - SDP_RAW_KEYS, once the caller has checked that the
+ *	test option allows it.
+ * @owner: the socket.
+ * @raw:   the argument, in kernel memory; wiped here on every path.
  *
- * Context: process, may sleep. Return: 0, -ENOMEM, what transport_init says,
- * -EBUSY (sdp_session_refuse()).
+ * Context: process, may sleep. Return: as sdp_session_add(); -EINVAL (tx_key
+ * equals rx_key, id 0), -EEXIST (this tx_key was installed before).
  */
-int sdp_session_publish(struct sdp_session *session);
-
-/** sdp_session_discard() - drop a session that is not in the table. */
-void sdp_session_discard(struct sdp_session *session);
+int sdp_session_add_raw(const struct sdp_session_owner *owner,
+			struct sdp_raw_keys *raw);
 
 /**
  * sdp_install_derive() - id and first epochs of a session, by the key schedule.
@@ -38,9 +43,6 @@ void sdp_session_discard(struct sdp_session *session);
  */
 int sdp_install_derive(struct sdp_session *session,
 		       const struct sdp_session_add *add);
-
-int sdp_session_table_init(void);
-void sdp_session_table_exit(void);
 
 void sdp_install_exit(void);
 

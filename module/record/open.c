@@ -10,6 +10,8 @@
 #include "epoch.h"
 #include "head.h"
 #include "open.h"
+#include "session.h"
+#include "tag.h"
 
 static int check_fields(const struct sdp_session *session,
 			const struct sdp_secure_data_hdr *hdr, u64 msgno)

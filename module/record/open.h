@@ -13,29 +13,6 @@
 #include "seal.h"
 
 /**
- * struct sdp_rx - a message being received; embedded in the RPC, which is in
- *	memory from kmalloc or a slab.
- * @epoch:    held; NULL: not begun, or ended.
- * @msgno:    message number.
- * @rpc_id:   as the sender sees it, from the first valid header.
- * @sealed:   length of the sealed message, likewise.
- * @app_len:  bytes of application data; known once record 0 is open.
- * @head_len: bytes of the message header; 0: record 0 is not open yet.
- * @committed: sdp_rx_commit() was called.
- * @scratch:  for ends of records that are no application data.
- */
-struct sdp_rx {
-	struct sdp_epoch *epoch;
-	u64 msgno;
-	u64 rpc_id;
-	u32 sealed;
-	u32 app_len;
-	u8 head_len;
-	bool committed;
-	u8 scratch[6];
-};
-
-/**
  * sdp_open_header() - verify the header tag of a secure DATA packet.
  * @session: from sdp_session_find_id().
  * @hdr:     in the packet, which is long enough for it.

@@ -10,9 +10,11 @@
 #include <linux/workqueue.h>
 
 #include "../observe/name.h"
-#include "epoch.h"
+#include "audit.h"
+#include "inside.h"
 #include "install.h"
 #include "nonce.h"
+#include "record.h"
 
 /* Nonces first: what is installed with one given before is found out. */
 static void wipe(void)
@@ -84,7 +86,7 @@ int sdp_record_init(const struct sdp_record_ops *ops)
 	sdp_record_wq = alloc_workqueue(SDP_NAMED("_record"), WQ_UNBOUND, 0);
 	if (!sdp_record_wq)
 		goto err_audit;
-	err = sdp_session_table_init();
+	err = sdp_registry_init();
 	if (err)
 		goto err_wq;
 	err = register_notifiers();
@@ -93,7 +95,7 @@ int sdp_record_init(const struct sdp_record_ops *ops)
 	return 0;
 
 err_table:
-	sdp_session_table_exit();
+	sdp_registry_exit();
 err_wq:
 	destroy_workqueue(sdp_record_wq);
 err_audit:
@@ -118,7 +120,7 @@ void sdp_record_exit(void)
 	flush_workqueue(sdp_record_wq);
 	rcu_barrier();
 	destroy_workqueue(sdp_record_wq);
-	sdp_session_table_exit();
+	sdp_registry_exit();
 	sdp_install_exit();
 	sdp_audit_exit();
 	sdp_replay_cache_exit();

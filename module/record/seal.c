@@ -13,7 +13,9 @@
 #include "../observe/observe.h"
 #include "epoch.h"
 #include "head.h"
-#include "open.h"
+#include "seal.h"
+#include "session.h"
+#include "tag.h"
 
 static unsigned int chunk_slot(u64 msgno)
 {

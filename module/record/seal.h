@@ -12,47 +12,10 @@
 
 #include <linux/scatterlist.h>
 
+#include "head.h"
 #include "layout.h"
+#include "message.h"
 #include "session.h"
-
-struct sdp_rx;
-
-/**
- * struct sdp_tx - a sealed message; embedded in the RPC.
- * @epoch:  held; NULL: not begun, or ended.
- * @msgno:  message number.
- * @sealed: length of the sealed message, bytes.
- * @heard:  bit 0 is set once the peer has shown that it has a packet of it.
- */
-struct sdp_tx {
-	struct sdp_epoch *epoch;
-	u64 msgno;
-	u32 sealed;
-	unsigned long heard;
-};
-
-/**
- * struct sdp_message_head - the message header, decoded.
- * @len:           bytes of it in record 0.
- * @app_len:       bytes of application data.
- * @rpc_id:        as the sender sees it.
- * @response:      not a request.
- * @num_acks:      entries of @acks.
- * @request_epoch: of a response: low 16 bits of its request's epoch.
- * @request_msgno: of a response: its request's message number.
- * @acks:          ids of RPCs whose response has been received, as the client
- *                 sees them.
- */
-struct sdp_message_head {
-	u32 len;
-	u32 app_len;
-	u64 rpc_id;
-	bool response;
-	u8 num_acks;
-	u16 request_epoch;
-	u64 request_msgno;
-	u64 acks[SDP_MAX_ACKS];
-};
 
 /**
  * struct sdp_seal - a message while it is being sealed; on the stack.
@@ -71,13 +34,6 @@ struct sdp_seal {
 	u32 records;
 	u8 head[SDP_MESSAGE_HEAD_MAX];
 };
-
-/**
- * sdp_head_length() - bytes of a message header.
- * @response: that of a response.
- * @num_acks: acknowledgements in it.
- */
-u32 sdp_head_length(bool response, unsigned int num_acks);
 
 /**
  * sdp_seal_begin() - give a message its number, and fix its header and layout.

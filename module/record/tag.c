@@ -6,7 +6,7 @@
 #include <linux/bitops.h>
 #include <linux/unaligned.h>
 
-#include "epoch.h"
+#include "tag.h"
 
 /* Little-endian masks: bytes 4-7, byte 13, bytes 16-17 of the header. */
 #define MASK_SEQUENCE	0x00000000ffffffffULL

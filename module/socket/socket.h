@@ -11,7 +11,8 @@
 #include <linux/sockptr.h>
 #include <net/inet_sock.h>
 
-#include "../record/session.h"
+#include "../record/install.h"
+#include "../record/nonce.h"
 #include "../target/app/message.h"
 
 struct sdp_pool;

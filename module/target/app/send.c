@@ -12,6 +12,7 @@
 
 #include "../../observe/observe.h"
 #include "../../offload/buffer.h"
+#include "../../record/registry.h"
 #include "../../record/seal.h"
 #include "../out/transmit.h"
 #include "../run/exec.h"

@@ -4,6 +4,7 @@
 
 #include "../../offload/buffer.h"
 #include "../../offload/segment.h"
+#include "../../record/record.h"
 #include "../in/icmp.h"
 #include "../in/receive.h"
 #include "../out/pace.h"

@@ -9,6 +9,7 @@
 #include "../../observe/observe.h"
 #include "../../record/control.h"
 #include "../../record/open.h"
+#include "../../record/registry.h"
 #include "../../record/seal.h"
 #include "../state/memory.h"
 #include "../state/rpc_table.h"

@@ -3,6 +3,7 @@
 #include <linux/module.h>
 
 #include "observe/observe.h"
+#include "record/record.h"
 #include "rig.h"
 
 static void dead(struct sdp_session *session)

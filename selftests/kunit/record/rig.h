@@ -8,10 +8,13 @@
 
 #include <kunit/test.h>
 
+#include "record/audit.h"
 #include "record/control.h"
 #include "record/epoch.h"
 #include "record/install.h"
+#include "record/nonce.h"
 #include "record/open.h"
+#include "record/tag.h"
 
 #define CLIENT 0
 #define SERVER 1

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Inside a session and its epochs: the keys of one direction for a while, and
+ * what is counted under them. Only for this room.
+ */
+#ifndef SDP_RECORD_INSIDE_H
+#define SDP_RECORD_INSIDE_H
+
+#include <linux/refcount.h>
+#include <linux/rhashtable-types.h>
+#include <linux/siphash.h>
+#include <linux/workqueue.h>
+
+#include "aead.h"
+#include "kdf.h"
+#include "key.h"
+#include "replay.h"
+#include "wire.h"
+
+struct sdp_record_ops;
+
+#define SDP_UNHEARD_CHUNKS	(SDP_REPLAY_WINDOW / SDP_REPLAY_CHUNK)
+
+/**
+ * struct sdp_epoch_tx - of an epoch for sending.
+ * @lock:    spinlock (bh) of the rest but @counter and @blocks.
+ * @next:    next message number.
+ * @waiting: a message was refused because the window is full.
+ * @confirmed: the peer has been heard under this epoch.
+ * @unheard: messages of each chunk of numbers, modulo the window, of which the
+ *           peer has shown no sign.
+ * @counter: next control counter.
+ * @blocks:  AES blocks sealed.
+ */
+struct sdp_epoch_tx {
+	spinlock_t lock;
+	u64 next;
+	bool waiting;
+	bool confirmed;
+	u16 unheard[SDP_UNHEARD_CHUNKS];
+	atomic64_t counter;
+	atomic64_t blocks;
+};
+
+/**
+ * struct sdp_epoch_rx - of an epoch for receiving.
+ * @replay:   message numbers.
+ * @counters: control counters.
+ * @failed:   records and tags that did not verify.
+ * @retired:  jiffies when it became the previous one; 0: it has not.
+ */
+struct sdp_epoch_rx {
+	struct sdp_replay replay;
+	struct sdp_counters counters;
+	atomic64_t failed;
+	unsigned long retired;
+};
+
+/**
+ * struct sdp_epoch - of one direction.
+ * @ref:     the session's pointer to it, and its messages.
+ * @session: held.
+ * @number:  from 0; its low 8 bits are on the wire.
+ * @hdr:     header-tag key.
+ * @iv:      of the nonces.
+ * @sends:   @tx is valid, otherwise @rx.
+ * @aead:    the key.
+ * @audit:   names the key to the nonce audit.
+ * @free:    the end, in process context after an RCU grace period.
+ */
+struct sdp_epoch {
+	refcount_t ref;
+	bool sends;
+	u8 iv[SDP_KDF_IV];
+	struct sdp_session *session;
+	u64 number;
+	siphash_key_t hdr;
+	struct sdp_aead aead;
+	u64 audit;
+	struct rcu_work free;
+	struct sdp_epoch_tx *tx;
+	struct sdp_epoch_rx *rx;
+};
+
+/**
+ * struct sdp_session - see session.h.
+ * @ref:         the table's, its epochs', and holders'.
+ * @id:          session id.
+ * @key:         what it is found by.
+ * @counts:      of its namespace.
+ * @node:        in the table.
+ * @owner_node:  in the table by owner; under sessions_mutex.
+ * @dead:        removed; never goes back.
+ * @local_pinned: @local is valid: with acquire and release.
+ * @raw:         keys were given: one epoch.
+ * @role:        SDP_ROLE_*.
+ * @cipher:      SDP_CIPHER_*.
+ * @record_size: bytes.
+ * @context:     what both ends know of each other: part of the key schedule.
+ * @local:       local address.
+ * @heard:       ktime_get_coarse_ns() of the last authentic packet.
+ * @opened:      messages opened.
+ * @tx:          present epoch for sending.
+ * @rx_prev:     previous, @rx: present, @rx_next: next epoch for receiving.
+ * @lock:        spinlock (bh) of moving receive epochs and of @local.
+ * @rekey:       mutex of making epochs and of the secrets.
+ * @tx_secret:   of the epoch after @tx.
+ * @rx_secret:   of the first epoch that has not been made.
+ * @rx_number:   number of that.
+ * @tx_epochs:   epochs for sending that are still in use.
+ * @tx_moved:    jiffies when the present one began.
+ * @make_next:   makes @rx_next after a move.
+ * @expire:      drops @rx_prev.
+ * @free:        the end, in process context after an RCU grace period.
+ * @memcg:       charged; held.
+ * @user:        counted in sessions per user.
+ * @transport:   the target's.
+ */
+struct sdp_session {
+	refcount_t ref;
+	u32 id;
+	struct sdp_session_key key;
+	struct sdp_counts __percpu *counts;
+	struct rhash_head node;
+	struct hlist_node owner_node;
+	bool dead;
+	bool local_pinned;
+	bool raw;
+	u8 role;
+	u16 cipher;
+	u16 record_size;
+	u8 context[SDP_CONTEXT_LEN];
+	struct in6_addr local;
+	u64 heard;
+	atomic64_t opened;
+	struct sdp_epoch __rcu *tx;
+	struct sdp_epoch __rcu *rx_prev;
+	struct sdp_epoch __rcu *rx;
+	struct sdp_epoch __rcu *rx_next;
+	spinlock_t lock;
+	struct mutex rekey;
+	u8 tx_secret[SDP_KDF_SECRET];
+	u8 rx_secret[SDP_KDF_SECRET];
+	u64 rx_number;
+	atomic_t tx_epochs;
+	unsigned long tx_moved;
+	struct work_struct make_next;
+	struct delayed_work expire;
+	struct rcu_work free;
+	struct mem_cgroup *memcg;
+	kuid_t user;
+	u8 transport[] ____cacheline_aligned;
+};
+
+extern const struct sdp_record_ops *sdp_record_ops;
+extern struct workqueue_struct *sdp_record_wq;
+
+/* Directions of the key schedule. */
+static inline u8 sdp_session_direction(const struct sdp_session *session,
+				       bool sends)
+{
+	return sends ? session->role : !session->role;
+}
+
+#endif /* SDP_RECORD_INSIDE_H */

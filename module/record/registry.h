@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The registry: the sessions of all sockets, found by the packets and messages
+ * that belong to them.
+ */
+#ifndef SDP_RECORD_REGISTRY_H
+#define SDP_RECORD_REGISTRY_H
+
+#include "session.h"
+
+struct sdp_nonces;
+
+/**
+ * struct sdp_session_owner - a socket, for the calls below.
+ * @net:      its namespace.
+ * @token:    identifies it, the struct sock; never followed.
+ * @nonces:   its pool.
+ * @bound:    VRF it is in, or 0.
+ * @port:     its local port, host byte order, not 0.
+ * @max_user: sessions that its user may have (net.sdp.user_sessions).
+ */
+struct sdp_session_owner {
+	const struct net *net;
+	const void *token;
+	struct sdp_nonces *nonces;
+	int bound;
+	u16 port;
+	u32 max_user;
+};
+
+/**
+ * sdp_session_del() - SDP_SESSION_DEL.
+ * @owner: the socket.
+ * @ref:   which.
+ *
+ * Context: process, may sleep. Return: 0, -ENOENT, -EINVAL.
+ */
+int sdp_session_del(const struct sdp_session_owner *owner,
+		    const struct sdp_session_ref *ref);
+
+/**
+ * sdp_session_del_owner() - remove all sessions of a socket that closes.
+ * @token: as in struct sdp_session_owner.
+ *
+ * Context: process, may sleep. When this returns, @dead has been called for
+ * each of them.
+ */
+void sdp_session_del_owner(const void *token);
+
+/**
+ * sdp_session_wipe_all() - remove every session, as on suspend and VM fork.
+ *
+ * Context: process, may sleep.
+ */
+void sdp_session_wipe_all(void);
+
+/**
+ * sdp_session_refuse() - whether to install no sessions for now.
+ * @refuse: those that have begun to be installed are refused, too.
+ *
+ * Context: process, may sleep.
+ */
+void sdp_session_refuse(bool refuse);
+
+/**
+ * sdp_session_rekey() - SDP_SESSION_REKEY: next epoch for sending.
+ * @owner: the socket.
+ * @ref:   which.
+ *
+ * Context: process, may sleep. Return: 0, -ENOENT, -EINVAL, -EOPNOTSUPP (raw
+ * keys), -EBUSY (the peer has not been heard under the present epoch), -ENOMEM.
+ */
+int sdp_session_rekey(const struct sdp_session_owner *owner,
+		      const struct sdp_session_ref *ref);
+
+/**
+ * sdp_session_info() - SDP_SESSION_INFO.
+ * @owner: the socket.
+ * @info:  in: id or peer; out: everything else.
+ *
+ * Context: process. Return: 0, -ENOENT, -EINVAL.
+ */
+int sdp_session_info(const struct sdp_session_owner *owner,
+		     struct sdp_session_info *info);
+
+/**
+ * sdp_session_find() - the present session with a peer, for sending.
+ * @key: from sdp_session_key_init().
+ *
+ * Context: any, RCU read lock. Return: the session, valid under RCU, or NULL.
+ */
+struct sdp_session *sdp_session_find(const struct sdp_session_key *key);
+
+/**
+ * sdp_session_find_id() - the session that a packet names.
+ * @key: from sdp_session_key_init(), seen from the receiver.
+ * @id:  from the packet, host byte order.
+ *
+ * Context: any, RCU read lock. Return: the session, valid under RCU, or NULL.
+ */
+struct sdp_session *sdp_session_find_id(const struct sdp_session_key *key,
+					u32 id);
+
+/**
+ * sdp_session_dump() - call back for each session of a namespace.
+ * @net: the namespace.
+ * @fn:  gets the state and the session's key; process context, may sleep; a
+ *       non-zero return ends it.
+ * @arg: handed to @fn.
+ */
+int sdp_session_dump(const struct net *net,
+		     int (*fn)(const struct sdp_session_info *info,
+			       const struct sdp_session_key *key, void *arg),
+		     void *arg);
+
+/**
+ * sdp_session_alloc() - a session without keys, not in the table.
+ * @owner: the socket.
+ * @key:   what it will be found by.
+ *
+ * Context: process. Return: the session, or ERR_PTR: -ENOBUFS, -ENOMEM. Ends
+ * with sdp_session_publish() or sdp_session_discard().
+ */
+struct sdp_session *sdp_session_alloc(const struct sdp_session_owner *owner,
+				      const struct sdp_session_key *key);
+
+/**
+ * sdp_session_publish() - put a session into the table, in place of one with
+ *	the same key.
+ * @session: complete. On failure it stays the caller's.
+ *
+ * Context: process, may sleep. Return: 0, -ENOMEM, what transport_init says,
+ * -EBUSY (sdp_session_refuse()).
+ */
+int sdp_session_publish(struct sdp_session *session);
+
+/** sdp_session_discard() - drop a session that is not in the table. */
+void sdp_session_discard(struct sdp_session *session);
+
+int sdp_registry_init(void);
+void sdp_registry_exit(void);
+
+#endif /* SDP_RECORD_REGISTRY_H */
