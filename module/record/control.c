@@ -7,7 +7,7 @@
 #include "control.h"
 #include "epoch.h"
 #include "open.h"
-#include "session.h"
+#include "registry.h"
 
 static void write_trailer(struct sdp_control_trailer *trailer,
 			  const struct sdp_epoch *epoch, u64 counter,
@@ -158,6 +158,8 @@ struct sdp_epoch *sdp_control_open(struct sdp_session *session,
 	if (!sdp_counters_take(&epoch->rx->counters, counter))
 		return ERR_PTR(-EALREADY);
 	sdp_epoch_heard(epoch);
+	if (sdp_epoch_first(epoch))
+		sdp_session_first_packet(session);
 	err = decode(pkt, trailer, control);
 	return err ? ERR_PTR(err) : epoch;
 }

@@ -9,6 +9,9 @@
 #define SDP_EPOCH_GRACE		(30 * HZ)
 #define SDP_EPOCH_LIFE		(60 * HZ)
 
+/* A replaced session ends so long after the peer uses the one that replaced it. */
+#define SDP_SESSION_LIFE	(60 * HZ)
+
 /**
  * sdp_epoch_alloc() - an epoch from its keys.
  * @session: a reference is taken.
@@ -68,6 +71,12 @@ struct sdp_epoch *sdp_epoch_receive(struct sdp_session *session, u8 wire);
  * @epoch: moves the session on if it is the next one.
  */
 void sdp_epoch_heard(struct sdp_epoch *epoch);
+
+/** sdp_epoch_first() - is this the session's first authentic packet? */
+static inline bool sdp_epoch_first(const struct sdp_epoch *epoch)
+{
+	return unlikely(!READ_ONCE(epoch->session->proved));
+}
 
 /** sdp_epoch_local_ok() - is this the session's local address, or is any? */
 bool sdp_epoch_local_ok(const struct sdp_session *session,

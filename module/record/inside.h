@@ -89,6 +89,16 @@ struct sdp_epoch {
  * @key:         what it is found by.
  * @counts:      of its namespace.
  * @node:        in the table.
+ * @began:       ktime of its own nonce: when its handshake began here.
+ * @installed:   ktime, likewise.
+ * @client_nonce: decides between handshakes at once.
+ * @serial:      counts sessions as they were installed.
+ * @order:       of those with one key, which are not replaced, the highest is
+ *               used. Written under order_lock.
+ * @proved:      ktime of the first authentic packet, 0: none. As @order.
+ * @replaced:    begins no requests; never goes back. As @order.
+ * @retiring:    @retire has been queued. Under order_lock.
+ * @retire:      removes it.
  * @owner_node:  in the table by owner; under sessions_mutex.
  * @dead:        removed; never goes back.
  * @local_pinned: @local is valid: with acquire and release.
@@ -121,7 +131,16 @@ struct sdp_session {
 	u32 id;
 	struct sdp_session_key key;
 	struct sdp_counts __percpu *counts;
-	struct rhash_head node;
+	struct rhlist_head node;
+	u64 began;
+	u64 installed;
+	u8 client_nonce[SDP_NONCE_LEN];
+	u64 serial;
+	u64 order;
+	u64 proved;
+	bool replaced;
+	bool retiring;
+	struct delayed_work retire;
 	struct hlist_node owner_node;
 	bool dead;
 	bool local_pinned;

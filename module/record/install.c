@@ -5,6 +5,7 @@
  */
 #include <crypto/sha2.h>
 #include <crypto/utils.h>
+#include <linux/ktime.h>
 #include <linux/unaligned.h>
 #include <linux/xarray.h>
 #include <net/ipv6.h>
@@ -143,7 +144,7 @@ int sdp_install_derive(struct sdp_session *session,
 }
 
 static int install(const struct sdp_session_owner *owner,
-		   const struct sdp_session_add *add, u32 *id)
+		   const struct sdp_session_add *add, u64 began, u32 *id)
 {
 	struct sdp_session *session;
 	int err;
@@ -151,9 +152,11 @@ static int install(const struct sdp_session_owner *owner,
 	session = prepare(owner, add);
 	if (IS_ERR(session))
 		return PTR_ERR(session);
+	session->began = began;
+	memcpy(session->client_nonce, add->role == SDP_ROLE_CLIENT ?
+	       add->own_nonce : add->peer_nonce, SDP_NONCE_LEN);
 	err = sdp_install_derive(session, add);
-	if (id)
-		*id = session->id;
+	*id = session->id;
 	if (!err)
 		err = sdp_session_publish(session);
 	if (err)
@@ -166,9 +169,9 @@ static int install(const struct sdp_session_owner *owner,
  * come into the table after all others were wiped.
  */
 static int check_generation(const struct sdp_session_owner *owner,
-			    const struct sdp_session_add *add, u32 generation)
+			    u32 id, u32 generation)
 {
-	struct sdp_session_ref ref = { .size = sizeof(ref), .peer = add->peer };
+	struct sdp_session_ref ref = { .size = sizeof(ref), .id = id };
 
 	if (generation == sdp_nonces_generation())
 		return 0;
@@ -179,7 +182,8 @@ static int check_generation(const struct sdp_session_owner *owner,
 int sdp_session_add(const struct sdp_session_owner *owner,
 		    struct sdp_session_add *add, u32 *id)
 {
-	u32 generation = sdp_nonces_generation();
+	u32 generation = sdp_nonces_generation(), made;
+	u64 began;
 	int err;
 
 	err = check_add(owner, add);
@@ -187,13 +191,15 @@ int sdp_session_add(const struct sdp_session_owner *owner,
 				   SDP_NONCE_LEN))
 		err = -EINVAL;
 	if (!err)
-		err = sdp_nonce_spend(owner->nonces, add->own_nonce);
+		err = sdp_nonce_spend(owner->nonces, add->own_nonce, &began);
 	if (!err) {
-		err = install(owner, add, id) ?:
-		      check_generation(owner, add, generation);
+		err = install(owner, add, began, &made) ?:
+		      check_generation(owner, made, generation);
 		if (err)
 			sdp_nonce_unspend(owner->nonces, add->own_nonce);
 	}
+	if (!err && id)
+		*id = made;
 	memzero_explicit(add, sizeof(*add));
 	return err;
 }
@@ -233,6 +239,7 @@ static int install_raw(const struct sdp_session_owner *owner,
 	if (IS_ERR(session))
 		return PTR_ERR(session);
 	session->raw = true;
+	session->began = ktime_get_ns();
 	session->id = raw->id;
 	err = raw_epochs(session, raw);
 	if (!err)

@@ -12,7 +12,8 @@
  *         wiped here on every path.
  * @id:    the session's id is written; may be NULL.
  *
- * A session with the same key is replaced: removed as by sdp_session_del().
+ * Sessions with the same key stay until the new one is used; then they begin
+ * no requests, and end a minute later (registry.c).
  *
  * Context: process, may sleep. Return: 0; -EINVAL (a field; an own nonce that
  * this socket never gave), -EEXIST (that nonce is spent), -EAFNOSUPPORT,

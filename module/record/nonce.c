@@ -8,6 +8,7 @@
  * given before become unknown.
  */
 #include <linux/atomic.h>
+#include <linux/ktime.h>
 #include <linux/random.h>
 #include <linux/slab.h>
 
@@ -21,6 +22,7 @@ static atomic_t generation;
 struct sdp_nonce {
 	struct list_head node;
 	bool spent;
+	u64 given;
 	u8 bytes[SDP_NONCE_LEN];
 };
 
@@ -82,6 +84,7 @@ int sdp_nonces_get(struct sdp_nonces *nonces, u8 *bytes)
 	/* Under the generation that was looked at, not before. */
 	get_random_bytes(nonce->bytes, sizeof(nonce->bytes));
 	memcpy(bytes, nonce->bytes, sizeof(nonce->bytes));
+	nonce->given = ktime_get_ns();
 	list_add(&nonce->node, &nonces->list);
 	nonces->unspent++;
 	mutex_unlock(&nonces->lock);
@@ -112,7 +115,7 @@ static void forget_oldest_spent(struct sdp_nonces *nonces)
 		}
 }
 
-int sdp_nonce_spend(struct sdp_nonces *nonces, const u8 *bytes)
+int sdp_nonce_spend(struct sdp_nonces *nonces, const u8 *bytes, u64 *given)
 {
 	struct sdp_nonce *nonce;
 	int err = 0;
@@ -125,6 +128,7 @@ int sdp_nonce_spend(struct sdp_nonces *nonces, const u8 *bytes)
 		err = -EEXIST;
 	} else {
 		nonce->spent = true;
+		*given = nonce->given;
 		nonces->unspent--;
 		if (++nonces->spent > SPENT_MAX)
 			forget_oldest_spent(nonces);

@@ -50,10 +50,11 @@ void sdp_nonces_destroy(struct sdp_nonces *nonces);
  * sdp_nonce_spend() - use a nonce.
  * @nonces: of the socket.
  * @bytes:  SDP_NONCE_LEN of them.
+ * @given:  ktime when it was given is written.
  *
  * Context: process. Return: 0, -EINVAL (never given), -EEXIST (spent).
  */
-int sdp_nonce_spend(struct sdp_nonces *nonces, const u8 *bytes);
+int sdp_nonce_spend(struct sdp_nonces *nonces, const u8 *bytes, u64 *given);
 
 /**
  * sdp_nonce_unspend() - no keys came of it: it can be used after all.

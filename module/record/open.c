@@ -10,7 +10,7 @@
 #include "epoch.h"
 #include "head.h"
 #include "open.h"
-#include "session.h"
+#include "registry.h"
 #include "tag.h"
 
 static int check_fields(const struct sdp_session *session,
@@ -40,6 +40,8 @@ struct sdp_epoch *sdp_open_header(struct sdp_session *session,
 	if (sdp_tag_compute(&epoch->hdr, hdr) != get_unaligned_le64(hdr->tag))
 		return ERR_PTR(-EBADMSG);
 	sdp_epoch_heard(epoch);
+	if (sdp_epoch_first(epoch))
+		sdp_session_first_packet(session);
 	if (check_fields(session, hdr, msgno))
 		return ERR_PTR(-EPROTO);
 	sdp_replay_advance(&epoch->rx->replay, msgno);

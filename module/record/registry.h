@@ -31,7 +31,7 @@ struct sdp_session_owner {
 /**
  * sdp_session_del() - SDP_SESSION_DEL.
  * @owner: the socket.
- * @ref:   which.
+ * @ref:   one by its id, or all with a peer.
  *
  * Context: process, may sleep. Return: 0, -ENOENT, -EINVAL.
  */
@@ -84,6 +84,15 @@ int sdp_session_info(const struct sdp_session_owner *owner,
 		     struct sdp_session_info *info);
 
 /**
+ * sdp_session_first_packet() - an authentic packet came under a session for which
+ *	none had: its peer uses it.
+ * @session: what was pending takes the place of the present one with its key.
+ *
+ * Context: softirq or process with bottom halves off, RCU read lock.
+ */
+void sdp_session_first_packet(struct sdp_session *session);
+
+/**
  * sdp_session_find() - the present session with a peer, for sending.
  * @key: from sdp_session_key_init().
  *
@@ -125,8 +134,8 @@ struct sdp_session *sdp_session_alloc(const struct sdp_session_owner *owner,
 				      const struct sdp_session_key *key);
 
 /**
- * sdp_session_publish() - put a session into the table, in place of one with
- *	the same key.
+ * sdp_session_publish() - put a session into the table, beside or in place of
+ *	those with the same key.
  * @session: complete. On failure it stays the caller's.
  *
  * Context: process, may sleep. Return: 0, -ENOMEM, what transport_init says,

@@ -8,6 +8,7 @@
 #include <net/ipv6.h>
 #include <net/l3mdev.h>
 
+#include "../record/wire.h"
 #include "../target/state/net.h"
 #include "pool.h"
 #include "socket.h"
@@ -20,10 +21,10 @@ MODULE_PARM_DESC(test_raw_keys,
 /* Sizes of structures as first published. */
 #define SESSION_ADD_LEAST SDP_SESSION_ADD_V1
 #define SESSION_REF_LEAST 36
-#define SESSION_INFO_LEAST 208
+#define SESSION_INFO_LEAST SDP_SESSION_INFO_V1
 static_assert(offsetof(struct sdp_session_add, context) == SESSION_ADD_LEAST);
 static_assert(sizeof(struct sdp_session_ref) == SESSION_REF_LEAST);
-static_assert(sizeof(struct sdp_session_info) == SESSION_INFO_LEAST);
+static_assert(offsetof(struct sdp_session_info, wire) == SESSION_INFO_LEAST);
 
 static int copy_int(int *to, sockptr_t from, unsigned int len)
 {
@@ -320,6 +321,20 @@ static int get_int(int value, char __user *val, int __user *len, int room)
 	return put_value(&value, sizeof(value), val, len, room);
 }
 
+static int get_version(char __user *val, int __user *len, int room)
+{
+	const struct sdp_version version = {
+		.size = sizeof(version),
+		.uapi = SDP_UAPI_VERSION,
+		.wire = SDP_WIRE_VERSION,
+	};
+
+	/* Who knows less of it gets that much. */
+	if (room < (int)sizeof(version.size))
+		return -EINVAL;
+	return put_value(&version, sizeof(version), val, len, room);
+}
+
 static int get_ours(struct sdp_sock *s, int name, char __user *val,
 		    int __user *len, int room)
 {
@@ -332,6 +347,8 @@ static int get_ours(struct sdp_sock *s, int name, char __user *val,
 		return get_int(READ_ONCE(s->ep.policy), val, len, room);
 	case SDP_PADDING:
 		return get_int(READ_ONCE(s->ep.padding), val, len, room);
+	case SDP_VERSION:
+		return get_version(val, len, room);
 	case SDP_NONCE:
 		return get_nonce(s, val, len, room);
 	case SDP_SESSION_INFO:

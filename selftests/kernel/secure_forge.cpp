@@ -130,7 +130,7 @@ TEST(reserved_bits_and_lengths)
 		try_packet(on.peer.data(message, length, 0, junk));
 	message.number = 1ULL << 47;
 	try_packet(on.peer.data(message, 138, 0, junk));
-	EVENTUALLY(on.counters.moved("rx_data") == sent);
+	EVENTUALLY(on.counters.moved("drop_unknown_bits") == sent);
 	on.nothing_happened();
 	on.echo(1, 102);
 }

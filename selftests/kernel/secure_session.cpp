@@ -230,7 +230,7 @@ TEST(different_secrets)
 	proc::Counters counters(hosts->b.ns);
 	talk.client.request(talk.to, pattern(10));
 	talk.client.expect_failure(ETIMEDOUT);
-	EVENTUALLY(counters.moved("drop_no_session") >= 1);
+	EVENTUALLY(counters.moved("drop_other_session") >= 1);
 	EQ(counters.moved("tx_segments"), 0);
 	EQ(counters.moved("server_rpcs"), 0);
 }
@@ -442,18 +442,61 @@ TEST(removed_before_the_response)
 	EQ(counters.moved("tx_data"), 0);
 }
 
+// Another session with the same peer: what has begun under the first goes on.
 TEST(replaced)
 {
 	PlainTalk talk;
 	make_secure(talk);
 	uint32_t first = session::info(talk.client.fd(), talk.to).id;
 	talk.client.request(talk.to, pattern(10), 1);
-	talk.server.expect();
+	PlainMessage request = talk.server.expect();
 	make_secure(talk);
-	talk.client.expect_failure(ECONNRESET);
-	CHECK(session::info(talk.client.fd(), talk.to).id != first);
-	EQ(proc::lines(hosts->a.ns, "sessions").size(), 1);
+	uint32_t second = session::info(talk.client.fd(), talk.to).id;
+	CHECK(second != first);
+	// The server's end does not use it before the client does.
+	EQ(session::info(talk.server.fd(), client_at(talk)).id, first);
+	talk.server.reply(request, pattern(20));
+	EQ(talk.client.expect().rpc->session, first);
+	EQ(session::info(talk.server.fd(), client_at(talk)).id, first);
 	echo(talk);
+	EQ(session::info(talk.server.fd(), client_at(talk)).id, second);
+	EQ(proc::lines(hosts->a.ns, "sessions").size(), 2);
+	// By peer both go.
+	OK(session::remove(talk.client.fd(), talk.to));
+	EQ(proc::lines(hosts->a.ns, "sessions").size(), 0);
+}
+
+TEST(other_parameters_are_counted)
+{
+	PlainTalk talk;
+	session::Nonce of_client = session::nonce(talk.client.fd());
+	session::Nonce of_server = session::nonce(talk.server.fd());
+	sdp_session_add client = session::make(SDP_ROLE_CLIENT, talk.to, SDP_CIPHER_AES_128_GCM,
+					       of_client, of_server);
+	sdp_session_add server = session::make(SDP_ROLE_SERVER, client_at(talk),
+					       SDP_CIPHER_AES_128_GCM, of_server, of_client);
+	server.context[31] = 1;
+	OK(session::add(talk.server.fd(), server));
+	OK(session::add(talk.client.fd(), client));
+	proc::Counters counters(hosts->b.ns);
+	talk.client.request(talk.to, pattern(10));
+	EVENTUALLY(counters.moved("drop_other_session") > 0);
+	EQ(counters.moved("drop_no_session"), 0);
+}
+
+TEST(versions)
+{
+	PlainTalk talk;
+	sdp_version version{};
+	socklen_t size = sizeof(version);
+	OK(getsockopt(talk.client.fd(), IPPROTO_HOMA, SDP_VERSION, &version, &size));
+	EQ(size, sizeof(version));
+	EQ(version.uapi, SDP_UAPI_VERSION);
+	EQ(version.wire, 2U);
+	make_secure(talk);
+	EQ(session::info(talk.client.fd(), talk.to).wire, 2U);
+	size = 3;
+	FAILS(getsockopt(talk.client.fd(), IPPROTO_HOMA, SDP_VERSION, &version, &size), EINVAL);
 }
 
 TEST(closing_removes)
@@ -512,7 +555,7 @@ TEST(restarted_client)
 		client.request(to, pattern(1000), i);
 		server.echo();
 		EQ(client.expect().rpc->cookie, i);
-		EQ(proc::lines(hosts->b.ns, "sessions").size(), 1);
+		EQ(proc::lines(hosts->b.ns, "sessions").size(), i + 1);
 	}
 }
 

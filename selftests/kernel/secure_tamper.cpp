@@ -102,7 +102,7 @@ std::string drop_for_header_byte(size_t at)
 	if (at < 4)
 		return "drop_no_socket";
 	if (at >= 36 && at < 40)
-		return "drop_no_session";
+		return "drop_other_session";
 	return "drop_header_tag";
 }
 
@@ -405,7 +405,7 @@ TEST(replayed_after_the_session_is_replaced)
 	proc::Counters counters(wire->b.ns);
 	for (const Packet &packet : all)
 		wire->pass(Way::to_b, packet);
-	EVENTUALLY(counters.moved("drop_no_session") == all.size());
+	EVENTUALLY(counters.moved("drop_other_session") == all.size());
 	EQ(counters.moved("server_rpcs"), 0);
 	talk.echo();
 }
@@ -555,8 +555,9 @@ TEST_LIMIT(each_byte_of_control_packets, 240)
 		auto dropped = [](const proc::Counters &counters) {
 			uint64_t sum = 0;
 			for (const char *name :
-			     {"drop_control_tag", "drop_no_session", "drop_no_socket",
-			      "drop_header_tag", "drop_type", "drop_short", "drop_policy_clear"})
+			     {"drop_control_tag", "drop_no_session", "drop_other_session",
+			      "drop_no_socket", "drop_header_tag", "drop_type", "drop_short",
+			      "drop_policy_clear"})
 				sum += counters.moved(name);
 			return sum;
 		};

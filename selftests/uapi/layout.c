@@ -102,7 +102,7 @@ IS(sizeof(struct sdp_session_ref), 36);
 AT(sdp_session_ref, id, 4);
 AT(sdp_session_ref, peer, 8);
 
-IS(sizeof(struct sdp_session_info), 208);
+IS(sizeof(struct sdp_session_info), 216);
 AT(sdp_session_info, id, 4);
 AT(sdp_session_info, peer, 8);
 AT(sdp_session_info, local, 36);
@@ -120,6 +120,13 @@ AT(sdp_session_info, rx_messages, 120);
 AT(sdp_session_info, rx_failed, 128);
 AT(sdp_session_info, silent_ns, 136);
 AT(sdp_session_info, driver, 144);
+AT(sdp_session_info, wire, 208);
+AT(sdp_session_info, state, 212);
+IS(SDP_SESSION_INFO_V1, 208);
+
+IS(sizeof(struct sdp_version), 16);
+AT(sdp_version, uapi, 4);
+AT(sdp_version, wire, 8);
 
 IS(sizeof(struct sdp_raw_keys), 304);
 AT(sdp_raw_keys, id, 168);
@@ -153,6 +160,7 @@ IS(SDP_SESSION_INFO, 68);
 IS(SDP_POLICY, 69);
 IS(SDP_RAW_KEYS, 70);
 IS(SDP_PADDING, 71);
+IS(SDP_VERSION, 72);
 IS(SDP_PADDING_MAX, 65536);
 IS(SDP_CMSG_RPC, 64);
 IS(SDPIOCABORT, 0xc01868a0u);

@@ -39,6 +39,28 @@
  */
 #define SDP_PADDING 71
 #define SDP_PADDING_MAX 65536
+/** SDP_VERSION - get: struct sdp_version. */
+#define SDP_VERSION 72
+
+/* What this header describes: struct sdp_version.uapi. */
+#define SDP_UAPI_VERSION 2
+
+/**
+ * struct sdp_version - what the kernel's module speaks.
+ * @size:     sizeof(struct sdp_version).
+ * @uapi:     SDP_UAPI_VERSION of its header. Structures only grow: an older
+ *            program runs as before, a newer one gets E2BIG for what the module
+ *            does not know.
+ * @wire:     version of the secure wire format. Ends of different versions share
+ *            no keys: a handshake compares it before it installs a session.
+ * @reserved: zero.
+ */
+struct sdp_version {
+	__u32 size;
+	__u32 uapi;
+	__u32 wire;
+	__u32 reserved;
+};
 
 /** SDP_CMSG_RPC - control message, level IPPROTO_HOMA: struct sdp_rpc_cmsg. */
 #define SDP_CMSG_RPC 64
@@ -92,6 +114,12 @@
  *               same; keys of ends that do not have nothing in common. Zeros in
  *               the form without this field, of SDP_SESSION_ADD_V1 bytes.
  *
+ * Sessions with the same peer: a new one of @role client is the present one at
+ * once, one of @role server with the first packet that the peer sends under it;
+ * requests begin under the present one. A replaced one receives and ends RPCs for
+ * a minute more. Of two handshakes at once, one from either end, the one with the
+ * smaller nonce of its client stays.
+ *
  * Errors: EINVAL (a field, an unknown own nonce), EEXIST (nonce spent),
  * ENOBUFS (sessions of this user), EPERM (policy), ENOENT (no such cipher),
  * EBUSY (the machine is going to sleep), ESHUTDOWN, ENOMEM, E2BIG, EAFNOSUPPORT.
@@ -116,7 +144,8 @@ struct sdp_session_add {
 /**
  * struct sdp_session_ref - names a session of the socket.
  * @size: sizeof(struct sdp_session_ref).
- * @id:   the session's id, or zero: the present session with @peer.
+ * @id:   the session's id, or zero: the present session with @peer, and for
+ *        SDP_SESSION_DEL all with @peer.
  * @peer: address and port, where @id is zero.
  */
 struct sdp_session_ref {
@@ -149,6 +178,10 @@ struct sdp_session_ref {
  * @rx_failed:      records and tags that failed in the newest epoch.
  * @silent_ns:      nanoseconds since the last authenticated packet.
  * @driver:         name of the AEAD implementation, NUL-terminated.
+ * @wire:           version of the wire format, as in struct sdp_version.
+ * @state:          SDP_SESSION_*.
+ *
+ * The form without @wire and @state, of SDP_SESSION_INFO_V1 bytes, stays.
  */
 struct sdp_session_info {
 	__u32 size;
@@ -169,7 +202,20 @@ struct sdp_session_info {
 	__u64 rx_failed;
 	__u64 silent_ns;
 	char driver[64];
+	__u32 wire;
+	__u32 state;
 };
+
+#define SDP_SESSION_INFO_V1 208
+
+/* Bits of sdp_session_info.state. */
+#define SDP_SESSION_PENDING 0x1	/* the peer has not used it yet, another one is */
+#define SDP_SESSION_REPLACED 0x2 /* begins no requests, and ends soon */
+/*
+ * A virtual machine that is not told when it is copied: copies of it would use
+ * the same keys for different messages.
+ */
+#define SDP_SESSION_COPY_UNNOTICED 0x4
 
 /**
  * struct sdp_raw_keys - install keys as they are, for tests.

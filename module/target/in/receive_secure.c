@@ -16,10 +16,9 @@
 #include "control.h"
 #include "receive_secure.h"
 
-static struct sdp_session *session_of(const struct sdp_packet *packet, u32 id)
+static void key_of(const struct sdp_packet *packet, struct sdp_session_key *key)
 {
 	const struct sock *sk = packet->to.ep->sk;
-	struct sdp_session_key key;
 	int bound, scope;
 
 	bound = sk->sk_bound_dev_if ?
@@ -27,10 +26,27 @@ static struct sdp_session *session_of(const struct sdp_packet *packet, u32 id)
 					       sk->sk_bound_dev_if) : 0;
 	scope = ipv6_addr_type(&packet->who.addr) & IPV6_ADDR_LINKLOCAL ?
 		packet->to.ifindex : 0;
-	sdp_session_key_init(&key, sk, sock_net(sk), bound, scope,
+	sdp_session_key_init(key, sk, sock_net(sk), bound, scope,
 			     &packet->who.addr, packet->who.pport,
 			     packet->who.port);
+}
+
+static struct sdp_session *session_of(const struct sdp_packet *packet, u32 id)
+{
+	struct sdp_session_key key;
+
+	key_of(packet, &key);
 	return sdp_session_find_id(&key, id);
+}
+
+/* Ends that have not agreed look like this: worth a count of its own. */
+static enum sdp_drop no_session(const struct sdp_packet *packet)
+{
+	struct sdp_session_key key;
+
+	key_of(packet, &key);
+	return sdp_session_find(&key) ? SDP_DROP_other_session :
+					SDP_DROP_no_session;
 }
 
 static enum sdp_drop drop_of(long err)
@@ -45,6 +61,8 @@ static enum sdp_drop drop_of(long err)
 	case -ENOKEY:
 	case -EKEYEXPIRED:
 		return SDP_DROP_no_session;
+	case -EPROTO:
+		return SDP_DROP_unknown_bits;
 	case -EMSGSIZE:
 		return SDP_DROP_short;
 	case -ENOMEM:
@@ -224,9 +242,10 @@ static enum sdp_drop receive_secure_data(struct sdp_packet *packet)
 		return SDP_DROP_short;
 	run = sdp_run_enter(packet->to.sn);
 	session = find_session(packet, ntohl(hdr->session), &rpc, &mismatch);
-	drop = SDP_DROP_no_session;
-	if (!session)
+	if (!session) {
+		drop = no_session(packet);
 		goto finish;
+	}
 	packet->to.session = session;
 	epoch = sdp_open_header(session, hdr, &packet->to.local);
 	drop = IS_ERR(epoch) ? drop_of(PTR_ERR(epoch)) : 0;
@@ -315,7 +334,7 @@ static bool shows_heard(const struct sdp_rpc *rpc,
 
 static enum sdp_drop receive_secure_control(struct sdp_packet *packet)
 {
-	u32 length = packet->skb->len;
+	u32 length = packet->skb->len, id;
 	struct sdp_control control;
 	struct sdp_session *session;
 	struct sdp_epoch *epoch;
@@ -326,9 +345,12 @@ static enum sdp_drop receive_secure_control(struct sdp_packet *packet)
 	/* The whole of it: the tag covers every byte. */
 	if (length > SDP_CONTROL_MAX || !sdp_receive_pull(packet, length))
 		return SDP_DROP_short;
-	session = session_of(packet, sdp_control_session_id(packet->hdr, length));
+	id = sdp_control_session_id(packet->hdr, length);
+	if (!id)
+		return SDP_DROP_short;
+	session = session_of(packet, id);
 	if (!session)
-		return SDP_DROP_no_session;
+		return no_session(packet);
 	packet->to.session = session;
 	epoch = sdp_control_open(session, packet->hdr, length,
 				 &packet->to.local, &control);

@@ -40,15 +40,22 @@ void record_rig_add(struct record_rig *rig, int who, u16 cipher,
 	memset(add->peer_nonce, 0xee, sizeof(add->peer_nonce));
 }
 
-static void hold_end(struct kunit *test, struct record_rig *rig, int who)
+void record_rig_key(const struct record_rig *rig, int who,
+		    struct sdp_session_key *key)
+{
+	sdp_session_key_init(key, rig->owner[who].token, &init_net, 0, 0,
+			     &rig->addr[!who],
+			     rig->owner[!who].port, rig->owner[who].port);
+}
+
+static void hold_end(struct kunit *test, struct record_rig *rig, int who,
+		     u32 id)
 {
 	struct sdp_session_key key;
 
-	sdp_session_key_init(&key, rig->owner[who].token, &init_net, 0, 0,
-			     &rig->addr[!who],
-			     rig->owner[!who].port, rig->owner[who].port);
+	record_rig_key(rig, who, &key);
 	rcu_read_lock();
-	rig->end[who] = sdp_session_find(&key);
+	rig->end[who] = sdp_session_find_id(&key, id);
 	if (rig->end[who] && !sdp_session_hold(rig->end[who]))
 		rig->end[who] = NULL;
 	rcu_read_unlock();
@@ -74,7 +81,7 @@ void record_rig_install(struct kunit *test, struct record_rig *rig, u16 cipher,
 		rig->end[i] = NULL;
 		KUNIT_ASSERT_EQ(test, 0, sdp_session_add(&rig->owner[i],
 							 &add[i], &id[i]));
-		hold_end(test, rig, i);
+		hold_end(test, rig, i, id[i]);
 	}
 	KUNIT_EXPECT_EQ(test, id[CLIENT], id[SERVER]);
 	KUNIT_EXPECT_EQ(test, id[CLIENT], sdp_session_id(rig->end[CLIENT]));

@@ -67,6 +67,10 @@ void record_rig_add(struct record_rig *rig, int who, u16 cipher,
 void record_rig_open(struct kunit *test, struct record_rig *rig, u16 cipher,
 		     u16 record_size);
 
+/* What a session at one end is found by. */
+void record_rig_key(const struct record_rig *rig, int who,
+		    struct sdp_session_key *key);
+
 /* Another session between the same sockets. */
 void record_rig_install(struct kunit *test, struct record_rig *rig, u16 cipher,
 			u16 record_size);

@@ -160,34 +160,6 @@ static void same_secret_twice(struct kunit *test)
 	record_rig_close(test, &rig);
 }
 
-static void replaced(struct kunit *test)
-{
-	struct record_sealed sealed, refused;
-	struct record_rig rig;
-	struct sdp_rx rx;
-
-	record_rig_open(test, &rig, SDP_CIPHER_AES_128_GCM, 0);
-	KUNIT_ASSERT_EQ(test, 0, record_seal(test, rig.end[CLIENT], NULL,
-					     RPC_ID, 100, 0, &sealed));
-	atomic_set(&record_rig_dead, 0);
-	KUNIT_ASSERT_TRUE(test, sdp_session_hold(rig.end[CLIENT]));
-	{
-		struct sdp_session *old = rig.end[CLIENT];
-
-		record_rig_install(test, &rig, SDP_CIPHER_AES_128_GCM, 0);
-		KUNIT_EXPECT_EQ(test, 2, atomic_read(&record_rig_dead));
-		KUNIT_EXPECT_TRUE(test, sdp_session_dead(old));
-		KUNIT_EXPECT_EQ(test, -ECONNRESET,
-				record_seal(test, old, NULL, RPC_ID, 1, 0,
-					    &refused));
-		sdp_session_put(old);
-	}
-	KUNIT_EXPECT_EQ(test, -EBADMSG, record_begin(&rig, SERVER, &sealed.hdr,
-						     &rx));
-	sdp_tx_end(&sealed.tx);
-	record_rig_close(test, &rig);
-}
-
 /* A session that goes while a message is being opened. */
 static void removed_mid_message(struct kunit *test)
 {
@@ -394,7 +366,6 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(nonces_of_a_copy),
 	KUNIT_CASE(sessions_per_user),
 	KUNIT_CASE(same_secret_twice),
-	KUNIT_CASE(replaced),
 	KUNIT_CASE(removed_mid_message),
 	KUNIT_CASE(wipe_all),
 	KUNIT_CASE(refused),
