@@ -10,12 +10,14 @@
 #include "registry.h"
 
 static void write_trailer(struct sdp_control_trailer *trailer,
-			  const struct sdp_epoch *epoch, u64 counter,
+			  struct sdp_epoch *epoch, u64 counter,
 			  const struct sdp_control *control)
 {
 	trailer->session = cpu_to_be32(epoch->session->id);
 	trailer->epoch = epoch->number;
 	trailer->flags = control->flags;
+	if (unlikely(sdp_epoch_ask(epoch->session)))
+		trailer->flags |= SDP_CONTROL_REKEY;
 	trailer->request_epoch = control->request_epoch;
 	trailer->zero = 0;
 	sdp_put48(trailer->request_msgno, control->request_msgno);
@@ -94,11 +96,11 @@ static u8 legal_flags(u8 type)
 {
 	switch (type & ~SDP_TYPE_SECURE) {
 	case SDP_TYPE_RESEND:
-		return SDP_CONTROL_BAD_RECORD;
+		return SDP_CONTROL_REKEY | SDP_CONTROL_BAD_RECORD;
 	case SDP_TYPE_RPC_UNKNOWN:
-		return SDP_CONTROL_DELIVERED;
+		return SDP_CONTROL_REKEY | SDP_CONTROL_DELIVERED;
 	default:
-		return 0;
+		return SDP_CONTROL_REKEY;
 	}
 }
 
@@ -161,6 +163,8 @@ struct sdp_epoch *sdp_control_open(struct sdp_session *session,
 	if (sdp_epoch_first(epoch))
 		sdp_session_first_packet(session);
 	err = decode(pkt, trailer, control);
+	if (!err && unlikely(trailer->flags & SDP_CONTROL_REKEY))
+		sdp_epoch_wanted(session);
 	return err ? ERR_PTR(err) : epoch;
 }
 

@@ -13,6 +13,7 @@
 #include <linux/ktime.h>
 #include <linux/slab.h>
 #include <linux/unaligned.h>
+#include <linux/wait.h>
 #include <net/ipv6.h>
 
 #include "../observe/observe.h"
@@ -20,6 +21,10 @@
 #include "audit.h"
 #include "epoch.h"
 #include "session.h"
+
+/* Epochs with a key in memory, and who waits for there to be none. */
+static atomic_t live = ATOMIC_INIT(0);
+static DECLARE_WAIT_QUEUE_HEAD(none_live);
 
 static void epoch_free(struct sdp_epoch *epoch)
 {
@@ -29,6 +34,8 @@ static void epoch_free(struct sdp_epoch *epoch)
 	kfree(epoch->tx);
 	sdp_aead_destroy(&epoch->aead);
 	kfree_sensitive(epoch);
+	if (atomic_dec_and_test(&live))
+		wake_up_all(&none_live);
 }
 
 static void epoch_free_work(struct work_struct *work)
@@ -78,6 +85,7 @@ struct sdp_epoch *sdp_epoch_alloc(struct sdp_session *session, bool sends,
 	epoch = kzalloc(sizeof(*epoch), GFP_KERNEL_ACCOUNT);
 	if (!epoch)
 		return ERR_PTR(-ENOMEM);
+	atomic_inc(&live);
 	refcount_set(&epoch->ref, 1);
 	epoch->session = session;
 	epoch->sends = sends;
@@ -159,7 +167,8 @@ int sdp_epoch_send_next(struct sdp_session *session,
 		err = PTR_ERR(next);
 		goto out;
 	}
-	session->tx_moved = jiffies;
+	WRITE_ONCE(session->tx_moved, jiffies);
+	WRITE_ONCE(session->tx_asked, false);
 	rcu_assign_pointer(session->tx, next);
 	sdp_epoch_put(old);
 	sdp_count(session->counts, SDP_CTR_epochs_sent);
@@ -170,10 +179,22 @@ out:
 	return err;
 }
 
-/* Make the epoch after the one that the receiver has moved to. */
+/* Each queued work holds the session. */
+static void queue_make_next(struct sdp_session *session, unsigned long delay)
+{
+	refcount_inc(&session->ref);
+	if (!queue_delayed_work(sdp_record_wq, &session->make_next, delay))
+		sdp_session_put(session);
+}
+
+/*
+ * Make the epoch after the one that the receiver has moved to. Without memory it
+ * is tried again: the sender moves on only once, and would not be understood.
+ */
 static void make_next_work(struct work_struct *work)
 {
-	struct sdp_session *session = container_of(work, struct sdp_session,
+	struct sdp_session *session = container_of(to_delayed_work(work),
+						   struct sdp_session,
 						   make_next);
 	struct sdp_epoch *next;
 
@@ -184,6 +205,8 @@ static void make_next_work(struct work_struct *work)
 		if (!IS_ERR(next)) {
 			session->rx_number++;
 			rcu_assign_pointer(session->rx_next, next);
+		} else {
+			queue_make_next(session, HZ);
 		}
 	}
 	mutex_unlock(&session->rekey);
@@ -208,8 +231,42 @@ void sdp_epoch_init_session(struct sdp_session *session)
 {
 	spin_lock_init(&session->lock);
 	mutex_init(&session->rekey);
-	INIT_WORK(&session->make_next, make_next_work);
+	INIT_DELAYED_WORK(&session->make_next, make_next_work);
 	INIT_DELAYED_WORK(&session->expire, expire_work);
+	/* May be asked for at once, and tried. */
+	session->tx_moved = jiffies - SDP_EPOCH_ASK - 1;
+	session->tx_tried = jiffies - SDP_EPOCH_RETRY - 1;
+}
+
+void sdp_epoch_wanted(struct sdp_session *session)
+{
+	if (time_after(jiffies, READ_ONCE(session->tx_moved) + SDP_EPOCH_ASK))
+		WRITE_ONCE(session->tx_asked, true);
+}
+
+/* Failures mount towards the limit: by injectors, or by a fault of the peer. */
+static bool failures_mount(struct sdp_session *session)
+{
+	const struct sdp_epoch *epoch = rcu_dereference(session->rx);
+
+	return epoch && atomic64_read(&epoch->rx->failed) >= SDP_ASK_FAILURES;
+}
+
+bool sdp_epoch_ask(struct sdp_session *session)
+{
+	bool ask;
+
+	if (likely(!failures_mount(session)) || session->raw)
+		return false;
+	spin_lock_bh(&session->lock);
+	ask = !session->has_asked ||
+	      time_after(jiffies, session->asked + SDP_EPOCH_ASK);
+	if (ask) {
+		session->has_asked = true;
+		session->asked = jiffies;
+	}
+	spin_unlock_bh(&session->lock);
+	return ask;
 }
 
 struct sdp_epoch *sdp_epoch_receive(struct sdp_session *session, u8 wire)
@@ -228,12 +285,9 @@ struct sdp_epoch *sdp_epoch_receive(struct sdp_session *session, u8 wire)
 	return NULL;
 }
 
-/* Each queued work holds the session. */
 static void schedule_works(struct sdp_session *session)
 {
-	refcount_inc(&session->ref);
-	if (!queue_work(sdp_record_wq, &session->make_next))
-		sdp_session_put(session);
+	queue_make_next(session, 0);
 	refcount_inc(&session->ref);
 	if (mod_delayed_work(sdp_record_wq, &session->expire, SDP_EPOCH_LIFE))
 		sdp_session_put(session);
@@ -315,6 +369,14 @@ void sdp_epoch_drop_all(struct sdp_session *session)
 		sdp_epoch_put(old[i]);
 	if (cancel_delayed_work_sync(&session->expire))
 		sdp_session_put(session);
+	/* It queues itself, but not for a dead session. */
+	if (cancel_delayed_work_sync(&session->make_next))
+		sdp_session_put(session);
+}
+
+bool sdp_epoch_wait_gone(unsigned long timeout)
+{
+	return wait_event_timeout(none_live, !atomic_read(&live), timeout);
 }
 
 void sdp_epoch_nonce(const struct sdp_epoch *epoch, u64 record, u8 *nonce)

@@ -9,6 +9,12 @@
 #define SDP_EPOCH_GRACE		(30 * HZ)
 #define SDP_EPOCH_LIFE		(60 * HZ)
 
+/* What the peer asks for is done, and asked for, so often at most. */
+#define SDP_EPOCH_ASK		(60 * HZ)
+
+/* A sender that could not move on by the clock tries again after this. */
+#define SDP_EPOCH_RETRY		(HZ / 10 + 1)
+
 /* A replaced session ends so long after the peer uses the one that replaced it. */
 #define SDP_SESSION_LIFE	(60 * HZ)
 
@@ -58,6 +64,20 @@ int sdp_epoch_send_next(struct sdp_session *session,
 			const struct sdp_epoch *present);
 
 /**
+ * sdp_epoch_wanted() - the peer asks for the next epoch, in an authentic packet:
+ *	the next message moves on, at most once in SDP_EPOCH_ASK.
+ * @session: the session.
+ */
+void sdp_epoch_wanted(struct sdp_session *session);
+
+/**
+ * sdp_epoch_ask() - is a packet about to be sealed to ask the peer for its next
+ *	epoch? Says so at most once in SDP_EPOCH_ASK.
+ * @session: the session; RCU.
+ */
+bool sdp_epoch_ask(struct sdp_session *session);
+
+/**
  * sdp_epoch_receive() - the receiving epoch of a packet; RCU.
  * @session: the session.
  * @wire:    low 8 bits of its number.
@@ -99,6 +119,14 @@ int sdp_epoch_charge(struct sdp_epoch *epoch, u64 blocks);
 
 /** sdp_epoch_drop_all() - a dead session lets go of its epochs; process. */
 void sdp_epoch_drop_all(struct sdp_session *session);
+
+/**
+ * sdp_epoch_wait_gone() - wait until no key is in memory.
+ * @timeout: jiffies. Tasks that seal or open hold their epoch until they are done.
+ *
+ * Context: process. Return: whether there is none.
+ */
+bool sdp_epoch_wait_gone(unsigned long timeout);
 
 /** sdp_epoch_init_session() - set up works and locks of a new session. */
 void sdp_epoch_init_session(struct sdp_session *session);

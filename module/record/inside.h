@@ -25,6 +25,7 @@ struct sdp_record_ops;
  * struct sdp_epoch_tx - of an epoch for sending.
  * @lock:    spinlock (bh) of the rest but @counter and @blocks.
  * @next:    next message number.
+ * @since:   jiffies when number 0 was given.
  * @waiting: a message was refused because the window is full.
  * @confirmed: the peer has been heard under this epoch.
  * @unheard: messages of each chunk of numbers, modulo the window, of which the
@@ -35,6 +36,7 @@ struct sdp_record_ops;
 struct sdp_epoch_tx {
 	spinlock_t lock;
 	u64 next;
+	unsigned long since;
 	bool waiting;
 	bool confirmed;
 	u16 unheard[SDP_UNHEARD_CHUNKS];
@@ -119,6 +121,12 @@ struct sdp_epoch {
  * @rx_number:   number of that.
  * @tx_epochs:   epochs for sending that are still in use.
  * @tx_moved:    jiffies when the present one began.
+ * @tx_tried:    jiffies when time or the peer last made us try.
+ * @tx_asked:    the peer wants the next one.
+ * @asked:       jiffies when we last asked the peer for its next one; under @lock.
+ * @has_asked:   whether we did; likewise.
+ * @rekey_s:     seconds of use after which the sender moves on: in the settings of
+ *               the namespace; NULL: never.
  * @make_next:   makes @rx_next after a move.
  * @expire:      drops @rx_prev.
  * @free:        the end, in process context after an RCU grace period.
@@ -163,7 +171,12 @@ struct sdp_session {
 	u64 rx_number;
 	atomic_t tx_epochs;
 	unsigned long tx_moved;
-	struct work_struct make_next;
+	unsigned long tx_tried;
+	bool tx_asked;
+	bool has_asked;
+	unsigned long asked;
+	const u32 *rekey_s;
+	struct delayed_work make_next;
 	struct delayed_work expire;
 	struct rcu_work free;
 	struct mem_cgroup *memcg;

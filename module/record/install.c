@@ -86,6 +86,7 @@ static struct sdp_session *prepare(const struct sdp_session_owner *owner,
 	session->role = add->role;
 	session->cipher = add->cipher;
 	session->record_size = add->record_size ?: SDP_RECORD_SIZE_DEFAULT;
+	session->rekey_s = owner->rekey_s;
 	if (!is_any(&add->local.sin6_addr)) {
 		session->local = add->local.sin6_addr;
 		session->local_pinned = true;

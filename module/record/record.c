@@ -11,7 +11,7 @@
 
 #include "../observe/name.h"
 #include "audit.h"
-#include "inside.h"
+#include "epoch.h"
 #include "install.h"
 #include "nonce.h"
 #include "record.h"
@@ -23,10 +23,20 @@ static void wipe(void)
 	sdp_session_wipe_all();
 }
 
+/* Longest time that suspending waits for tasks that use a key. */
+#define WIPE_WAIT (10 * HZ)
+
+static void resume(void)
+{
+	sdp_nonces_invalidate();
+	sdp_session_refuse(false);
+}
+
 /*
  * Tasks still run for a while after the keys are gone, and would make others.
  * An image may be woken up more than once, so that nonces given meanwhile are
- * those of a copy.
+ * those of a copy. The last references go in works and after grace periods: the
+ * machine does not sleep before they have, or stays awake.
  */
 static int pm_event(struct notifier_block *nb, unsigned long action, void *data)
 {
@@ -35,11 +45,14 @@ static int pm_event(struct notifier_block *nb, unsigned long action, void *data)
 	case PM_SUSPEND_PREPARE:
 		sdp_session_refuse(true);
 		wipe();
+		if (!sdp_epoch_wait_gone(WIPE_WAIT)) {
+			resume();
+			return notifier_from_errno(-EBUSY);
+		}
 		break;
 	case PM_POST_HIBERNATION:
 	case PM_POST_SUSPEND:
-		sdp_nonces_invalidate();
-		sdp_session_refuse(false);
+		resume();
 		break;
 	}
 	return 0;

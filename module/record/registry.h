@@ -18,6 +18,7 @@ struct sdp_nonces;
  * @bound:    VRF it is in, or 0.
  * @port:     its local port, host byte order, not 0.
  * @max_user: sessions that its user may have (net.sdp.user_sessions).
+ * @rekey_s:  seconds under one key (net.sdp.rekey_s); lives as long as @net.
  */
 struct sdp_session_owner {
 	const struct net *net;
@@ -26,6 +27,7 @@ struct sdp_session_owner {
 	int bound;
 	u16 port;
 	u32 max_user;
+	const u32 *rekey_s;
 };
 
 /**

@@ -40,10 +40,31 @@ static struct sdp_epoch *present_epoch(struct sdp_session *session)
 	return epoch;
 }
 
-static bool wants_rekey(const struct sdp_epoch *epoch)
+/* Is it time to move on, or has the peer asked for it? */
+static bool is_due(const struct sdp_session *session,
+		   const struct sdp_epoch *epoch)
 {
-	return READ_ONCE(epoch->tx->next) >= SDP_REKEY_MESSAGES ||
-	       atomic64_read(&epoch->tx->blocks) >= SDP_REKEY_BLOCKS;
+	const u32 *seconds = session->rekey_s;
+
+	if (likely(!READ_ONCE(session->tx_asked)) &&
+	    (!seconds || !READ_ONCE(epoch->tx->next) ||
+	     time_before(jiffies, READ_ONCE(epoch->tx->since) +
+			 READ_ONCE(*seconds) * HZ)))
+		return false;
+	return time_after(jiffies, READ_ONCE(session->tx_tried) +
+			  SDP_EPOCH_RETRY);
+}
+
+static bool wants_rekey(struct sdp_session *session,
+			const struct sdp_epoch *epoch)
+{
+	if (READ_ONCE(epoch->tx->next) >= SDP_REKEY_MESSAGES ||
+	    atomic64_read(&epoch->tx->blocks) >= SDP_REKEY_BLOCKS)
+		return true;
+	if (likely(!is_due(session, epoch)) || session->raw)
+		return false;
+	WRITE_ONCE(session->tx_tried, jiffies);
+	return true;
 }
 
 /* The epoch of a new message, held; moves on by the limits. */
@@ -51,7 +72,7 @@ static struct sdp_epoch *sending_epoch(struct sdp_session *session)
 {
 	struct sdp_epoch *epoch = present_epoch(session);
 
-	if (epoch && unlikely(wants_rekey(epoch))) {
+	if (epoch && unlikely(wants_rekey(session, epoch))) {
 		/* If it cannot move now, the next message tries again. */
 		sdp_epoch_send_next(session, epoch);
 		sdp_epoch_put(epoch);
@@ -75,6 +96,8 @@ static int take_number(struct sdp_epoch *epoch, u64 *msgno)
 		err = -EAGAIN;
 	} else {
 		*msgno = tx->next;
+		if (unlikely(!tx->next))
+			WRITE_ONCE(tx->since, jiffies);
 		WRITE_ONCE(tx->next, tx->next + 1);
 		tx->unheard[slot]++;
 	}

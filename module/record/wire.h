@@ -197,6 +197,7 @@ struct sdp_abort_hdr {
 /* struct sdp_control_trailer.flags; the other bits are zero. */
 #define SDP_CONTROL_BAD_RECORD	0x01	/* RESEND: in authenticated form */
 #define SDP_CONTROL_DELIVERED	0x02	/* RPC_UNKNOWN: delivered before */
+#define SDP_CONTROL_REKEY	0x04	/* any: please send under the next epoch */
 
 /**
  * struct sdp_control_trailer - last 40 bytes of a secure control packet, after
@@ -267,6 +268,7 @@ struct sdp_data_trailer {
 #define SDP_REKEY_MESSAGES	(1ULL << 46)
 #define SDP_MAX_BLOCKS		24296003999ULL	/* 2^34.5 */
 #define SDP_MAX_FAILURES	(1ULL << 36)
+#define SDP_ASK_FAILURES	(1ULL << 32)	/* ask for the next epoch */
 
 /**
  * sdp_get48() - read a 48-bit big-endian number.

@@ -122,6 +122,7 @@ static void owner_of(struct sdp_sock *s, struct sdp_session_owner *owner)
 	owner->nonces = &s->nonces;
 	owner->bound = l3mdev_master_ifindex_by_index(net, sk->sk_bound_dev_if);
 	owner->port = s->ep.port;
+	owner->rekey_s = &sdp_net(net)->set.rekey_s;
 	owner->max_user = READ_ONCE(sdp_net(net)->set.user_sessions);
 }
 

@@ -28,6 +28,7 @@ static const unsigned int bytes_max = 1 << 28;
 static const unsigned int window_min = 1500;
 static const unsigned int count_max = 1 << 24;
 static const unsigned int minute_us = 60 * USEC_PER_SEC;
+static const unsigned int rekey_max = 86400;
 static const unsigned int pace_max = 10 * NSEC_PER_MSEC;
 static const unsigned int permille = 1000;
 static const unsigned int most_grants = SDP_RANK_WINNERS;
@@ -108,6 +109,7 @@ static const struct ctl_table limits[] = {
 static const struct ctl_table settings[] = {
 	UINT("policy", policy, SYSCTL_ZERO, &policy_max),
 	UINT("policy_allowed", policy_allowed, SYSCTL_ZERO, &policies),
+	UINT("rekey_s", rekey_s, &one, &rekey_max),
 	UINT("pace_ns", pace_ns, SYSCTL_ZERO, &pace_max),
 	UINT("unsched_bytes", prog.unsched_bytes, SYSCTL_ZERO, &bytes_max),
 	UINT("max_unsched", prog.max_unsched, SYSCTL_ZERO, &bytes_max),

@@ -29,6 +29,7 @@
  * @peer_rpcs:      requests that a peer may have open at one server socket.
  * @max_peers:      peers remembered in the namespace; half for strangers.
  * @user_sessions:  sessions that one user may have.
+ * @rekey_s:        seconds that a session sends under one key.
  * @pace_ns:        length of the device queue that pacing aims at, 0: off.
  */
 struct sdp_settings {
@@ -41,6 +42,7 @@ struct sdp_settings {
 	u32 peer_rpcs;
 	u32 max_peers;
 	u32 user_sessions;
+	u32 rekey_s;
 	u32 pace_ns;
 };
 

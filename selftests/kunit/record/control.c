@@ -197,6 +197,8 @@ static void illegal_flags(struct kunit *test)
 		{ SDP_TYPE_RPC_UNKNOWN, 2, 0 },
 		{ SDP_TYPE_RPC_UNKNOWN, 1, -EPROTO },
 		{ SDP_TYPE_GRANT,       1, -EPROTO },
+		{ SDP_TYPE_GRANT,       4, 0 },
+		{ SDP_TYPE_BUSY,        8, -EPROTO },
 		{ SDP_TYPE_BUSY,     0x80, -EPROTO },
 	};
 	struct fixture *f = begin(test, SDP_CIPHER_AES_128_GCM);

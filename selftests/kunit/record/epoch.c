@@ -233,6 +233,104 @@ static void moves_by_itself(struct kunit *test)
 	record_rig_close(test, &rig);
 }
 
+/* Two minutes after the first message of an epoch, not after its begin. */
+static void moves_with_time(struct kunit *test)
+{
+	static const u32 seconds = 120;
+	struct sdp_epoch *epoch;
+	struct record_rig rig;
+
+	record_rig_open(test, &rig, SDP_CIPHER_AES_128_GCM, 256);
+	rig.end[CLIENT]->rekey_s = &seconds;
+	epoch = rcu_dereference_protected(rig.end[CLIENT]->tx, true);
+	epoch->tx->since = jiffies - 200 * HZ;
+	KUNIT_EXPECT_EQ(test, 0, request(test, &rig));
+	KUNIT_EXPECT_EQ(test, 0, request(test, &rig));
+	KUNIT_EXPECT_EQ(test, 0, tx_epoch(&rig));
+	epoch->tx->since = jiffies - 121 * HZ;
+	/* Not before the peer has been heard under the present one. */
+	epoch->tx->confirmed = false;
+	KUNIT_EXPECT_EQ(test, 0, request(test, &rig));
+	KUNIT_EXPECT_EQ(test, 0, tx_epoch(&rig));
+	rig.end[CLIENT]->tx_tried = jiffies - SDP_EPOCH_RETRY - 1;
+	KUNIT_EXPECT_EQ(test, 0, request(test, &rig));
+	KUNIT_EXPECT_EQ(test, 1, tx_epoch(&rig));
+	KUNIT_EXPECT_EQ(test, 1, rx_epoch(&rig)->number);
+	record_rig_close(test, &rig);
+}
+
+/* A control packet of the server to the client; its flags, or an errno. */
+static int control(struct kunit *test, struct record_rig *rig)
+{
+	struct sdp_control control = { .request_msgno = SDP_MSGNO_NONE };
+	struct sdp_common_hdr *pkt;
+	struct sdp_epoch *epoch;
+
+	pkt = kunit_kzalloc(test, SDP_CONTROL_MAX, GFP_KERNEL);
+	pkt->type = SDP_TYPE_BUSY | SDP_TYPE_SECURE;
+	KUNIT_ASSERT_EQ(test, 68, sdp_control_seal(rig->end[SERVER], pkt, 28,
+						   &control));
+	local_bh_disable();
+	rcu_read_lock();
+	epoch = sdp_control_open(rig->end[CLIENT], pkt, 68, &rig->addr[CLIENT],
+				 &control);
+	rcu_read_unlock();
+	local_bh_enable();
+	return IS_ERR(epoch) ? PTR_ERR(epoch) : control.flags;
+}
+
+/* Who sees many failures asks for the next epoch: now and then, and is heeded so. */
+static void asked_for(struct kunit *test)
+{
+	struct record_rig rig;
+
+	record_rig_open(test, &rig, SDP_CIPHER_AES_128_GCM, 256);
+	KUNIT_ASSERT_EQ(test, 0, request(test, &rig));
+	KUNIT_EXPECT_EQ(test, 0, control(test, &rig));
+	atomic64_set(&rx_epoch(&rig)->rx->failed, SDP_ASK_FAILURES);
+	KUNIT_EXPECT_EQ(test, SDP_CONTROL_REKEY, control(test, &rig));
+	KUNIT_EXPECT_EQ(test, 0, control(test, &rig));
+	KUNIT_EXPECT_EQ(test, 0, tx_epoch(&rig));
+	KUNIT_ASSERT_EQ(test, 0, request(test, &rig));
+	KUNIT_EXPECT_EQ(test, 1, tx_epoch(&rig));
+	KUNIT_EXPECT_EQ(test, 1, rx_epoch(&rig)->number);
+
+	/* A peer that asks again and again. */
+	atomic64_set(&rx_epoch(&rig)->rx->failed, SDP_ASK_FAILURES);
+	rig.end[SERVER]->asked = jiffies - SDP_EPOCH_ASK - 1;
+	KUNIT_EXPECT_EQ(test, SDP_CONTROL_REKEY, control(test, &rig));
+	rig.end[CLIENT]->tx_tried = jiffies - SDP_EPOCH_RETRY - 1;
+	KUNIT_ASSERT_EQ(test, 0, request(test, &rig));
+	KUNIT_EXPECT_EQ(test, 1, tx_epoch(&rig));
+	record_rig_close(test, &rig);
+}
+
+/* No memory for the next receiving epoch: it is made later. */
+static void next_is_made_later(struct kunit *test)
+{
+	struct sdp_session *server;
+	struct record_rig rig;
+
+	record_rig_open(test, &rig, SDP_CIPHER_AES_128_GCM, 256);
+	server = rig.end[SERVER];
+	KUNIT_ASSERT_EQ(test, 0, request(test, &rig));
+	KUNIT_ASSERT_EQ(test, 0, rekey(&rig));
+	server->cipher = 0;	/* as good as none */
+	KUNIT_ASSERT_EQ(test, 0, request(test, &rig));
+	KUNIT_EXPECT_EQ(test, 1, rx_epoch(&rig)->number);
+	KUNIT_EXPECT_NULL(test, rcu_access_pointer(server->rx_next));
+	server->cipher = SDP_CIPHER_AES_128_GCM;
+	KUNIT_EXPECT_TRUE(test, delayed_work_pending(&server->make_next));
+	if (delayed_work_pending(&server->make_next))
+		mod_delayed_work(sdp_record_wq, &server->make_next, 0);
+	flush_workqueue(sdp_record_wq);
+	KUNIT_EXPECT_NOT_NULL(test, rcu_access_pointer(server->rx_next));
+	KUNIT_ASSERT_EQ(test, 0, rekey(&rig));
+	KUNIT_ASSERT_EQ(test, 0, request(test, &rig));
+	KUNIT_EXPECT_EQ(test, 2, rx_epoch(&rig)->number);
+	record_rig_close(test, &rig);
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE_SLOW(rekeys),
 	KUNIT_CASE(message_keeps_epoch),
@@ -240,6 +338,9 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(only_authentic_moves),
 	KUNIT_CASE(control_moves),
 	KUNIT_CASE(moves_by_itself),
+	KUNIT_CASE(moves_with_time),
+	KUNIT_CASE(asked_for),
+	KUNIT_CASE(next_is_made_later),
 	{}
 };
 
