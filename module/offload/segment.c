@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/unaligned.h>
+#include <net/dst.h>
 #include <net/gso.h>
 #include <net/protocol.h>
 
@@ -30,22 +31,34 @@ void sdp_segment_mark(struct sk_buff *skb, u32 payload, u32 bytes, bool v6)
 {
 	struct skb_shared_info *shinfo = skb_shinfo(skb);
 
-	/*
-	 * Nothing is to be filled in by a device. This state says so, and it
-	 * keeps a segment whole where no cutting is needed.
-	 */
-	skb->ip_summed = CHECKSUM_UNNECESSARY;
 	shinfo->gso_size = payload;
 	shinfo->gso_segs = DIV_ROUND_UP(bytes, payload);
-	/*
-	 * Only software devices claim lists, so that the kernel cuts a segment
-	 * before any real device: those drop segments of a protocol that they
-	 * do not know, or copy TCP's fields into them. The other half of the
-	 * type lets `ethtool -K tso off` cut segments too, and tells routers
-	 * how long our header is, which byte 12 says as in TCP.
-	 */
-	shinfo->gso_type = SKB_GSO_FRAGLIST |
-			   (v6 ? SKB_GSO_TCPV6 : SKB_GSO_TCPV4);
+	sdp_segment_type(skb, v6 ? SKB_GSO_TCPV6 : SKB_GSO_TCPV4);
+}
+
+/* Will the packet be encrypted on its way out? No device checksums it then. */
+static bool ipsec_follows(const struct sk_buff *skb)
+{
+	return (skb_dst(skb) && dst_xfrm(skb_dst(skb))) || skb_sec_path(skb);
+}
+
+/*
+ * What the device can do, as it is: without scatter-gather the pieces are linear.
+ * We have no checksum, so nobody has to read the payload; except where a tunnel
+ * has one, and computes it from what skb_segment() notes of each piece.
+ */
+static netdev_features_t cut_features(const struct sk_buff *skb,
+				      netdev_features_t features)
+{
+	bool outer = skb_shinfo(skb)->gso_type & (SKB_GSO_UDP_TUNNEL_CSUM |
+						  SKB_GSO_GRE_CSUM);
+
+	features &= ~NETIF_F_GSO_PARTIAL;
+	if (!outer)
+		return features | NETIF_F_HW_CSUM;
+	if (features & NETIF_F_HW_CSUM && !ipsec_follows(skb))
+		return features;
+	return features & ~NETIF_F_CSUM_MASK;
 }
 
 static struct sk_buff *gso_segment(struct sk_buff *skb,
@@ -64,10 +77,7 @@ static struct sk_buff *gso_segment(struct sk_buff *skb,
 		return ERR_PTR(-EINVAL);
 	place = get_unaligned_be32(skb->data + PLACE_OFFSET);
 	__skb_pull(skb, header);
-	/* There is no checksum to compute, and so no reason to copy payload. */
-	features |= NETIF_F_HW_CSUM | NETIF_F_SG;
-	features &= ~NETIF_F_GSO_PARTIAL;
-	segs = skb_segment(skb, features);
+	segs = skb_segment(skb, cut_features(skb, features));
 	if (IS_ERR_OR_NULL(segs))
 		return segs;
 	for (seg = segs; seg; seg = seg->next) {

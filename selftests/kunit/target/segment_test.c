@@ -83,22 +83,49 @@ static void check_piece(struct kunit *test, struct sk_buff *seg, u32 place,
 	KUNIT_EXPECT_EQ(test, wrong, 0);
 }
 
-static void cut(struct kunit *test, u32 bytes, u32 payload, bool paged)
+/* What a tunnel computes its checksum from: the sum of all behind a place. */
+static void check_noted_sum(struct kunit *test, struct sk_buff *seg, u32 length)
 {
-	struct sk_buff *skb = make(test, bytes, payload, HEADER / 4 << 4, paged);
-	struct sk_buff *segs = gso_segment(skb, 0), *seg, *next;
+	u32 at = skb_transport_offset(seg) + HEADER;
+
+	KUNIT_EXPECT_EQ(test, (u32)SKB_GSO_CB(seg)->csum_start,
+			skb_headroom(seg) + at);
+	KUNIT_EXPECT_EQ(test, (__force u16)csum_fold(SKB_GSO_CB(seg)->csum),
+			(__force u16)csum_fold(skb_checksum(seg, at, length, 0)));
+}
+
+struct cutting {
+	u32 bytes;
+	u32 payload;
+	bool paged;
+	netdev_features_t features;
+	u32 tunnel;
+	bool sums;
+};
+
+static void cut(struct kunit *test, const struct cutting *c)
+{
+	struct sk_buff *skb = make(test, c->bytes, c->payload, HEADER / 4 << 4,
+				   c->paged);
+	struct sk_buff *segs, *seg, *next;
 	u32 done = 0;
 
+	skb_shinfo(skb)->gso_type |= c->tunnel;
+	segs = gso_segment(skb, c->features);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, segs);
 	for (seg = segs; seg; seg = next) {
-		u32 length = min(payload, bytes - done);
+		u32 length = min(c->payload, c->bytes - done);
 
 		next = seg->next;
 		check_piece(test, seg, PLACE + done, length);
+		if (!(c->features & NETIF_F_SG))
+			KUNIT_EXPECT_FALSE(test, skb_is_nonlinear(seg));
+		if (c->sums)
+			check_noted_sum(test, seg, length);
 		done += length;
 		kfree_skb(seg);
 	}
-	KUNIT_EXPECT_EQ(test, done, bytes);
+	KUNIT_EXPECT_EQ(test, done, c->bytes);
 	kfree_skb(skb);
 }
 
@@ -111,11 +138,58 @@ static void cuts_all_of_it(struct kunit *test)
 		{ 2840, 1420 }, { 2841, 1420 }, { 1421, 1420 }, { 65280, 1420 },
 		{ 30000, 496 }, { 1000, 1 }, { 20000, 8900 },
 	};
-	u32 i;
+	u32 i, kind;
 
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
-		cut(test, sizes[i].bytes, sizes[i].payload, true);
-		cut(test, sizes[i].bytes, sizes[i].payload, false);
+		for (kind = 0; kind < 4; kind++) {
+			struct cutting c = {
+				.bytes = sizes[i].bytes,
+				.payload = sizes[i].payload,
+				.paged = kind & 1,
+				.features = kind & 2 ? NETIF_F_SG : 0,
+			};
+
+			cut(test, &c);
+		}
+	}
+}
+
+/* Fragments are shared where the device takes them, and copied where it does not. */
+static void fragments_only_with_scatter_gather(struct kunit *test)
+{
+	struct sk_buff *skb, *segs;
+
+	skb = make(test, 9000, 1420, HEADER / 4 << 4, true);
+	segs = gso_segment(skb, NETIF_F_SG);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, segs);
+	KUNIT_EXPECT_EQ(test, segs->data_len, 1420);
+	kfree_skb_list(segs);
+	kfree_skb(skb);
+	skb = make(test, 9000, 1420, HEADER / 4 << 4, true);
+	segs = gso_segment(skb, NETIF_F_HW_CSUM);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, segs);
+	KUNIT_EXPECT_EQ(test, segs->data_len, 0);
+	kfree_skb_list(segs);
+	kfree_skb(skb);
+}
+
+/* Unless the device computes the checksum of a tunnel, its parts are noted. */
+static void sums_for_a_tunnel(struct kunit *test)
+{
+	static const netdev_features_t features[] = {
+		0, NETIF_F_SG, NETIF_F_SG | NETIF_F_IP_CSUM,
+	};
+	static const u32 tunnels[] = { SKB_GSO_UDP_TUNNEL_CSUM, SKB_GSO_GRE_CSUM };
+	u32 i;
+
+	for (i = 0; i < 2 * ARRAY_SIZE(features); i++) {
+		struct cutting c = {
+			.bytes = 10001, .payload = 1421, .paged = true,
+			.features = features[i / 2], .tunnel = tunnels[i % 2],
+			.sums = true,
+		};
+
+		cut(test, &c);
 	}
 }
 
@@ -161,6 +235,8 @@ static void room_is_whole_packets(struct kunit *test)
 
 static struct kunit_case cases[] = {
 	KUNIT_CASE(cuts_all_of_it),
+	KUNIT_CASE(fragments_only_with_scatter_gather),
+	KUNIT_CASE(sums_for_a_tunnel),
 	KUNIT_CASE(refuses_bad_headers),
 	KUNIT_CASE(room_is_whole_packets),
 	{}
