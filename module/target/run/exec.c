@@ -82,6 +82,19 @@ static void announce(struct sdp_run *run, struct sdp_rpc *rpc, int error)
 }
 
 /*
+ * What the stack has noted of the packet's way belongs to it for as long as it is in
+ * the stack: the application may read it much later, with devices, tunnels, IPsec
+ * states and connections gone, or waiting to be.
+ */
+static void forget_way(struct sk_buff *skb)
+{
+	skb_dst_drop(skb);
+	nf_reset_ct(skb);
+	skb_ext_reset(skb);
+	skb_orphan(skb);
+}
+
+/*
  * Keep part of the event's packet, which has been charged. A packet that fills
  * two gaps is kept twice. Return: false for want of memory.
  */
@@ -93,8 +106,7 @@ static bool keep(struct sdp_run *run, struct sdp_rpc *rpc,
 
 	if (skb) {
 		run->skb = NULL;
-		skb_dst_drop(skb);
-		skb_orphan(skb);
+		forget_way(skb);
 	} else {
 		skb = skb_clone(rpc->rx_kept, GFP_ATOMIC);
 		if (!skb)
