@@ -1,44 +1,87 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/skbuff_ref.h>
+#include <linux/unaligned.h>
 #include <net/gro.h>
+#include <net/xfrm.h>
 
 #include "../record/wire.h"
+#include "mark.h"
 #include "merge.h"
 
-/* Packets in a list: as many as a segment of the sender has. */
-#define MOST 64
-
 /*
- * Bytes of header of a DATA packet that can be merged, 0: it cannot. Those
- * whose place is not in @sequence cannot, nor those that end in a tag; and one
- * that is a whole message has nothing to wait for.
+ * Of a packet that may be merged.
+ * @header:  bytes of its header, behind which all is payload.
+ * @message: bytes of its message.
+ * @stride:  bytes of payload that the header says packets have; 0: it does not.
+ * @place:   of its first byte of payload in the message.
+ * @last:    it ends the message.
  */
-static u32 mergeable(const struct sdp_common_hdr *hdr, struct sk_buff *skb,
-		     u32 offset)
-{
-	const struct sdp_secure_data_hdr *secure;
-	const struct sdp_data_hdr *clear;
-	u32 length = skb_gro_len(skb);
+struct piece {
+	const struct sdp_common_hdr *hdr;
+	u32 header;
+	u32 message;
+	u32 stride;
+	u32 place;
+	u32 payload;
+	bool last;
+};
 
-	switch (hdr->type) {
-	case SDP_TYPE_DATA:
-		clear = skb_gro_header(skb, offset + sizeof(*clear), offset);
-		if (clear && length < ntohl(clear->message_length) &&
-		    hdr->doff == SDP_DOFF_DATA &&
-		    clear->offset == htonl(SDP_OFFSET_IN_SEQUENCE) &&
-		    !clear->ack.client_id)
-			return sizeof(*clear);
-		return 0;
-	case SDP_TYPE_DATA | SDP_TYPE_SECURE:
-		secure = skb_gro_header(skb, offset + sizeof(*secure), offset);
-		if (secure && length < ntohl(secure->message_length) &&
-		    hdr->doff == SDP_DOFF_SECURE_DATA &&
-		    !(secure->flags & SDP_DATA_AUTHENTICATED) &&
-		    !(hdr->sequence & htonl(SDP_PLACE_INDEXED)))
-			return sizeof(*secure);
-		return 0;
-	default:
-		return 0;
-	}
+/* The place stands in @sequence: what cutting writes into each packet. */
+static bool read_clear(struct piece *piece, struct sk_buff *skb, u32 offset)
+{
+	const struct sdp_data_hdr *hdr;
+
+	hdr = skb_gro_header(skb, offset + sizeof(*hdr), offset);
+	if (!hdr || hdr->common.doff != SDP_DOFF_DATA ||
+	    hdr->offset != htonl(SDP_OFFSET_IN_SEQUENCE))
+		return false;
+	piece->hdr = &hdr->common;
+	piece->header = sizeof(*hdr);
+	piece->stride = 0;
+	piece->message = ntohl(hdr->message_length);
+	return true;
+}
+
+/* Those in authenticated form end in a tag, indexed places are counted by IP. */
+static bool read_secure(struct piece *piece, struct sk_buff *skb, u32 offset)
+{
+	const struct sdp_secure_data_hdr *hdr;
+
+	hdr = skb_gro_header(skb, offset + sizeof(*hdr), offset);
+	if (!hdr || hdr->common.doff != SDP_DOFF_SECURE_DATA ||
+	    hdr->flags & SDP_DATA_AUTHENTICATED ||
+	    hdr->common.sequence & htonl(SDP_PLACE_INDEXED))
+		return false;
+	piece->hdr = &hdr->common;
+	piece->header = sizeof(*hdr);
+	piece->stride = ntohs(hdr->packet_payload);
+	piece->message = ntohl(hdr->message_length);
+	return true;
+}
+
+/* Return: false if it is no packet of several of a message's bytes. */
+static bool read_piece(struct piece *piece, struct sk_buff *skb)
+{
+	u32 offset = skb_gro_offset(skb), length = skb_gro_len(skb);
+	const struct sdp_common_hdr *hdr;
+	bool ok = false;
+
+	hdr = skb_gro_header(skb, offset + sizeof(*hdr), offset);
+	if (!hdr || skb_is_gso(skb))
+		return false;
+	if (hdr->type == SDP_TYPE_DATA)
+		ok = read_clear(piece, skb, offset);
+	else if (hdr->type == (SDP_TYPE_DATA | SDP_TYPE_SECURE))
+		ok = read_secure(piece, skb, offset);
+	if (!ok || length <= piece->header)
+		return false;
+	piece->payload = length - piece->header;
+	piece->place = ntohl(piece->hdr->sequence);
+	/* One that is a whole message has nothing to wait for. */
+	if (piece->payload >= piece->message || piece->place >= piece->message)
+		return false;
+	piece->last = piece->payload >= piece->message - piece->place;
+	return true;
 }
 
 /* A message of a sender: ports, type, id; addresses have been compared. */
@@ -49,150 +92,221 @@ static bool same_message(const struct sdp_common_hdr *a,
 	       a->type == b->type && a->sender_id == b->sender_id;
 }
 
-/* As the kernel's own lists: of those behind the first only the payload counts. */
-static void append(struct sk_buff *list, struct sk_buff *skb, u32 header)
+/* All of the header but the place: what cutting repeats in each packet. */
+static bool same_header(const void *a, const void *b, u32 header)
 {
-	if (NAPI_GRO_CB(list)->last == list)
-		skb_shinfo(list)->frag_list = skb;
-	else
-		NAPI_GRO_CB(list)->last->next = skb;
-	skb_pull(skb, skb_gro_offset(skb) + header);
-	NAPI_GRO_CB(list)->last = skb;
-	NAPI_GRO_CB(list)->count++;
-	list->data_len += skb->len;
-	list->len += skb->len;
-	list->truesize += skb->truesize;
-	skb_shinfo(list)->flags |= skb_shinfo(skb)->flags & SKBFL_SHARED_FRAG;
-	skb_orphan(skb);
+	u64 differ = get_unaligned((const u32 *)a) ^
+		     get_unaligned((const u32 *)b);
+	u32 i;
+
+	static_assert(sizeof(struct sdp_data_hdr) % sizeof(u32) == 0 &&
+		      sizeof(struct sdp_secure_data_hdr) % sizeof(u32) == 0);
+	for (i = 8; i + sizeof(u64) <= header; i += sizeof(u64))
+		differ |= get_unaligned((const u64 *)(a + i)) ^
+			  get_unaligned((const u64 *)(b + i));
+	if (i < header)
+		differ |= get_unaligned((const u32 *)(a + i)) ^
+			  get_unaligned((const u32 *)(b + i));
+	return !differ;
+}
+
+/*
+ * Cutting counts up the ids of IPv4 packets in a tunnel. (The kernel's own check lets
+ * them be what they are where IP must not fragment.)
+ */
+static bool outer_ids_follow(const struct sk_buff *held, const void *first,
+			     const void *hdr)
+{
+	u32 back = skb_transport_offset(held) -
+		   NAPI_GRO_CB(held)->network_offset;
+	const struct iphdr *a = first - back, *b = hdr - back;
+
+	return !NAPI_GRO_CB(held)->encap_mark || a->version != 4 ||
+	       (u16)(ntohs(b->id) - ntohs(a->id)) == NAPI_GRO_CB(held)->count;
+}
+
+/* What IPsec policy is to be asked about; most often nothing. */
+static bool same_ipsec(const struct sk_buff *a, const struct sk_buff *b)
+{
+	const struct sec_path *path = skb_sec_path(a), *other = skb_sec_path(b);
+
+	if (likely(!path && !other))
+		return true;
+	return path && other && path->len == other->len &&
+	       !memcmp(path->xvec, other->xvec,
+		       path->len * sizeof(path->xvec[0]));
+}
+
+/* Would cutting @held, with @piece behind it, give back the packets as they came? */
+static bool follows(struct sk_buff *held, const struct sk_buff *skb,
+		    const struct piece *piece)
+{
+	const void *first = skb_transport_header(held);
+	u32 stride = skb_shinfo(held)->gso_size;
+	u32 count = NAPI_GRO_CB(held)->count;
+	const struct sdp_common_hdr *hdr = first;
+
+	if (NAPI_GRO_CB(skb)->flush || piece->payload > stride ||
+	    piece->place != ntohl(hdr->sequence) + count * stride)
+		return false;
+	/* Alone, the receiver refuses it if it is not what the header says. */
+	if (piece->stride && piece->payload != piece->stride && !piece->last)
+		return false;
+	return same_header(first, piece->hdr, piece->header) &&
+	       !gro_receive_network_flush(piece->hdr, first, held) &&
+	       outer_ids_follow(held, first, piece->hdr) &&
+	       same_ipsec(held, skb);
+}
+
+/* May fragments move from, or to, the packet? Others may hold them too. */
+static bool movable(struct sk_buff *skb)
+{
+	return !skb_cloned(skb) && !skb_has_frag_list(skb) && !skb_zcopy(skb) &&
+	       skb_frags_readable(skb);
+}
+
+/* The first part of a packet's payload. Return: false if it is not in pages. */
+static bool first_frag(const struct sk_buff *skb, skb_frag_t *frag)
+{
+	int more = skb_headlen(skb) - skb_gro_offset(skb);
+	struct page *page;
+
+	if (more > 0) {
+		page = virt_to_head_page(skb->head);
+		skb_frag_fill_page_desc(frag, page, skb->data -
+					(u8 *)page_address(page) +
+					skb_gro_offset(skb), more);
+		return skb->head_frag;
+	}
+	/* The headers may be there, too. */
+	*frag = skb_shinfo(skb)->frags[0];
+	if (!skb_shinfo(skb)->nr_frags || skb_frag_size(frag) <= -more)
+		return false;
+	skb_frag_off_add(frag, -more);
+	skb_frag_size_sub(frag, -more);
+	return true;
+}
+
+static bool joins(const struct skb_shared_info *to, const skb_frag_t *frag)
+{
+	const skb_frag_t *last;
+
+	if (!to->nr_frags)
+		return false;
+	last = &to->frags[to->nr_frags - 1];
+	return skb_frag_page(last) == skb_frag_page(frag) &&
+	       skb_frag_off(last) + skb_frag_size(last) == skb_frag_off(frag);
+}
+
+/* The reference moves along; a longer last fragment needs no second one. */
+static void give_frag(struct sk_buff *held, skb_frag_t *frag)
+{
+	struct skb_shared_info *to = skb_shinfo(held);
+
+	if (joins(to, frag)) {
+		skb_frag_size_add(&to->frags[to->nr_frags - 1],
+				  skb_frag_size(frag));
+		__skb_frag_unref(frag, held->pp_recycle);
+	} else {
+		to->frags[to->nr_frags++] = *frag;
+	}
+}
+
+/*
+ * Move a packet's payload over, as TCP's is. Return: false if it cannot become
+ * fragments; nothing has changed then.
+ */
+static bool take_payload(struct sk_buff *held, struct sk_buff *skb, u32 payload)
+{
+	struct skb_shared_info *from = skb_shinfo(skb), *to = skb_shinfo(held);
+	bool head = skb_headlen(skb) > skb_gro_offset(skb);
+	skb_frag_t frag;
+	u32 i, left;
+
+	if (!movable(held) || !movable(skb) ||
+	    held->pp_recycle != skb->pp_recycle || !first_frag(skb, &frag) ||
+	    to->nr_frags + from->nr_frags + head - joins(to, &frag) >
+	    MAX_SKB_FRAGS)
+		return false;
+	give_frag(held, &frag);
+	for (i = head ? 0 : 1; i < from->nr_frags; i++)
+		give_frag(held, &from->frags[i]);
+	from->nr_frags = 0;
+	to->flags |= from->flags & SKBFL_SHARED_FRAG;
+	/* What of its memory stays behind, and is freed by GRO. */
+	left = head ? SKB_DATA_ALIGN(sizeof(struct sk_buff)) :
+		      SKB_TRUESIZE(skb_end_offset(skb));
+	held->truesize += skb->truesize - left;
+	held->len += payload;
+	held->data_len += payload;
+	skb->truesize = left;
+	skb->len -= skb->data_len;
+	skb->data_len = 0;
+	NAPI_GRO_CB(held)->count++;
 	NAPI_GRO_CB(skb)->same_flow = 1;
+	NAPI_GRO_CB(skb)->free = head ? NAPI_GRO_FREE_STOLEN_HEAD :
+					NAPI_GRO_FREE;
+	return true;
 }
 
-/* Return: @list if it is complete with, or without, @skb; otherwise NULL. */
-static struct sk_buff *try_append(struct sk_buff *list, struct sk_buff *skb,
-				  u32 header, u32 payload)
+/* Return: @held if it is complete with, or without, @skb; otherwise NULL. */
+static struct sk_buff *append(struct sk_buff *held, struct sk_buff *skb,
+			      const struct piece *piece)
 {
-	const struct sdp_common_hdr *hdr, *first;
-	u32 count = NAPI_GRO_CB(list)->count;
-	u32 stride = skb_shinfo(list)->gso_size;
+	u32 most = min(netif_get_gro_max_size(held->dev, held),
+		       GRO_LEGACY_MAX_SIZE);
 
-	if (count == 1)
-		stride = list->len - skb_transport_offset(list) - header;
-	first = (const void *)skb_transport_header(list);
-	hdr = (const void *)(skb->data + skb_gro_offset(skb));
-	if (NAPI_GRO_CB(skb)->flush || payload > stride ||
-	    ntohl(hdr->sequence) != ntohl(first->sequence) + count * stride ||
-	    list->len + skb->len >= GRO_LEGACY_MAX_SIZE ||
-	    gro_receive_network_flush(hdr, first, list))
-		return list;
-	skb_shinfo(list)->gso_size = stride;
-	append(list, skb, header);
-	return payload < stride || count + 1 >= MOST ? list : NULL;
+	if (held->len + piece->payload >= most || !follows(held, skb, piece) ||
+	    !take_payload(held, skb, piece->payload))
+		return held;
+	return piece->last || piece->payload < skb_shinfo(held)->gso_size ?
+	       held : NULL;
 }
 
-struct sk_buff *sdp_merge_receive(struct list_head *held, struct sk_buff *skb)
+struct sk_buff *sdp_merge_receive(struct list_head *all, struct sk_buff *skb)
 {
-	u32 offset = skb_gro_offset(skb);
-	const struct sdp_common_hdr *hdr;
-	struct sk_buff *list;
-	u32 header, payload;
+	struct sk_buff *held, *full = NULL;
+	struct piece piece;
 
-	hdr = skb_gro_header(skb, offset + sizeof(*hdr), offset);
-	header = hdr && !skb_is_gso(skb) ? mergeable(hdr, skb, offset) : 0;
-	/* Those that are compared with it, and the receiver, find it in linear memory. */
-	if (!header || skb_gro_len(skb) <= header ||
-	    !pskb_may_pull(skb, offset + header)) {
+	if (!read_piece(&piece, skb)) {
 		NAPI_GRO_CB(skb)->flush = 1;
 		return NULL;
 	}
-	hdr = (const void *)(skb->data + offset);
-	payload = skb_gro_len(skb) - header;
-	list_for_each_entry(list, held, list) {
-		if (!NAPI_GRO_CB(list)->same_flow)
+	/* Headers are linear in what is held. */
+	skb_gro_pull(skb, piece.header);
+	list_for_each_entry(held, all, list) {
+		if (!NAPI_GRO_CB(held)->same_flow)
 			continue;
-		if (!same_message(hdr, (const void *)skb_transport_header(list))) {
-			NAPI_GRO_CB(list)->same_flow = 0;
-			continue;
+		if (same_message(piece.hdr,
+				 (const void *)skb_transport_header(held))) {
+			full = append(held, skb, &piece);
+			break;
 		}
-		return try_append(list, skb, header, payload);
+		NAPI_GRO_CB(held)->same_flow = 0;
 	}
-	return NULL;
+	/* Nothing follows that it could be merged with. */
+	if (piece.last || (piece.stride && piece.payload != piece.stride))
+		NAPI_GRO_CB(skb)->flush = 1;
+	return full;
 }
 
-static int mark_list(struct sk_buff *skb, u32 type)
+static int complete_as(struct sk_buff *skb, u32 type)
 {
-	struct skb_shared_info *shinfo = skb_shinfo(skb);
-
-	/* As our own segments are marked: see sdp_segment_mark(). */
-	shinfo->gso_type |= SKB_GSO_FRAGLIST | type;
-	shinfo->gso_segs = NAPI_GRO_CB(skb)->count;
-	skb->ip_summed = CHECKSUM_UNNECESSARY;
+	if (skb->encapsulation)
+		skb->inner_transport_header = skb->transport_header;
+	if (NAPI_GRO_CB(skb)->ip_fixedid)
+		type |= SKB_GSO_TCP_FIXEDID;
+	sdp_mark_cut(skb, type);
+	skb_shinfo(skb)->gso_segs = NAPI_GRO_CB(skb)->count;
 	return 0;
 }
 
 int sdp_merge_complete_v4(struct sk_buff *skb, int offset)
 {
-	return mark_list(skb, SKB_GSO_TCPV4);
+	return complete_as(skb, SKB_GSO_TCPV4);
 }
 
 int sdp_merge_complete_v6(struct sk_buff *skb, int offset)
 {
-	return mark_list(skb, SKB_GSO_TCPV6);
-}
-
-/* A packet of the list, as if it had come alone. */
-static void resemble(struct sk_buff *skb, const struct sk_buff *first)
-{
-	skb->dev = first->dev;
-	skb->skb_iif = first->skb_iif;
-	skb->pkt_type = first->pkt_type;
-	skb->mark = first->mark;
-	skb_copy_secmark(skb, first);
-	/* GRO left it at a tunnel's header; all of a list have the same length. */
-	skb_set_network_header(skb, skb_network_offset(first));
-	skb->ip_summed = first->ip_summed;
-	/* What IP keeps there; so far it is GRO's. */
-	memcpy(skb->cb, first->cb, sizeof(skb->cb));
-}
-
-/* Our own reference to a packet that others hold too. */
-static struct sk_buff *unshare(struct sk_buff *skb)
-{
-	struct sk_buff *next = skb->next, *own;
-
-	if (!skb_shared(skb))
-		return skb;
-	own = skb_clone(skb, GFP_ATOMIC);
-	consume_skb(skb);
-	if (own)
-		own->next = next;
-	else
-		kfree_skb_list(next);
-	return own;
-}
-
-struct sk_buff *sdp_merge_split(struct sk_buff *skb)
-{
-	struct sk_buff *list, *one, **link = &list;
-
-	/* Somebody who listens in may share the list. */
-	if (skb_unclone(skb, GFP_ATOMIC))
-		return NULL;
-	list = skb_shinfo(skb)->frag_list;
-	skb_shinfo(skb)->frag_list = NULL;
-	for (one = list; one; one = one->next) {
-		skb->len -= one->len;
-		skb->data_len -= one->len;
-		skb->truesize -= one->truesize;
-	}
-	skb_gso_reset(skb);
-	while (*link) {
-		*link = unshare(*link);
-		if (!*link)
-			break;
-		/* Its header, which stands before the payload. */
-		__skb_push(*link, -skb_transport_offset(*link));
-		resemble(*link, skb);
-		link = &(*link)->next;
-	}
-	return list;
+	return complete_as(skb, SKB_GSO_TCPV6);
 }

@@ -4,6 +4,7 @@
 #include <net/gso.h>
 #include <net/protocol.h>
 
+#include "mark.h"
 #include "merge.h"
 #include "segment.h"
 
@@ -33,7 +34,7 @@ void sdp_segment_mark(struct sk_buff *skb, u32 payload, u32 bytes, bool v6)
 
 	shinfo->gso_size = payload;
 	shinfo->gso_segs = DIV_ROUND_UP(bytes, payload);
-	sdp_segment_type(skb, v6 ? SKB_GSO_TCPV6 : SKB_GSO_TCPV4);
+	sdp_mark_cut(skb, v6 ? SKB_GSO_TCPV6 : SKB_GSO_TCPV4);
 }
 
 /* Will the packet be encrypted on its way out? No device checksums it then. */
@@ -68,8 +69,6 @@ static struct sk_buff *gso_segment(struct sk_buff *skb,
 	struct sk_buff *segs, *seg;
 	u32 place, header;
 
-	if (sdp_merge_is_list(skb))
-		return skb_segment_list(skb, features, skb_mac_header_len(skb));
 	if (!pskb_may_pull(skb, MIN_HEADER))
 		return ERR_PTR(-EINVAL);
 	header = (skb->data[DOFF_OFFSET] >> 4) * 4;

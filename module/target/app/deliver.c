@@ -257,14 +257,6 @@ static void opener_end(struct opener *opener)
 	sdp_buffer_free(opener->plain, opener->size);
 }
 
-/* Are these bytes in the linear part, or in one fragment that is alone? */
-static bool in_one_piece(const struct sk_buff *skb, u32 start, u32 length)
-{
-	return start + length <= skb_headlen(skb) ||
-	       (start >= skb_headlen(skb) && skb_shinfo(skb)->nr_frags == 1 &&
-		!skb_has_frag_list(skb));
-}
-
 /*
  * A record in one piece of one packet is opened from there. Others are
  * gathered: packets cut a record where it suits them, and the cipher's walk
@@ -285,11 +277,10 @@ static int source_of(struct opener *opener, u32 index)
 		return -ENODATA;
 	cb = sdp_rx_cb(skb);
 	start = cb->start + offset - cb->offset;
-	if (offset + length <= cb->end && in_one_piece(skb, start, length)) {
-		sg_init_table(&opener->sg, 1);
-		return skb_to_sgvec(skb, &opener->sg, start, length) == 1 ?
-		       0 : -ENODATA;
-	}
+	sg_init_table(&opener->sg, 1);
+	if (offset + length <= cb->end &&
+	    skb_to_sgvec(skb, &opener->sg, start, length) == 1)
+		return 0;
 	if (!opener->memory)
 		opener->memory = sdp_buffer_alloc(opener->size);
 	if (!opener->memory)

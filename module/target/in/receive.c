@@ -10,7 +10,6 @@
 
 #include "../../observe/observe.h"
 #include "../../observe/trace.h"
-#include "../../offload/merge.h"
 #include "../run/reclaim.h"
 #include "receive.h"
 #include "receive_clear.h"
@@ -40,10 +39,6 @@ static bool known_type(u8 type)
 	return plain != SDP_TYPE_ABORT;
 }
 
-/*
- * What the stack knows of the packet, or of the first of a list: only that one
- * has a route, and it alone was looked at by who translates addresses.
- */
 static void take_addresses(struct sdp_packet *packet)
 {
 	const struct rtable *rt = skb_rtable(packet->skb);
@@ -164,7 +159,10 @@ static enum sdp_drop receive_packet(struct sdp_packet *packet, struct net *net)
 		return SDP_DROP_address;
 	if (unlikely(!known_type(packet->hdr->type)))
 		return SDP_DROP_type;
-	sdp_count(packet->to.sn->counts, received_counter[packet->hdr->type & 15]);
+	/* As the sender counts: a segment, or what was merged, is several. */
+	sdp_count_add(packet->to.sn->counts,
+		      received_counter[packet->hdr->type & 15],
+		      skb_shinfo(packet->skb)->gso_segs ?: 1);
 	if (trace_sdp_packet_enabled())
 		trace_sdp_packet(net, false, packet->hdr->type, packet->who.id,
 				 packet->who.port, packet->who.pport,
@@ -192,45 +190,23 @@ static enum sdp_drop receive_packet(struct sdp_packet *packet, struct net *net)
 	return drop;
 }
 
-static void receive_one(struct sdp_packet *packet, struct sk_buff *skb)
-{
-	struct net *net = dev_net(skb->dev);
-	enum sdp_drop drop;
-
-	packet->skb = skb;
-	drop = receive_packet(packet, net);
-	if (unlikely(drop))
-		sdp_count_drop(net, drop, packet->skb);
-	if (packet->skb) {
-		if (drop)
-			kfree_skb(packet->skb);
-		else
-			consume_skb(packet->skb);
-	}
-}
-
 int sdp_receive(struct sk_buff *skb)
 {
 	struct sdp_packet packet = {
 		.skb = skb, .v4 = skb->protocol == htons(ETH_P_IP),
 	};
-	struct sk_buff *rest = NULL, *next;
+	struct net *net = dev_net(skb->dev);
+	enum sdp_drop drop;
 
-	if (sdp_merge_is_list(skb)) {
-		rest = sdp_merge_split(skb);
-		if (unlikely(sdp_merge_is_list(skb))) {
-			sdp_count_drop(dev_net(skb->dev),
-				       SDP_DROP_fragment_memory, skb);
-			kfree_skb(skb);
-			return 0;
-		}
-	}
 	take_addresses(&packet);
-	receive_one(&packet, skb);
-	for (; rest; rest = next) {
-		next = rest->next;
-		skb_mark_not_on_list(rest);
-		receive_one(&packet, rest);
+	drop = receive_packet(&packet, net);
+	if (unlikely(drop))
+		sdp_count_drop(net, drop, packet.skb);
+	if (packet.skb) {
+		if (drop)
+			kfree_skb(packet.skb);
+		else
+			consume_skb(packet.skb);
 	}
 	return 0;
 }
