@@ -104,12 +104,14 @@ struct sdp_epoch {
  * @owner_node:  in the table by owner; under sessions_mutex.
  * @dead:        removed; never goes back.
  * @local_pinned: @local is valid: with acquire and release.
+ * @met:         @met_at is valid: likewise.
  * @raw:         keys were given: one epoch.
  * @role:        SDP_ROLE_*.
  * @cipher:      SDP_CIPHER_*.
  * @record_size: bytes.
  * @context:     what both ends know of each other: part of the key schedule.
  * @local:       local address.
+ * @met_at:      where the peer's first request came to.
  * @heard:       ktime_get_coarse_ns() of the last authentic packet.
  * @opened:      messages opened.
  * @tx:          present epoch for sending.
@@ -152,12 +154,14 @@ struct sdp_session {
 	struct hlist_node owner_node;
 	bool dead;
 	bool local_pinned;
+	bool met;
 	bool raw;
 	u8 role;
 	u16 cipher;
 	u16 record_size;
 	u8 context[SDP_CONTEXT_LEN];
 	struct in6_addr local;
+	struct in6_addr met_at;
 	u64 heard;
 	atomic64_t opened;
 	struct sdp_epoch __rcu *tx;

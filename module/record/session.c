@@ -117,6 +117,28 @@ void sdp_session_pin(struct sdp_session *session, const struct in6_addr *local)
 	spin_unlock_bh(&session->lock);
 }
 
+void sdp_session_meet(struct sdp_session *session, const struct in6_addr *at)
+{
+	if (likely(READ_ONCE(session->met) || READ_ONCE(session->local_pinned)))
+		return;
+	spin_lock_bh(&session->lock);
+	if (!session->met) {
+		session->met_at = *at;
+		/* As for @local. */
+		smp_store_release(&session->met, true);
+	}
+	spin_unlock_bh(&session->lock);
+}
+
+void sdp_session_source(const struct sdp_session *session,
+			struct in6_addr *local)
+{
+	sdp_session_local(session, local);
+	/* Pairs with sdp_session_meet(). */
+	if (ipv6_addr_any(local) && smp_load_acquire(&session->met))
+		*local = session->met_at;
+}
+
 void *sdp_session_transport(struct sdp_session *session)
 {
 	return session->transport;

@@ -99,6 +99,25 @@ void sdp_session_local(const struct sdp_session *session,
  */
 void sdp_session_pin(struct sdp_session *session, const struct in6_addr *local);
 
+/**
+ * sdp_session_meet() - a request of the peer has come under the session.
+ * @session: the session.
+ * @at:      where to. Only the first one counts, and only until the session's
+ *           address is settled: somebody else may have sent a copy there.
+ *
+ * Context: any.
+ */
+void sdp_session_meet(struct sdp_session *session, const struct in6_addr *at);
+
+/**
+ * sdp_session_source() - the address to send requests from.
+ * @session: the session.
+ * @local:   written: where it is pinned to; else where the peer's first request
+ *           came to; else the any-address.
+ */
+void sdp_session_source(const struct sdp_session *session,
+			struct in6_addr *local);
+
 /** sdp_session_transport() - the target's state in a session. */
 void *sdp_session_transport(struct sdp_session *session);
 

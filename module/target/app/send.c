@@ -17,6 +17,7 @@
 #include "../out/transmit.h"
 #include "../run/exec.h"
 #include "../state/memory.h"
+#include "../state/route.h"
 #include "../state/rpc_table.h"
 #include "message.h"
 
@@ -26,22 +27,43 @@
 /* Most chunks of a send buffer that a record touches, single pages included. */
 #define RECORD_PIECES 8
 
-static void peer_key(struct sdp_peer_key *key, const struct sdp_endpoint *ep,
-		     const struct sdp_address *to)
+/* The address that the socket is bound to, or the any-address. */
+static struct in6_addr bound_address(const struct sock *sk, bool v4)
 {
-	const struct sock *sk = ep->sk;
+	struct in6_addr addr = in6addr_any;
 
-	memset(key, 0, sizeof(*key));
-	key->sn = ep->sn;
-	key->daddr = to->addr;
-	if (ipv6_addr_v4mapped(&to->addr))
-		ipv6_addr_set_v4mapped(inet_sk(sk)->inet_saddr, &key->saddr);
+	if (v4)
+		ipv6_addr_set_v4mapped(inet_sk(sk)->inet_saddr, &addr);
 	else if (sk->sk_family == AF_INET6 &&
 		 !ipv6_addr_v4mapped(&inet6_sk(sk)->saddr))
-		key->saddr = inet6_sk(sk)->saddr;
-	key->oif = READ_ONCE(sk->sk_bound_dev_if) ?: to->ifindex;
-	key->mark = READ_ONCE(sk->sk_mark);
-	key->uid = __kuid_val(sk->sk_uid);
+		addr = inet6_sk(sk)->saddr;
+	return addr;
+}
+
+/*
+ * A session has one address of ours: to another one its peer sends nothing, and
+ * from another one it takes nothing.
+ */
+static int peer_key(struct sdp_peer_key *key, const struct sdp_endpoint *ep,
+		    const struct sdp_address *to,
+		    const struct sdp_session *session)
+{
+	const struct sock *sk = ep->sk;
+	bool v4 = ipv6_addr_v4mapped(&to->addr);
+	struct in6_addr from = bound_address(sk, v4), own = in6addr_any;
+
+	if (session)
+		sdp_session_source(session, &own);
+	if (!ipv6_addr_any(&own)) {
+		bool bound = v4 ? from.s6_addr32[3] : !ipv6_addr_any(&from);
+
+		if (bound && !ipv6_addr_equal(&from, &own))
+			return -EADDRNOTAVAIL;
+		from = own;
+	}
+	sdp_peer_key_init(key, sk, &to->addr, &from,
+			  READ_ONCE(sk->sk_bound_dev_if) ?: to->ifindex);
+	return 0;
 }
 
 /* The session for a request; NULL: in the clear. */
@@ -346,32 +368,60 @@ static int seal_and_send(struct sdp_rpc *rpc, const struct sdp_send *send)
 	return err > 0 ? -EINVAL : err;
 }
 
-/* The peer of a request: most often that of the one before. */
+/* A peer of this key: most often that of the request before. */
+static struct sdp_peer *get_peer(struct sdp_endpoint *ep,
+				 const struct sdp_peer_key *key)
+{
+	struct sdp_peer *peer;
+
+	rcu_read_lock();
+	peer = sdp_peer_try(rcu_dereference(ep->last_peer), key);
+	rcu_read_unlock();
+	if (likely(peer))
+		return peer;
+	peer = sdp_route_peer(key, ep->sk, GFP_KERNEL, false);
+	if (!IS_ERR(peer))
+		sdp_peer_replace(&ep->last_peer, peer);
+	return peer;
+}
+
+/* Without a route, the caller is told. */
+static int check_route(const struct sdp_endpoint *ep, struct sdp_peer *peer)
+{
+	struct sdp_route route;
+	int err;
+
+	rcu_read_lock();
+	err = sdp_peer_route(peer, ep->sk, &route);
+	if (!err)
+		sdp_route_end(&route);
+	rcu_read_unlock();
+	return err;
+}
+
+/* The peer of a request, and so our address for as long as that lasts. */
 static struct sdp_peer *find_peer(struct sdp_endpoint *ep,
-				  const struct sdp_address *to)
+				  const struct sdp_address *to,
+				  const struct sdp_session *session)
 {
 	struct sdp_peer_key key;
 	struct sdp_peer *peer;
-	struct dst_entry *dst;
+	int err;
 
-	peer_key(&key, ep, to);
-	rcu_read_lock();
-	peer = sdp_peer_try(rcu_dereference(ep->last_peer), &key);
-	if (unlikely(!peer)) {
-		rcu_read_unlock();
-		peer = sdp_peer_get(&key, GFP_KERNEL, false);
+	err = peer_key(&key, ep, to, session);
+	if (err)
+		return ERR_PTR(err);
+	for (;;) {
+		peer = get_peer(ep, &key);
 		if (IS_ERR(peer))
 			return peer;
-		sdp_peer_replace(&ep->last_peer, peer);
-		rcu_read_lock();
+		err = check_route(ep, peer);
+		if (!err && likely(!sdp_peer_retired(peer)))
+			return peer;
+		sdp_peer_put(peer);
+		if (err)
+			return ERR_PTR(err);
 	}
-	/* Without a route, the caller is told. */
-	dst = sdp_peer_route(peer, ep->sk);
-	rcu_read_unlock();
-	if (!IS_ERR(dst))
-		return peer;
-	sdp_peer_put(peer);
-	return ERR_CAST(dst);
 }
 
 static int send_request(struct sdp_endpoint *ep, struct sdp_send *send)
@@ -390,7 +440,7 @@ static int send_request(struct sdp_endpoint *ep, struct sdp_send *send)
 	session = choose_session(ep, send);
 	if (IS_ERR(session))
 		return PTR_ERR(session);
-	peer = find_peer(ep, &send->to);
+	peer = find_peer(ep, &send->to, session);
 	if (IS_ERR(peer)) {
 		err = PTR_ERR(peer);
 		goto put_session;

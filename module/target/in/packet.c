@@ -117,20 +117,14 @@ refuse:
 
 /*
  * The peer's session has one address of ours, and it has heard what the RPC
- * sent from this one. (A client's route may have changed in between.)
+ * sent from this one.
  */
 static void pin_local(struct sdp_rpc *rpc, const struct in6_addr *at)
 {
-	const struct sdp_peer *peer = rpc->peer;
-	struct in6_addr local;
+	const struct in6_addr *local = &rpc->peer->local;
 
-	if (peer->v4)
-		ipv6_addr_set_v4mapped(READ_ONCE(peer->local.s6_addr32[3]),
-				       &local);
-	else
-		sdp_peer_local(peer, &local);
-	if (!at || ipv6_addr_equal(at, &local))
-		sdp_session_pin(rpc->session, &local);
+	if (!at || ipv6_addr_equal(at, local))
+		sdp_session_pin(rpc->session, local);
 }
 
 void sdp_receive_heard(struct sdp_rpc *rpc, const struct in6_addr *at)

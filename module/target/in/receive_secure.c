@@ -157,6 +157,7 @@ static enum sdp_drop make_secure_rpc(struct sdp_run *run, struct sdp_packet *pac
 	err = sdp_rx_check(epoch, msgno_of(hdr));
 	if (err)
 		return drop_of(err);
+	sdp_session_meet(packet->to.session, &packet->to.local);
 	return sdp_receive_new(packet, packet->to.session, NULL, NULL, rpc);
 }
 

@@ -10,6 +10,7 @@
 #include "../../offload/segment.h"
 #include "../../record/control.h"
 #include "../../record/seal.h"
+#include "../state/route.h"
 #include "pace.h"
 #include "transmit.h"
 
@@ -25,31 +26,36 @@ struct way {
 	struct sdp_net *sn;
 	const struct sock *sk;
 	struct sdp_peer *peer;
-	struct dst_entry *dst;
+	struct sdp_route route;
 	u32 ip_header;
 	u32 mtu;
 	bool tiny;
 };
 
+/* Ends with path_end(), unless it fails. */
 static int path_of(struct way *path, struct sdp_net *sn, const struct sock *sk,
 		   struct sdp_peer *peer)
 {
-	struct dst_entry *dst = sdp_peer_route(peer, sk);
+	int err = sdp_peer_route(peer, sk, &path->route);
 
-	if (IS_ERR(dst))
-		return PTR_ERR(dst);
+	if (err)
+		return err;
 	path->sn = sn;
 	path->sk = sk;
 	path->peer = peer;
-	path->dst = dst;
 	path->ip_header = peer->v4 ? sizeof(struct iphdr) :
 				     sizeof(struct ipv6hdr);
 	/* The length field of IP is the limit on a loopback device. */
-	path->mtu = min_t(u32, dst_mtu(dst), 65535);
+	path->mtu = min_t(u32, dst_mtu(path->route.dst), 65535);
 	path->tiny = unlikely(path->mtu < LEAST_MTU);
 	if (path->tiny)
 		path->mtu = LEAST_MTU;
 	return 0;
+}
+
+static void path_end(const struct way *path)
+{
+	sdp_route_end(&path->route);
 }
 
 static u8 traffic_class(const struct way *path, u8 prio)
@@ -67,15 +73,15 @@ static void ip_header_v4(struct sk_buff *skb, const struct way *path, u8 prio)
 	*(__be16 *)ip = htons(4 << 12 | 5 << 8 | traffic_class(path, prio));
 	ip->id = 0;
 	ip->frag_off = 0;
-	if (!path->tiny && ip_dont_fragment(sk, path->dst))
+	if (!path->tiny && ip_dont_fragment(sk, path->route.dst))
 		ip->frag_off = htons(IP_DF);
 	else
 		__ip_select_ident(path->sn->net, ip,
 				  skb_shinfo(skb)->gso_segs ?: 1);
 	ttl = READ_ONCE(inet_sk(sk)->uc_ttl);
-	ip->ttl = ttl < 0 ? ip4_dst_hoplimit(path->dst) : ttl;
+	ip->ttl = ttl < 0 ? ip4_dst_hoplimit(path->route.dst) : ttl;
 	ip->protocol = sk->sk_protocol;
-	ip->saddr = READ_ONCE(path->peer->local.s6_addr32[3]);
+	ip->saddr = path->peer->local.s6_addr32[3];
 	ip->daddr = path->peer->key.daddr.s6_addr32[3];
 	skb->protocol = htons(ETH_P_IP);
 }
@@ -88,8 +94,8 @@ static void ip_header_v6(struct sk_buff *skb, const struct way *path, u8 prio)
 	ip6_flow_hdr(ip, traffic_class(path, prio), 0);
 	ip->payload_len = htons(skb->len - sizeof(*ip));
 	ip->nexthdr = path->sk->sk_protocol;
-	ip->hop_limit = ip6_dst_hoplimit(path->dst);
-	sdp_peer_local(path->peer, &ip->saddr);
+	ip->hop_limit = ip6_dst_hoplimit(path->route.dst);
+	ip->saddr = path->peer->local;
 	ip->daddr = path->peer->key.daddr;
 	skb->protocol = htons(ETH_P_IPV6);
 }
@@ -115,7 +121,7 @@ static void send_packet(struct sk_buff *skb, const struct way *path, u8 prio,
 	}
 	skb_reset_transport_header(skb);
 	/* Under RCU the route need not be held, and may have no holder left. */
-	skb_dst_set_noref(skb, path->dst);
+	skb_dst_set_noref(skb, path->route.dst);
 	skb->priority = READ_ONCE(sk->sk_priority);
 	skb->mark = path->peer->key.mark;
 	skb_set_hash(skb, flow_hash(id), PKT_HASH_TYPE_L4);
@@ -125,7 +131,7 @@ static void send_packet(struct sk_buff *skb, const struct way *path, u8 prio,
 		err = ip_local_out(net, sk, skb);
 	} else {
 		ip_header_v6(skb, path, prio);
-		skb->dev = path->dst->dev;
+		skb->dev = path->route.dst->dev;
 		err = ip6_local_out(net, sk, skb);
 	}
 	if (unlikely(net_xmit_eval(err)))
@@ -249,7 +255,7 @@ static void send_segment(struct sdp_rpc *rpc, const struct way *path,
 				 (rpc->secure ? SDP_TYPE_SECURE : 0),
 				 rpc->who.id, rpc->who.port, rpc->who.pport,
 				 offset, length);
-	sdp_pace_charge(path->dst->dev, skb->len);
+	sdp_pace_charge(path->route.dst->dev, skb->len);
 	send_packet(skb, path, insn->prio, rpc->who.id);
 }
 
@@ -288,7 +294,7 @@ void sdp_transmit_data(struct sdp_rpc *rpc, const struct mtp_insn *insn)
 	payload = path.mtu - overhead;
 	room = payload;
 	if (!(insn->flags & MTP_TX_AUTH) && end - offset > payload)
-		room = sdp_segment_room(path.dst->dev, path.ip_header + header,
+		room = sdp_segment_room(path.route.dst->dev, path.ip_header + header,
 					payload, !path.peer->v4);
 	do {
 		u32 length = min(end - offset, room);
@@ -296,16 +302,20 @@ void sdp_transmit_data(struct sdp_rpc *rpc, const struct mtp_insn *insn)
 		send_segment(rpc, &path, insn, offset, length, payload);
 		offset += length;
 	} while (offset < end);
+	path_end(&path);
 }
 
 bool sdp_transmit_paced(struct sdp_rpc *rpc)
 {
-	struct dst_entry *dst;
+	struct sdp_route route;
+	bool paced;
 
-	if (!sdp_pace_active())
+	if (!sdp_pace_active() ||
+	    sdp_peer_route(rpc->peer, rpc->ep->sk, &route))
 		return false;
-	dst = sdp_peer_route(rpc->peer, rpc->ep->sk);
-	return !IS_ERR(dst) && sdp_pace_applies(rpc->who.sn, dst->dev);
+	paced = sdp_pace_applies(rpc->who.sn, route.dst->dev);
+	sdp_route_end(&route);
+	return paced;
 }
 
 static const u16 sent_counter[] = {
@@ -455,29 +465,28 @@ void sdp_transmit_control(struct sdp_rpc *rpc, const struct mtp_insn *insn,
 	if (rpc->secure)
 		sdp_control_of_request(&control, server ? NULL : &rpc->seal,
 				       server ? &rpc->open : NULL);
-	if (path_of(&path, rpc->who.sn, rpc->ep->sk, rpc->peer))
+	if (path_of(&path, rpc->who.sn, rpc->ep->sk, rpc->peer)) {
 		sdp_count(rpc->who.sn->counts, SDP_CTR_tx_errors);
-	else
-		send_control(&path, &to, rpc->session, &control, insn, count);
+		return;
+	}
+	send_control(&path, &to, rpc->session, &control, insn, count);
+	path_end(&path);
 }
 
 struct sdp_peer *sdp_origin_peer(const struct sdp_origin *to,
 				 struct sdp_client *client)
 {
 	const struct sock *sk = to->ep->sk;
-	struct sdp_peer_key key = {
-		.sn = to->sn, .daddr = to->peer, .saddr = to->local,
-		.oif = to->ifindex, .mark = READ_ONCE(sk->sk_mark),
-		.uid = __kuid_val(sk->sk_uid),
-	};
+	struct sdp_peer_key key;
 	struct sdp_peer *peer;
 
+	sdp_peer_key_init(&key, sk, &to->peer, &to->local, to->ifindex);
 	if (!client)
-		return sdp_peer_get(&key, GFP_ATOMIC, !to->session);
+		return sdp_route_peer(&key, sk, GFP_ATOMIC, !to->session);
 	peer = sdp_peer_try(rcu_dereference(client->peer), &key);
 	if (likely(peer))
 		return peer;
-	peer = sdp_peer_get(&key, GFP_ATOMIC, !to->session);
+	peer = sdp_route_peer(&key, sk, GFP_ATOMIC, !to->session);
 	if (IS_ERR(peer))
 		return peer;
 	sdp_peer_replace(&client->peer, peer);
@@ -501,8 +510,10 @@ void sdp_transmit_answer(const struct sdp_origin *to, u64 id,
 	peer = sdp_origin_peer(to, NULL);
 	if (IS_ERR(peer))
 		return;
-	if (!path_of(&path, to->sn, to->ep->sk, peer))
+	if (!path_of(&path, to->sn, to->ep->sk, peer)) {
 		send_control(&path, &address, to->session, &control, insn,
 			     count);
+		path_end(&path);
+	}
 	sdp_peer_put(peer);
 }

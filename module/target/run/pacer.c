@@ -3,6 +3,7 @@
 
 #include "../../observe/observe.h"
 #include "../out/pace.h"
+#include "../state/route.h"
 #include "../state/rpc_table.h"
 #include "exec.h"
 #include "pacer.h"
@@ -28,10 +29,15 @@ static struct sdp_rpc *first_waiting(struct sdp_net *sn)
  */
 static u64 wait_of(struct sdp_net *sn, struct sdp_rpc *rpc, u32 *bytes)
 {
-	struct dst_entry *dst = sdp_peer_route(rpc->peer, rpc->ep->sk);
+	u32 pace = READ_ONCE(sn->set.pace_ns);
+	struct sdp_route route;
+	u64 wait;
 
-	return sdp_pace_wait(IS_ERR(dst) ? NULL : dst->dev,
-			     READ_ONCE(sn->set.pace_ns), bytes);
+	if (sdp_peer_route(rpc->peer, rpc->ep->sk, &route))
+		return sdp_pace_wait(NULL, pace, bytes);
+	wait = sdp_pace_wait(route.dst->dev, pace, bytes);
+	sdp_route_end(&route);
+	return wait;
 }
 
 /* One turn. Return: ns until the next, 0: nothing waits. */

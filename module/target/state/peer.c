@@ -3,9 +3,7 @@
 #include <linux/moduleparam.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
-#include <net/ip6_route.h>
 #include <net/ipv6.h>
-#include <net/route.h>
 
 #include "../../observe/name.h"
 #include "../../observe/observe.h"
@@ -319,18 +317,25 @@ full:
 	return false;
 }
 
-struct sdp_peer *sdp_peer_get(const struct sdp_peer_key *key, gfp_t gfp,
-			      bool stranger)
+struct sdp_peer *sdp_peer_find(const struct sdp_peer_key *key, bool stranger)
 {
 	struct sdp_table_entry *found = sdp_table_find(&peers, key);
+
+	if (!found)
+		return NULL;
+	if (!stranger)
+		acquaint(peer_of(found));
+	return peer_of(found);
+}
+
+struct sdp_peer *sdp_peer_add(const struct sdp_peer_key *key,
+			      const struct in6_addr *local, gfp_t gfp,
+			      bool stranger)
+{
 	struct sdp_net *sn = key->sn;
+	struct sdp_table_entry *found;
 	struct sdp_peer *peer;
 
-	if (likely(found)) {
-		if (!stranger)
-			acquaint(peer_of(found));
-		return peer_of(found);
-	}
 	if (!make_room_peer(sn, stranger))
 		return ERR_PTR(-ENOBUFS);
 	peer = kmem_cache_zalloc(peer_cache, gfp);
@@ -341,8 +346,8 @@ struct sdp_peer *sdp_peer_get(const struct sdp_peer_key *key, gfp_t gfp,
 	peer->key = *key;
 	peer->stranger = stranger;
 	peer->v4 = ipv6_addr_v4mapped(&key->daddr);
+	peer->local = *local;
 	spin_lock_init(&peer->lock);
-	seqcount_spinlock_init(&peer->local_seq, &peer->lock);
 	sdp_pctx_init(&peer->pctx);
 	found = sdp_table_add(&peers, &peer->entry);
 	if (found != &peer->entry) {
@@ -402,78 +407,6 @@ struct sdp_seen *sdp_seen_get(const struct sdp_client_key *client, u64 id)
 		kmem_cache_free(seen_cache, new);
 	}
 	return seen_of(found);
-}
-
-static struct dst_entry *route_v4(struct sdp_peer *peer, const struct sock *sk)
-{
-	const struct sdp_peer_key *key = &peer->key;
-	struct flowi4 fl4;
-	struct rtable *rt;
-
-	flowi4_init_output(&fl4, key->oif, key->mark, 0, RT_SCOPE_UNIVERSE,
-			   sk->sk_protocol, inet_sk_flowi_flags(sk),
-			   key->daddr.s6_addr32[3], key->saddr.s6_addr32[3], 0,
-			   0, KUIDT_INIT(key->uid));
-	security_sk_classify_flow(sk, flowi4_to_flowi_common(&fl4));
-	rt = ip_route_output_flow(key->sn->net, &fl4, sk);
-	if (IS_ERR(rt))
-		return ERR_CAST(rt);
-	if (rt->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)) {
-		ip_rt_put(rt);
-		return ERR_PTR(-EACCES);
-	}
-	/* Its last four bytes are read as one, without the lock. */
-	if (peer->local.s6_addr32[3] != fl4.saddr)
-		ipv6_addr_set_v4mapped(fl4.saddr, &peer->local);
-	return &rt->dst;
-}
-
-static struct dst_entry *route_v6(struct sdp_peer *peer, const struct sock *sk)
-{
-	const struct sdp_peer_key *key = &peer->key;
-	struct flowi6 fl6 = {
-		.flowi6_oif = key->oif,
-		.flowi6_mark = key->mark,
-		.flowi6_proto = sk->sk_protocol,
-		.flowi6_uid = KUIDT_INIT(key->uid),
-		.daddr = key->daddr,
-		.saddr = key->saddr,
-	};
-	struct dst_entry *dst;
-
-	security_sk_classify_flow(sk, flowi6_to_flowi_common(&fl6));
-	dst = ip6_dst_lookup_flow(key->sn->net, sk, &fl6, NULL);
-	if (!IS_ERR(dst)) {
-		write_seqcount_begin(&peer->local_seq);
-		peer->local = fl6.saddr;
-		write_seqcount_end(&peer->local_seq);
-		WRITE_ONCE(peer->cookie, rt6_get_cookie(dst_rt6_info(dst)));
-	}
-	return dst;
-}
-
-static struct dst_entry *route_again(struct sdp_peer *peer,
-				     const struct sock *sk)
-{
-	struct dst_entry *dst, *old;
-
-	spin_lock_bh(&peer->lock);
-	dst = peer->v4 ? route_v4(peer, sk) : route_v6(peer, sk);
-	old = rcu_replace_pointer(peer->dst, IS_ERR(dst) ? NULL : dst,
-				  lockdep_is_held(&peer->lock));
-	spin_unlock_bh(&peer->lock);
-	dst_release(old);
-	return dst;
-}
-
-struct dst_entry *sdp_peer_route(struct sdp_peer *peer, const struct sock *sk)
-{
-	struct dst_entry *dst = rcu_dereference(peer->dst);
-
-	if (likely(dst) && (!READ_ONCE(dst->obsolete) ||
-			    dst->ops->check(dst, READ_ONCE(peer->cookie))))
-		return dst;
-	return route_again(peer, sk);
 }
 
 void sdp_peer_forget_net(struct sdp_net *sn)

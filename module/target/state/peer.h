@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Peers: the route to an address, and what the transport program remembers of
+ * Peers: an address, the route to it, and what the transport program remembers of
  * it; clients; and which of their requests have been received.
  */
 #ifndef SDP_TARGET_PEER_H
 #define SDP_TARGET_PEER_H
 
 #include <linux/in6.h>
-#include <linux/seqlock.h>
 #include <net/dst.h>
 #include <net/ipv6.h>
 
@@ -33,13 +32,18 @@ void sdp_pctx_init(struct sdp_pctx *pctx);
 
 /**
  * struct sdp_peer_key - all that decides about a route. Compared as bytes.
- * @sn:    namespace.
- * @daddr: the peer; IPv4 as v4-mapped.
- * @saddr: our address, or the any-address: the route chooses.
- * @oif:   interface that the socket, or a link-local address, is bound to.
- * @mark:  SO_MARK.
- * @uid:   owner of the socket.
- * @zero:  zero.
+ * @sn:      namespace.
+ * @daddr:   the peer; IPv4 as v4-mapped.
+ * @saddr:   our address, or the any-address: the route chooses, once.
+ * @oif:     interface that the socket, or a link-local address, is bound to.
+ * @mark:    SO_MARK.
+ * @uid:     owner of the socket.
+ * @secid:   its security label.
+ * @tos:     IP_TOS or IPV6_TCLASS, as far as routes depend on it.
+ * @flow:    FLOWI_FLAG_*: IP_TRANSPARENT.
+ * @scope:   RT_SCOPE_*: SO_DONTROUTE.
+ * @prefs:   IPV6_ADDR_PREFERENCES.
+ * @retired: zero, but in a peer that nobody shall find any more.
  */
 struct sdp_peer_key {
 	struct sdp_net *sn;
@@ -48,7 +52,12 @@ struct sdp_peer_key {
 	int oif;
 	u32 mark;
 	u32 uid;
-	u32 zero;
+	u32 secid;
+	u8 tos;
+	u8 flow;
+	u8 scope;
+	u8 prefs;
+	u32 retired;
 };
 
 /** sdp_peer_key_equal() - for every message: memcmp() goes byte by byte. */
@@ -57,20 +66,26 @@ static inline bool sdp_peer_key_equal(const struct sdp_peer_key *a,
 {
 	return a->sn == b->sn && ipv6_addr_equal(&a->daddr, &b->daddr) &&
 	       ipv6_addr_equal(&a->saddr, &b->saddr) && a->oif == b->oif &&
-	       a->mark == b->mark && a->uid == b->uid;
+	       a->mark == b->mark && a->uid == b->uid &&
+	       a->secid == b->secid && a->tos == b->tos && a->flow == b->flow &&
+	       a->scope == b->scope && a->prefs == b->prefs &&
+	       READ_ONCE(a->retired) == READ_ONCE(b->retired);
 }
 
 /**
- * struct sdp_peer - a peer; an RPC holds a reference.
+ * struct sdp_peer - a peer; an RPC holds a reference. Its address of ours never
+ *	changes, so that no RPC changes its own: where the route comes to prefer
+ *	another, the peer retires, and new requests get another one.
  * @entry:  in the table of peers.
- * @key:    what it is found by.
+ * @key:    what it is found by; only @key.retired changes, under @lock.
  * @v4:     the address is IPv4.
  * @stranger: only clear packets have named it so far; exchanged.
+ * @local:  our address: @key.saddr, or what the first route chose; IPv4 as
+ *          v4-mapped.
  * @lock:   spinlock (bh) around a change of @dst.
- * @dst:    route, RCU; checked with @cookie before use.
+ * @dst:    route, RCU; checked with @cookie before use. Shared by sockets: never
+ *          one that a socket's own IPsec policy made.
  * @cookie: of an IPv6 route.
- * @local:  our address as the route has it; IPv4 as v4-mapped.
- * @local_seq: of @local, under @lock.
  * @pctx:   clear mode's context.
  */
 struct sdp_peer {
@@ -78,38 +93,43 @@ struct sdp_peer {
 	struct sdp_peer_key key;
 	bool v4;
 	bool stranger;
+	struct in6_addr local;
 	spinlock_t lock;
 	struct dst_entry __rcu *dst;
 	u32 cookie;
-	struct in6_addr local;
-	seqcount_spinlock_t local_seq;
 	struct sdp_pctx pctx;
 };
 
-/** sdp_peer_local() - our address towards an IPv6 peer; any context. */
-static inline void sdp_peer_local(const struct sdp_peer *peer,
-				  struct in6_addr *local)
-{
-	unsigned int seq;
-
-	do {
-		seq = read_seqcount_begin(&peer->local_seq);
-		*local = peer->local;
-	} while (read_seqcount_retry(&peer->local_seq, seq));
-}
+/**
+ * sdp_peer_find() - find a peer.
+ * @key: zeroed before its fields were set.
+ * @stranger: as for sdp_peer_add(); one that is found for another reason is a
+ *       stranger no more.
+ *
+ * Context: any. Return: a reference, or NULL.
+ */
+struct sdp_peer *sdp_peer_find(const struct sdp_peer_key *key, bool stranger);
 
 /**
- * sdp_peer_get() - find or make a peer.
- * @key: zeroed before its fields were set.
- * @gfp: for a new one.
+ * sdp_peer_add() - make a peer, or find the one that somebody has just made.
+ * @key:   as above.
+ * @local: our address: that of the key, or what the route chose.
+ * @gfp:   for the memory.
  * @stranger: a clear packet, which anybody can send, is why. Such peers have no
  *       more than half of the places.
  *
  * Context: any; BH may be on. Return: a reference, or ERR_PTR: -ENOMEM,
  * -ENOBUFS (net.sdp.max_peers or the machine's bound, and none is idle).
  */
-struct sdp_peer *sdp_peer_get(const struct sdp_peer_key *key, gfp_t gfp,
+struct sdp_peer *sdp_peer_add(const struct sdp_peer_key *key,
+			      const struct in6_addr *local, gfp_t gfp,
 			      bool stranger);
+
+/** sdp_peer_retired() - has the route come to prefer another address of ours? */
+static inline bool sdp_peer_retired(const struct sdp_peer *peer)
+{
+	return READ_ONCE(peer->key.retired);
+}
 
 /**
  * sdp_peer_try() - a peer that was found before, if it is the one wanted.
@@ -156,15 +176,6 @@ static inline bool sdp_peer_replace(struct sdp_peer __rcu **place,
 		sdp_peer_put(old);
 	return old;
 }
-
-/**
- * sdp_peer_route() - a route to the peer that is valid now.
- * @peer: the peer.
- * @sk:   socket for security hooks, or NULL.
- *
- * Context: RCU read lock. Return: the route, valid under RCU, or ERR_PTR.
- */
-struct dst_entry *sdp_peer_route(struct sdp_peer *peer, const struct sock *sk);
 
 /**
  * struct sdp_client_key - a client at one of our ports. Compared as bytes.

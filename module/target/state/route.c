@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Routes. Sockets that nothing distinguishes, by what is in a peer's key, share
+ * the route that the peer keeps; it is looked up again when the kernel says that
+ * it is obsolete.
+ */
+#include <net/inet_dscp.h>
+#include <net/ip.h>
+#include <net/ip6_route.h>
+#include <net/ipv6.h>
+#include <net/route.h>
+
+#include "route.h"
+
+/* Has the socket an IPsec policy of its own for what it sends? */
+static bool own_policy(const struct sock *sk)
+{
+#ifdef CONFIG_XFRM
+	return rcu_access_pointer(sk->sk_policy[XFRM_POLICY_OUT]);
+#else
+	return false;
+#endif
+}
+
+void sdp_peer_key_init(struct sdp_peer_key *key, const struct sock *sk,
+		       const struct in6_addr *daddr,
+		       const struct in6_addr *saddr, int oif)
+{
+	const struct ipv6_pinfo *np = inet6_sk(sk);
+	struct flowi_common flow = {};
+
+	memset(key, 0, sizeof(*key));
+	security_sk_classify_flow(sk, &flow);
+	key->sn = sdp_net(sock_net(sk));
+	key->daddr = *daddr;
+	key->saddr = *saddr;
+	key->oif = oif;
+	key->mark = READ_ONCE(sk->sk_mark);
+	key->uid = __kuid_val(sk->sk_uid);
+	key->secid = flow.flowic_secid;
+	key->flow = inet_sk_flowi_flags(sk);
+	key->scope = ip_sock_rt_scope(sk);
+	if (ipv6_addr_v4mapped(daddr)) {
+		key->tos = ip_sock_rt_tos(sk);
+	} else if (np) {
+		key->tos = READ_ONCE(np->tclass) & INET_DSCP_MASK;
+		key->prefs = READ_ONCE(np->srcprefs);
+	}
+}
+
+/* A route from @from; where that is the any-address, the one chosen is written. */
+static struct dst_entry *route_v4(const struct sdp_peer_key *key,
+				  const struct sock *sk, struct in6_addr *from)
+{
+	struct flowi4 fl4;
+	struct rtable *rt;
+
+	flowi4_init_output(&fl4, key->oif, key->mark, key->tos, key->scope,
+			   sk->sk_protocol, key->flow, key->daddr.s6_addr32[3],
+			   from->s6_addr32[3], 0, 0, KUIDT_INIT(key->uid));
+	fl4.flowi4_secid = key->secid;
+	rt = ip_route_output_flow(key->sn->net, &fl4, sk);
+	if (IS_ERR(rt))
+		return ERR_CAST(rt);
+	if (rt->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)) {
+		ip_rt_put(rt);
+		return ERR_PTR(-EACCES);
+	}
+	ipv6_addr_set_v4mapped(fl4.saddr, from);
+	return &rt->dst;
+}
+
+static struct dst_entry *route_v6(const struct sdp_peer_key *key,
+				  const struct sock *sk, struct in6_addr *from)
+{
+	struct flowi6 fl6 = {
+		.flowi6_oif = key->oif,
+		.flowi6_mark = key->mark,
+		.flowi6_proto = sk->sk_protocol,
+		.flowi6_flags = key->flow,
+		.flowi6_secid = key->secid,
+		.flowi6_uid = KUIDT_INIT(key->uid),
+		.flowlabel = ip6_make_flowinfo(key->tos, 0),
+		.daddr = key->daddr,
+		.saddr = *from,
+	};
+	struct dst_entry *dst;
+
+	dst = ip6_dst_lookup_flow(key->sn->net, sk, &fl6, NULL);
+	if (!IS_ERR(dst) && key->scope == RT_SCOPE_LINK &&
+	    dst_rt6_info(dst)->rt6i_flags & RTF_GATEWAY) {
+		dst_release(dst);
+		return ERR_PTR(-ENETUNREACH);
+	}
+	*from = fl6.saddr;
+	return dst;
+}
+
+static bool is_v4(const struct sdp_peer_key *key)
+{
+	return ipv6_addr_v4mapped(&key->daddr);
+}
+
+static struct dst_entry *find_route(const struct sdp_peer_key *key,
+				    const struct sock *sk,
+				    struct in6_addr *from)
+{
+	return is_v4(key) ? route_v4(key, sk, from) : route_v6(key, sk, from);
+}
+
+static bool is_any(const struct in6_addr *addr)
+{
+	return ipv6_addr_any(addr) ||
+	       (ipv6_addr_v4mapped(addr) && !addr->s6_addr32[3]);
+}
+
+struct sdp_peer *sdp_route_peer(const struct sdp_peer_key *key,
+				const struct sock *sk, gfp_t gfp, bool stranger)
+{
+	struct sdp_peer *peer = sdp_peer_find(key, stranger);
+	struct in6_addr local = key->saddr;
+	struct dst_entry *dst;
+
+	if (likely(peer))
+		return peer;
+	if (is_any(&key->saddr)) {
+		dst = find_route(key, sk, &local);
+		if (IS_ERR(dst))
+			return ERR_CAST(dst);
+		dst_release(dst);
+		/* A device without any: nobody could answer. */
+		if (is_any(&local))
+			return ERR_PTR(-EADDRNOTAVAIL);
+	}
+	return sdp_peer_add(key, &local, gfp, stranger);
+}
+
+static u32 cookie_of(const struct sdp_peer *peer, const struct dst_entry *dst)
+{
+	return peer->v4 ? 0 : rt6_get_cookie(dst_rt6_info(dst));
+}
+
+/*
+ * A route from the peer's address. Where another address is preferred by now, the
+ * peer retires: its RPCs keep theirs.
+ */
+static struct dst_entry *route_from_local(struct sdp_peer *peer,
+					  const struct sock *sk)
+{
+	struct in6_addr from = peer->local;
+	struct dst_entry *dst;
+
+	lockdep_assert_held(&peer->lock);
+	if (is_any(&peer->key.saddr) && !peer->key.retired)
+		from = peer->key.saddr;
+	dst = find_route(&peer->key, sk, &from);
+	if (IS_ERR(dst) || ipv6_addr_equal(&from, &peer->local))
+		return dst;
+	WRITE_ONCE(peer->key.retired, 1);
+	dst_release(dst);
+	from = peer->local;
+	return find_route(&peer->key, sk, &from);
+}
+
+static int route_again(struct sdp_peer *peer, const struct sock *sk,
+		       struct sdp_route *route)
+{
+	struct dst_entry *dst, *old = NULL;
+
+	spin_lock_bh(&peer->lock);
+	dst = route_from_local(peer, sk);
+	/* Looked at after the route was found: a policy may have come meanwhile. */
+	route->held = own_policy(sk);
+	if (!route->held) {
+		if (!IS_ERR(dst))
+			WRITE_ONCE(peer->cookie, cookie_of(peer, dst));
+		old = rcu_replace_pointer(peer->dst, IS_ERR(dst) ? NULL : dst,
+					  lockdep_is_held(&peer->lock));
+	}
+	spin_unlock_bh(&peer->lock);
+	dst_release(old);
+	route->dst = dst;
+	return PTR_ERR_OR_ZERO(dst);
+}
+
+int sdp_peer_route(struct sdp_peer *peer, const struct sock *sk,
+		   struct sdp_route *route)
+{
+	struct dst_entry *dst = rcu_dereference(peer->dst);
+
+	if (unlikely(!dst || own_policy(sk) ||
+		     (READ_ONCE(dst->obsolete) &&
+		      !dst->ops->check(dst, READ_ONCE(peer->cookie)))))
+		return route_again(peer, sk, route);
+	route->dst = dst;
+	route->held = false;
+	return 0;
+}

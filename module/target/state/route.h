@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The route to a peer, from the one address of ours that it has.
+ */
+#ifndef SDP_TARGET_ROUTE_H
+#define SDP_TARGET_ROUTE_H
+
+#include "peer.h"
+
+/**
+ * sdp_peer_key_init() - the key of a socket's peer.
+ * @key:   written.
+ * @sk:    the socket.
+ * @daddr: the peer.
+ * @saddr: our address, or the any-address.
+ * @oif:   interface, or 0.
+ */
+void sdp_peer_key_init(struct sdp_peer_key *key, const struct sock *sk,
+		       const struct in6_addr *daddr,
+		       const struct in6_addr *saddr, int oif);
+
+/**
+ * sdp_route_peer() - find or make the peer of a key.
+ * @key: from sdp_peer_key_init().
+ * @sk:  the socket that the key is of.
+ * @gfp: for a new one.
+ * @stranger: as for sdp_peer_add().
+ *
+ * Context: any; BH may be on. Return: a reference, or ERR_PTR: as from
+ * sdp_peer_add(), or why there is no route that could choose our address.
+ */
+struct sdp_peer *sdp_route_peer(const struct sdp_peer_key *key,
+				const struct sock *sk, gfp_t gfp,
+				bool stranger);
+
+/**
+ * struct sdp_route - a route for what is sent now.
+ * @dst:  valid under RCU.
+ * @held: for this once: sdp_route_end() lets go of it.
+ */
+struct sdp_route {
+	struct dst_entry *dst;
+	bool held;
+};
+
+/**
+ * sdp_peer_route() - a route to the peer that is valid now.
+ * @peer:  the peer.
+ * @sk:    the socket that sends: one with an IPsec policy of its own gets a route
+ *         of its own.
+ * @route: filled in; end with sdp_route_end().
+ *
+ * Context: RCU read lock until the end. Return: 0 or a negative errno; then there
+ * is nothing to end.
+ */
+int sdp_peer_route(struct sdp_peer *peer, const struct sock *sk,
+		   struct sdp_route *route);
+
+static inline void sdp_route_end(const struct sdp_route *route)
+{
+	if (unlikely(route->held))
+		dst_release(route->dst);
+}
+
+#endif /* SDP_TARGET_ROUTE_H */
