@@ -22,7 +22,7 @@
  *   TAKE_ACKS      length: give up at most that many MTP_ACK (1 clear, 5 secure)
  * Network, the RPC exists
  *   DATA           offset, length (payload), message_length, incoming,
- *                  cutoff_version, auth
+ *                  cutoff_version, auth, payload, record
  *   GRANT          offset, prio, resend_all, paced
  *   RESEND         offset, length, prio, auth (the flag "bad record")
  *   RPC_UNKNOWN    before, paced
@@ -65,12 +65,14 @@
  * @length:         bytes that the event is about.
  * @message_length: bytes of the whole message.
  * @incoming:       bytes that the sender will send without more grants.
+ * @record:         bytes of a record of a secure message; 0: not secure.
  * @cutoffs:        of a CUTOFFS packet.
  * @error:          positive errno.
  * @cutoff_version: version of cutoffs that the sender uses, or offers.
  * @port:           port of the RPC's server.
  * @position:       place among the winners of a rank, from 0.
  * @winners:        how many winners the rank has now.
+ * @payload:        bytes that the sender puts into a packet; 0: it does not say.
  * @kind:           enum prog_event.
  * @prio:           priority.
  * @secure:         secure mode.
@@ -88,12 +90,14 @@ struct prog_ev {
 	u32 length;
 	u32 message_length;
 	u32 incoming;
+	u32 record;
 	u32 cutoffs[PROG_PRIOS];
 	s32 error;
 	u16 cutoff_version;
 	u16 port;
 	u16 position;
 	u16 winners;
+	u16 payload;
 	u8 kind;
 	u8 prio;
 	u8 secure;

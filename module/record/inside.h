@@ -116,7 +116,7 @@ struct sdp_epoch {
  * @opened:      messages opened.
  * @tx:          present epoch for sending.
  * @rx_prev:     previous, @rx: present, @rx_next: next epoch for receiving.
- * @lock:        spinlock (bh) of moving receive epochs and of @local.
+ * @lock:        spinlock (bh) of moving receive epochs, of @local and @met_at.
  * @rekey:       mutex of making epochs and of the secrets.
  * @tx_secret:   of the epoch after @tx.
  * @rx_secret:   of the first epoch that has not been made.

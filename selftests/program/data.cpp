@@ -237,6 +237,126 @@ TEST_F(Data, hearing_ends_a_question)
 	EXPECT_EQ(rpc.tries, 0);
 }
 
+// Secure mode: whoever reads can put other bytes behind a genuine header.
+class Injected : public Data {
+protected:
+	Injected()
+	{
+		ev.secure = 1;
+		ev.payload = 1000;
+		ev.record = 4100;
+	}
+};
+
+TEST_F(Injected, pieces_that_no_sender_makes)
+{
+	request_new(0, 1000, 9000);
+	EXPECT_EQ(data(3000, 1, 9000), (Words{"drop TINY"}));
+	EXPECT_EQ(data(3000, 499, 9000), (Words{"drop TINY"}));
+	EXPECT_EQ(data(3000, 500, 9000), (Words{"RX_ADD 3000-3500"}));
+	EXPECT_EQ(rpc.gaps, 1);
+}
+
+TEST_F(Injected, pieces_where_something_ends)
+{
+	request_new(0, 1000, 9000);
+	EXPECT_EQ(data(4000, 100, 9000), (Words{"RX_ADD 4000-4100"})) << "a record";
+	EXPECT_EQ(data(8100, 100, 9000), (Words{"RX_ADD 8100-8200"})) << "another";
+	EXPECT_EQ(data(8900, 100, 9000), (Words{"RX_ADD 8900-9000"})) << "the message";
+	EXPECT_EQ(data(3900, 100, 9000), (Words{"RX_ADD 3900-4000"})) << "a gap";
+	EXPECT_EQ(data(3700, 100, 9000), (Words{"drop TINY"}));
+	ev.record = 0;
+	EXPECT_EQ(data(4910, 10, 9000), (Words{"drop TINY"}));
+	ev.offset = 4910;
+	ev.length = 10;
+	ev.incoming = 4920;
+	EXPECT_EQ(run(PROG_EV_DATA), (Words{"RX_ADD 4910-4920"})) << "a segment";
+}
+
+TEST_F(Injected, a_piece_behind_genuine_packets_costs_only_itself)
+{
+	// As one packet: merged on its way.
+	request_new(0, 1000, 9000);
+	EXPECT_EQ(data(1000, 2001, 9000), (Words{"RX_ADD 1000-3000"}));
+}
+
+TEST_F(Injected, a_piece_comes_first)
+{
+	EXPECT_EQ(request_new(10, 1, 9000),
+		  (Words{"KEEP", "RX_NEW 9000", "TIMER +5000us"})) << "as an announcement";
+	EXPECT_EQ(rpc.rx_received, 0U);
+	EXPECT_EQ(rpc.gaps, 0);
+}
+
+TEST_F(Injected, authenticated_packets_have_any_length)
+{
+	request_new(0, 1000, 9000);
+	ev.auth = 1;
+	EXPECT_EQ(data(3000, 1, 9000), (Words{"RX_ADD 3000-3001"}));
+}
+
+TEST_F(Injected, who_does_not_say_sends_any_length)
+{
+	request_new(0, 1000, 9000);
+	ev.payload = 0;
+	EXPECT_EQ(data(3000, 1, 9000), (Words{"RX_ADD 3000-3001"}));
+}
+
+TEST_F(Injected, nothing_new_is_no_sign_of_life)
+{
+	request_new(0, 1000, 9000);
+	data(2000, 1000, 9000);
+	data(4000, 1000, 9000);
+	rpc.gap_auth = 2;
+	rpc.asking = 1;
+	rpc.tries = 2;
+	const u64 then = now;
+	now += msec;
+	EXPECT_EQ(data(0, 1000, 9000), (Words{"drop UNAUTHENTICATED"}));
+	EXPECT_EQ(data(3000, 1000, 9000), (Words{"drop UNAUTHENTICATED"}));
+	EXPECT_EQ(data(5400, 0, 9000), (Words{"drop UNAUTHENTICATED"}));
+	EXPECT_EQ(data(1900, 100, 9000), (Words{"RX_ADD 1900-2000"})) << "a gap's last bytes";
+	EXPECT_EQ(rpc.active, then);
+	EXPECT_EQ(rpc.tries, 2);
+	EXPECT_EQ(data(1000, 500, 9000),
+		  (Words{"TIMER +0us", "RAISE PEER_ALIVE", "RX_ADD 1000-1500"}));
+	EXPECT_EQ(rpc.active, now);
+}
+
+TEST_F(Injected, what_is_authentic_is_a_sign_of_life)
+{
+	request_new(0, 1000, 9000);
+	now += msec;
+	ev.auth = 1;
+	EXPECT_EQ(data(0, 1000, 9000), (Words{"drop DUPLICATE"}));
+	EXPECT_EQ(rpc.active, now);
+}
+
+TEST_F(Injected, the_end_of_a_message_is_a_sign_of_life)
+{
+	request_new(0, 1000, 9000);
+	now += msec;
+	EXPECT_EQ(data(8900, 100, 9000), (Words{"RX_ADD 8900-9000"}));
+	EXPECT_EQ(rpc.active, now);
+}
+
+// An injector uses all gaps up: what is missing is asked for even so, and what
+// comes in order finds its place.
+TEST_F(Injected, gaps_used_up)
+{
+	params.max_unsched = 100000;
+	request_new(0, 1000, 80000);
+	for (u32 i = 0; i < HOMA_GAPS; i++)
+		data(3000 + i * 4000, 1000, 80000);
+	ASSERT_EQ(rpc.gaps, HOMA_GAPS);
+	now += 4 * msec;
+	EXPECT_EQ(data(9000, 1000, 80000), (Words{"drop GAPS"}));
+	EXPECT_EQ(timeout(1 * msec).size(), 18U) << "that was no sign of life";
+	EXPECT_EQ(data(1000, 1000, 80000).back(), "RX_ADD 1000-2000");
+	EXPECT_EQ(data(2000, 1000, 80000), (Words{"RX_ADD 2000-3000"}));
+	EXPECT_EQ(data(9000, 1000, 80000), (Words{"RX_ADD 9000-10000"}));
+}
+
 TEST_F(Data, grants_hear_of_progress)
 {
 	wait();

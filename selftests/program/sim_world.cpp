@@ -319,10 +319,9 @@ bool World::open(Host &h, const std::shared_ptr<Rpc> &rpc)
 		ev.offset = start;
 		ev.length = end - start;
 		good = false;
-		// An earlier bad record may have taken this one's bytes along.
-		const auto here = rpc->in.here.begin();
-		if (std::find(here + start, here + end, 0) == here + end)
-			exec(h, rpc, ev, PROG_EV_RECORD_BAD);
+		// Where there is no room for another gap, it is told the next time.
+		if (exec(h, rpc, ev, PROG_EV_RECORD_BAD) != 0)
+			continue;
 		std::fill(rpc->in.corrupt.begin() + start, rpc->in.corrupt.begin() + end, 0);
 	}
 	return good;

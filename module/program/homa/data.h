@@ -115,9 +115,55 @@ static inline void homa_data_start(const struct prog_ev *ev,
 	}
 }
 
+/* Whether a sender cuts its packets here: nothing follows before the next. */
+static inline u32 homa_data_cut(const struct prog_ev *ev, u32 end)
+{
+	return end == ev->message_length || end == ev->incoming ||
+	       (ev->record && end % ev->record == 0);
+}
+
 /*
- * Keep what is new of the packet. One with nothing new still says that the
- * peer is alive.
+ * End of the bytes that are taken of a packet. In secure mode anybody can copy
+ * a genuine header and put other bytes behind it: each piece so small that no
+ * sender makes it would cost memory and a gap of its own. The header says how
+ * many bytes there are in a packet; what is left over after whole ones, and is
+ * less than half of one, is taken only where something ends: a segment, the
+ * message, or a gap (whose bytes were asked for).
+ */
+static inline u32 homa_data_end(const struct prog_ev *ev,
+				const struct prog_rpc *rpc)
+{
+	u32 end = ev->offset + ev->length;
+	u32 rest;
+
+	if (!ev->payload || ev->auth)
+		return end;
+	rest = ev->length % ev->payload;
+	if (rest << 1 >= ev->payload || homa_data_cut(ev, end) ||
+	    homa_range_closes(rpc, end))
+		return end;
+	return end - rest;
+}
+
+/*
+ * Whether a packet says that the peer is alive, and sends. In the clear any
+ * does. A secure one may be an old one, or its header with other bytes: only
+ * what brings news counts, so that such packets hold off a question as often
+ * as the message has bytes for, and no longer.
+ */
+static inline u32 homa_data_alive(const struct prog_ev *ev,
+				  const struct prog_rpc *rpc, u32 end)
+{
+	if (!rpc->secure || ev->auth)
+		return 1;
+	if (!homa_range_news(rpc, ev->offset, end, 0))
+		return 0;
+	return end - ev->offset >= ev->payload >> 1 || homa_data_cut(ev, end);
+}
+
+/*
+ * Keep what is new of the packet. In the clear one with nothing new still says
+ * that the peer is alive.
  */
 static inline void homa_data_place(const struct prog_ev *ev,
 				   const struct prog_params *params,
@@ -126,16 +172,21 @@ static inline void homa_data_place(const struct prog_ev *ev,
 				   struct mtp_out *out)
 {
 	u32 before = rpc->rx_received;
-	u32 end = ev->offset + ev->length;
+	u32 end = homa_data_end(ev, rpc);
 
 	if (homa_range_full(rpc, ev->offset, end)) {
 		out->verdict = PROG_DROP_GAPS;
 		return;
 	}
-	homa_heard(ev, rpc, out);
-	if (ev->length)
+	if (homa_data_alive(ev, rpc, end))
+		homa_heard(ev, rpc, out);
+	if (ev->offset < end)
 		homa_range_insert(rpc, ev->offset, end, ev->auth, scratch, out);
-	if (rpc->rx_received == before && !out->count)
+	if (rpc->rx_received != before || out->count)
+		return;
+	if (end < ev->offset + ev->length)
+		out->verdict = PROG_DROP_TINY;
+	else
 		out->verdict = rpc->gap_auth && !ev->auth ?
 			PROG_DROP_UNAUTHENTICATED : PROG_DROP_DUPLICATE;
 }

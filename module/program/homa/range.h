@@ -105,16 +105,14 @@ static inline void homa_range_insert(struct prog_rpc *rpc, u32 start, u32 end,
 }
 
 /*
- * Bytes [@start, @end), all of them received, are missing again. Where that
- * makes one gap too many, the last two become one, and what lies between them
- * is forgotten as well.
+ * Bytes [@start, @end), all of them received, are missing again. There is room
+ * for one more gap.
  */
 static inline void homa_range_lose(struct prog_rpc *rpc, u32 start, u32 end,
 				   struct prog_scratch *scratch,
 				   struct mtp_out *out)
 {
 	u32 placed = 0;
-	u32 last = HOMA_GAPS;
 	u32 i;
 
 	scratch->count = 0;
@@ -133,16 +131,37 @@ static inline void homa_range_lose(struct prog_rpc *rpc, u32 start, u32 end,
 		homa_range_push(scratch, start, end, 1);
 	homa_emit(out, MTP_RX_FLUSH, 0, start, end);
 	rpc->rx_received -= end - start;
-	if (scratch->count > HOMA_GAPS) {
-		start = scratch->range[last - 1].end;
-		end = scratch->range[last].start;
-		homa_emit(out, MTP_RX_FLUSH, 0, start, end);
-		rpc->rx_received -= end - start;
-		scratch->range[last - 1].end = scratch->range[last].end;
-		scratch->auth |= 1u << (last - 1);
-		scratch->count = HOMA_GAPS;
-	}
 	homa_range_store(rpc, scratch);
+}
+
+/*
+ * Whether a packet with bytes [@start, @end) has any that are missing and that
+ * it may fill.
+ */
+static inline u32 homa_range_news(const struct prog_rpc *rpc, u32 start, u32 end,
+				  u32 authentic)
+{
+	u32 i;
+
+	if (end > rpc->rx_end)
+		return 1;
+	for (i = 0; i < HOMA_GAPS; i++)
+		if (i < rpc->gaps && rpc->gap[i].start < end &&
+		    rpc->gap[i].end > start &&
+		    (authentic || !(rpc->gap_auth >> i & 1)))
+			return 1;
+	return 0;
+}
+
+/* Whether a gap ends at byte @end. */
+static inline u32 homa_range_closes(const struct prog_rpc *rpc, u32 end)
+{
+	u32 i;
+
+	for (i = 0; i < HOMA_GAPS; i++)
+		if (i < rpc->gaps && rpc->gap[i].end == end)
+			return 1;
+	return 0;
 }
 
 /* Whether bytes [@start, @end) have all been received. */

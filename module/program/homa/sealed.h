@@ -33,7 +33,10 @@ static inline void homa_sealed_fail(const struct prog_ev *ev,
 	homa_fail(ev, params, rpc, PROG_EBADMSG, out);
 }
 
-/* RECORD_BAD: -EINVAL unless the bytes were received and not yet verified. */
+/*
+ * RECORD_BAD: -EINVAL unless the bytes were received and not yet verified; GAPS
+ * where there is no room for theirs before others are filled.
+ */
 static inline void homa_sealed_bad(const struct prog_ev *ev,
 				   const struct prog_params *params,
 				   struct prog_rpc *rpc,
@@ -50,6 +53,10 @@ static inline void homa_sealed_bad(const struct prog_ev *ev,
 	}
 	if (ev->final) {
 		homa_sealed_fail(ev, params, rpc, out);
+		return;
+	}
+	if (rpc->gaps == HOMA_GAPS) {
+		out->verdict = PROG_DROP_GAPS;
 		return;
 	}
 	homa_range_lose(rpc, ev->offset, end, scratch, out);

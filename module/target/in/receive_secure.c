@@ -271,6 +271,8 @@ static enum sdp_drop receive_secure_data(struct sdp_packet *packet)
 		      .message_length = ntohl(hdr->message_length),
 		      .incoming = ntohl(hdr->incoming),
 		      .cutoff_version = ntohs(hdr->cutoff_version),
+		      .payload = ntohs(hdr->packet_payload),
+		      .record = sdp_layout_wire_size(sdp_session_record_size(session)),
 		      .offset = place_of(packet, hdr),
 		      .length = packet->skb->len - sizeof(*hdr));
 	run->payload = sizeof(*hdr);
