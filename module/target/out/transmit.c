@@ -271,10 +271,15 @@ static bool forbidden(const struct sdp_endpoint *ep, bool secure)
 	return true;
 }
 
+static u32 data_header_length(const struct sdp_rpc *rpc)
+{
+	return rpc->secure ? sizeof(struct sdp_secure_data_hdr) :
+			     sizeof(struct sdp_data_hdr);
+}
+
 void sdp_transmit_data(struct sdp_rpc *rpc, const struct mtp_insn *insn)
 {
-	u32 header = rpc->secure ? sizeof(struct sdp_secure_data_hdr) :
-				   sizeof(struct sdp_data_hdr);
+	u32 header = data_header_length(rpc);
 	u32 offset = insn->a, end = min(insn->b, READ_ONCE(rpc->tx.ready));
 	u32 payload, room, overhead;
 	struct way path;
@@ -303,6 +308,18 @@ void sdp_transmit_data(struct sdp_rpc *rpc, const struct mtp_insn *insn)
 		offset += length;
 	} while (offset < end);
 	path_end(&path);
+}
+
+u32 sdp_transmit_whole(struct sdp_rpc *rpc, u32 bytes)
+{
+	struct way path;
+	u32 payload;
+
+	if (path_of(&path, rpc->who.sn, rpc->ep->sk, rpc->peer))
+		return bytes;
+	payload = path.mtu - path.ip_header - data_header_length(rpc);
+	path_end(&path);
+	return max(bytes - bytes % payload, payload);
 }
 
 bool sdp_transmit_paced(struct sdp_rpc *rpc)

@@ -66,6 +66,16 @@ void sdp_transmit_answer(const struct sdp_origin *to, u64 id,
 struct sdp_peer *sdp_origin_peer(const struct sdp_origin *to,
 				 struct sdp_client *client);
 
+/**
+ * sdp_transmit_whole() - bytes that fill whole packets.
+ * @rpc:   the RPC, held.
+ * @bytes: at most so many, but at least a packet.
+ *
+ * Receivers of secure messages take no pieces from the middle. Context: RCU
+ * read lock.
+ */
+u32 sdp_transmit_whole(struct sdp_rpc *rpc, u32 bytes);
+
 /** sdp_transmit_paced() - is the link to a peer kept short by pacing? */
 bool sdp_transmit_paced(struct sdp_rpc *rpc);
 

@@ -3,6 +3,7 @@
 
 #include "../../observe/observe.h"
 #include "../out/pace.h"
+#include "../out/transmit.h"
 #include "../state/route.h"
 #include "../state/rpc_table.h"
 #include "exec.h"
@@ -59,7 +60,8 @@ static u64 send_turn(struct sdp_net *sn)
 	run = sdp_run_begin(sn);
 	sdp_rpc_lock(rpc);
 	if (rpc->hashed) {
-		sdp_run_event(run, .length = bytes, .paced = true);
+		sdp_run_event(run, .length = sdp_transmit_whole(rpc, bytes),
+			      .paced = true);
 		sdp_exec(run, rpc, PROG_EV_SEND_TURN);
 	} else {
 		sdp_rpc_unlock(rpc);
