@@ -183,27 +183,10 @@ static void run_event(struct sdp_rpc *rpc, u32 kind, u32 offset, u32 length,
 	sdp_run_finish(run);
 }
 
-static struct sk_buff *packet_at(struct sdp_rpc *rpc, u32 offset)
-{
-	struct rb_node *node = rpc->rx_root.rb_node;
-
-	while (node) {
-		struct sk_buff *skb = rb_to_skb(node);
-
-		if (offset < sdp_rx_cb(skb)->offset)
-			node = node->rb_left;
-		else if (offset >= sdp_rx_cb(skb)->end)
-			node = node->rb_right;
-		else
-			return skb;
-	}
-	return NULL;
-}
-
 /* Copy bytes of the received message. Return: 0, -ENODATA: some are missing. */
 static int gather(struct sdp_rpc *rpc, u32 offset, u32 length, u8 *memory)
 {
-	struct sk_buff *skb = packet_at(rpc, offset);
+	struct sk_buff *skb = sdp_rpc_rx_find(rpc, offset);
 
 	while (length) {
 		const struct sdp_rx_cb *cb = sdp_rx_cb(skb);
@@ -269,7 +252,7 @@ static int source_of(struct opener *opener, u32 index)
 	u32 offset = sdp_layout_offset(record_size, index);
 	u32 length = sdp_layout_wire_length(record_size, rpc->open.sealed,
 					    index);
-	struct sk_buff *skb = packet_at(rpc, offset);
+	struct sk_buff *skb = sdp_rpc_rx_find(rpc, offset);
 	const struct sdp_rx_cb *cb;
 	u32 start;
 

@@ -94,35 +94,52 @@ static void forget_way(struct sk_buff *skb)
 	skb_orphan(skb);
 }
 
+/* The event's packet, or another head of it: it fills two gaps. */
+static struct sk_buff *take_packet(struct sdp_run *run, struct sdp_rpc *rpc)
+{
+	struct sk_buff *skb = run->skb;
+
+	if (likely(skb)) {
+		run->skb = NULL;
+		forget_way(skb);
+		return skb;
+	}
+	skb = skb_clone(rpc->rx_kept, GFP_ATOMIC);
+	if (skb && !sdp_memory_charge_rx(rpc->ep, skb->truesize)) {
+		kfree_skb(skb);
+		skb = NULL;
+	}
+	return skb;
+}
+
 /*
- * Keep part of the event's packet, which has been charged. A packet that fills
- * two gaps is kept twice. Return: false for want of memory.
+ * Keep part of the event's packet, which has been charged; or a copy of it, where the
+ * packet takes too much memory for that. Return: false for want of memory.
  */
 static bool keep(struct sdp_run *run, struct sdp_rpc *rpc,
 		 const struct mtp_insn *insn)
 {
-	struct sk_buff *skb = run->skb;
+	u32 start = run->payload + (insn->a - run->ev.offset);
+	struct sk_buff *skb = run->skb ?: rpc->rx_kept;
+	u32 from = insn->a;
 	struct sdp_rx_cb *cb;
 
-	if (skb) {
-		run->skb = NULL;
-		forget_way(skb);
-	} else {
-		skb = skb_clone(rpc->rx_kept, GFP_ATOMIC);
-		if (!skb)
-			return false;
-		if (!sdp_memory_charge_rx(rpc->ep, skb->truesize)) {
-			kfree_skb(skb);
-			return false;
-		}
+	sdp_count_add(run->sn->counts, SDP_CTR_rx_bytes, insn->b - insn->a);
+	if (sdp_rpc_rx_sparse(rpc, skb, insn->b - insn->a)) {
+		from = sdp_rpc_rx_copy(rpc, skb, start, insn->a, insn->b);
+		if (from == insn->b)
+			return true;
 	}
+	skb = take_packet(run, rpc);
+	if (!skb)
+		return false;
 	rpc->rx_kept = skb;
 	cb = sdp_rx_cb(skb);
-	cb->start = run->payload + (insn->a - run->ev.offset);
-	cb->offset = insn->a;
+	cb->start = start + (from - insn->a);
+	cb->offset = from;
 	cb->end = insn->b;
+	cb->region = false;
 	sdp_rpc_rx_add(rpc, skb);
-	sdp_count_add(run->sn->counts, SDP_CTR_rx_bytes, insn->b - insn->a);
 	return true;
 }
 

@@ -2,12 +2,10 @@
 #include <linux/sched/signal.h>
 #include <net/sock.h>
 
+#include "kept.h"
 #include "memory.h"
 
 #define STEP 65536
-
-/* Memory that the bytes of a message take, at worst for honest senders. */
-#define SPREAD 4
 
 static long used(const struct sdp_endpoint *ep)
 {
@@ -84,7 +82,7 @@ bool sdp_memory_alone(const struct sdp_endpoint *ep)
 	if (ep->waiting || !list_is_singular(&ep->incoming))
 		return false;
 	rpc = list_first_entry(&ep->incoming, struct sdp_rpc, in_link);
-	most += (u64)READ_ONCE(rpc->rx_length) * SPREAD;
+	most += (u64)READ_ONCE(rpc->rx_length) * SDP_RX_SPREAD;
 	return (u32)atomic_read(&ep->rmem) <= most;
 }
 

@@ -83,6 +83,7 @@ struct sdp_rpc_id {
  * @rx_last: the one that comes last.
  * @rx_kept: the packet kept last; used only while it is being kept.
  * @rx_truesize: memory they take.
+ * @rx_bytes: bytes of the message that they hold.
  * @open:    the received message in secure mode.
  * @app_length: bytes of application data, once the first record is open.
  * @bad_index: record that failed, with @bad_tries.
@@ -131,6 +132,7 @@ struct sdp_rpc {
 
 	u32 rx_length;
 	u32 rx_truesize;
+	u32 rx_bytes;
 	struct rb_root rx_root;
 	struct sk_buff *rx_last;
 	struct sk_buff *rx_kept;
