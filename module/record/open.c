@@ -243,6 +243,19 @@ int sdp_open_record(struct sdp_rx *rx, u32 index, struct scatterlist *src,
 	return err ?: app_length(rx, index);
 }
 
+int sdp_open_check(struct sdp_rx *rx, u32 index, struct scatterlist *src, u8 *buf)
+{
+	u32 len = sdp_open_buffer(rx, index);
+	struct scatterlist dst;
+	int err;
+
+	sg_init_one(&dst, buf, len);
+	err = open_to(rx, index, src, &dst, 0);
+	if (!err && buf[len - 1] != SDP_RECORD_TYPE)
+		err = -EPROTO;
+	return err;
+}
+
 bool sdp_open_unpadded(const struct sdp_rx *rx, u32 index)
 {
 	return app_length(rx, index) ==

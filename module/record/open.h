@@ -110,6 +110,18 @@ int sdp_open_record(struct sdp_rx *rx, u32 index, struct scatterlist *src,
 		    u8 *buf, unsigned int flags);
 
 /**
+ * sdp_open_check() - does a record verify?
+ * @rx:    begun; record 0 need not have been opened.
+ * @index: of the record, 0 or more.
+ * @src:   as for sdp_open_first().
+ * @buf:   as for sdp_open_first(); what is in it says nothing about the message
+ *         header or padding yet.
+ *
+ * Context: process, may sleep. Return: 0, or as sdp_open_first().
+ */
+int sdp_open_check(struct sdp_rx *rx, u32 index, struct scatterlist *src, u8 *buf);
+
+/**
  * sdp_open_record_to() - open a record after the first to where it belongs.
  * @rx:    record 0 has been opened.
  * @index: of the record, 1 or more; one without padding

@@ -17,9 +17,7 @@
 #include "../state/memory.h"
 #include "../state/rpc_table.h"
 #include "message.h"
-
-/* A record that fails so often in a row, in authenticated form, is final. */
-#define BAD_TRIES 3
+#include "records.h"
 
 static void wake_next(struct sdp_endpoint *ep)
 {
@@ -135,15 +133,19 @@ static struct sdp_rpc *wait_and_claim(struct sdp_endpoint *ep, u64 id,
 	return rpc;
 }
 
-/* The claim ends, and what came meanwhile is looked at. */
+/*
+ * The claim ends, and what came meanwhile is looked at: a failure, or all bytes that
+ * were missing.
+ */
 static void unclaim(struct sdp_rpc *rpc, bool ready)
 {
 	struct sdp_endpoint *ep = rpc->ep;
-	bool free = false;
+	bool free;
 
 	spin_lock_bh(&rpc->lock);
 	spin_lock(&ep->lock);
 	rpc->claimed = false;
+	ready |= rpc->ready;
 	sdp_rpc_set_ready(rpc, rpc->hashed && (ready || rpc->error));
 	if (rpc->ready && !rpc->private) {
 		list_add(&rpc->ready_link, &ep->ready);
@@ -167,141 +169,27 @@ static void release(struct sdp_received *got)
 	got->rpc = NULL;
 }
 
-static void run_event(struct sdp_rpc *rpc, u32 kind, u32 offset, u32 length,
-		      bool final)
-{
-	struct sdp_run *run = sdp_run_begin(rpc->who.sn);
-
-	sdp_rpc_lock(rpc);
-	if (rpc->hashed) {
-		sdp_run_event(run, .offset = offset, .length = length,
-			      .final = final);
-		sdp_exec(run, rpc, kind);
-	} else {
-		sdp_rpc_unlock(rpc);
-	}
-	sdp_run_finish(run);
-}
-
-/* Copy bytes of the received message. Return: 0, -ENODATA: some are missing. */
-static int gather(struct sdp_rpc *rpc, u32 offset, u32 length, u8 *memory)
-{
-	struct sk_buff *skb = sdp_rpc_rx_find(rpc, offset);
-
-	while (length) {
-		const struct sdp_rx_cb *cb = sdp_rx_cb(skb);
-		u32 part;
-
-		/* Forgetting takes memory; without, too much is forgotten. */
-		if (!skb || cb->offset > offset)
-			return -ENODATA;
-		part = min(length, cb->end - offset);
-		skb_copy_bits(skb, cb->start + offset - cb->offset, memory,
-			      part);
-		memory += part;
-		offset += part;
-		length -= part;
-		skb = skb_rb_next(skb);
-	}
-	return 0;
-}
-
-/**
- * struct opener - opens the records of a message, one after another.
- * @rpc:    the message's RPC, claimed.
- * @size:   bytes of a record's memory: of the longest.
- * @memory: of a record as received, where it is in more than one packet.
- * @plain:  of a record opened.
- * @sg:     the record.
- */
-struct opener {
-	struct sdp_rpc *rpc;
-	u32 size;
-	u8 *memory;
-	u8 *plain;
-	struct scatterlist sg;
-};
-
-static int opener_begin(struct opener *opener, struct sdp_rpc *rpc, u32 index)
-{
-	u32 record_size = sdp_session_record_size(rpc->session);
-
-	opener->rpc = rpc;
-	opener->size = sdp_layout_wire_length(record_size, rpc->open.sealed,
-					      index);
-	opener->memory = NULL;
-	opener->plain = sdp_buffer_alloc(opener->size);
-	return opener->plain ? 0 : -ENOMEM;
-}
-
-static void opener_end(struct opener *opener)
-{
-	sdp_buffer_free(opener->memory, opener->size);
-	sdp_buffer_free(opener->plain, opener->size);
-}
-
 /*
- * A record in one piece of one packet is opened from there. Others are
- * gathered: packets cut a record where it suits them, and the cipher's walk
- * over odd pieces costs more than a copy (docs/perf.md).
+ * Records did not open: all that are bad are found, and asked for again, or the
+ * message fails. The claim is over, unless memory is short. Return: 0, or -ENOMEM,
+ * -EAGAIN: the claim stands.
  */
-static int source_of(struct opener *opener, u32 index)
-{
-	struct sdp_rpc *rpc = opener->rpc;
-	u32 record_size = sdp_session_record_size(rpc->session);
-	u32 offset = sdp_layout_offset(record_size, index);
-	u32 length = sdp_layout_wire_length(record_size, rpc->open.sealed,
-					    index);
-	struct sk_buff *skb = sdp_rpc_rx_find(rpc, offset);
-	const struct sdp_rx_cb *cb;
-	u32 start;
-
-	if (unlikely(!skb))
-		return -ENODATA;
-	cb = sdp_rx_cb(skb);
-	start = cb->start + offset - cb->offset;
-	sg_init_table(&opener->sg, 1);
-	if (offset + length <= cb->end &&
-	    skb_to_sgvec(skb, &opener->sg, start, length) == 1)
-		return 0;
-	if (!opener->memory)
-		opener->memory = sdp_buffer_alloc(opener->size);
-	if (!opener->memory)
-		return -ENOMEM;
-	sg_init_one(&opener->sg, opener->memory, length);
-	return gather(rpc, offset, length, opener->memory);
-}
-
-/*
- * A record did not open. Its bytes are asked for again; or, if they came in
- * authenticated form and fail even so, or are authentic and wrong, the message
- * fails. The claim is over.
- */
-static void record_failed(struct sdp_received *got, u32 index, int err)
+static int mend(struct sdp_received *got)
 {
 	struct sdp_rpc *rpc = got->rpc;
-	u32 size = sdp_session_record_size(rpc->session);
-	u32 offset = sdp_layout_offset(size, index);
-	bool final = err == -EPROTO;
+	struct sdp_endpoint *ep = rpc->ep;
+	int err = sdp_records_look(rpc);
 
-	if (rpc->bad_tries && rpc->bad_index == index)
-		final |= ++rpc->bad_tries >= BAD_TRIES;
-	else
-		rpc->bad_tries = 1;
-	rpc->bad_index = index;
-	if (final)
-		sdp_rx_commit(&rpc->open);
-	/* Not ready before the event: its chain may say so anew. */
+	if (err)
+		return err;
+	/* Not ready before the events: their chains may say so anew. */
+	spin_lock_bh(&ep->lock);
+	sdp_rpc_set_ready(rpc, false);
+	spin_unlock_bh(&ep->lock);
+	sdp_records_give_back(rpc);
 	unclaim(rpc, false);
-	run_event(rpc, PROG_EV_RECORD_BAD, offset,
-		  sdp_layout_wire_length(size, rpc->open.sealed, index), final);
 	release(got);
-}
-
-/* Errors of opening that are no verdict on the record. */
-static bool transient(int err)
-{
-	return err == -ENOMEM || err == -EAGAIN;
+	return 0;
 }
 
 static void receive_acks(struct sdp_rpc *rpc, const struct sdp_message_head *head)
@@ -340,13 +228,13 @@ static int open_head(struct sdp_received *got)
 	struct sdp_rpc *rpc = got->rpc;
 	bool again = rpc->open.head_len;
 	struct sdp_message_head head;
-	struct opener opener;
+	struct sdp_opener opener;
 	int err;
 
-	err = opener_begin(&opener, rpc, 0);
+	err = sdp_opener_begin(&opener, rpc, 0);
 	if (err)
 		return err;
-	err = source_of(&opener, 0);
+	err = sdp_opener_source(&opener, 0);
 	if (!err)
 		err = sdp_open_first(&rpc->open, &opener.sg, opener.plain,
 				     sdp_rpc_is_server(rpc) ? NULL : &rpc->seal,
@@ -360,12 +248,24 @@ static int open_head(struct sdp_received *got)
 		got->length = head.app_len;
 		opener.plain = NULL;
 	}
-	opener_end(&opener);
+	sdp_opener_end(&opener);
 	if (err < 0)
 		return err;
 	if (!again)
 		receive_acks(rpc, &head);
 	return 0;
+}
+
+/* Return: 1, 0 (the first record is bad, which has been noted), or an error. */
+static int claim_head(struct sdp_received *got)
+{
+	int err = open_head(got);
+
+	if (!err)
+		return 1;
+	if (sdp_records_transient(err))
+		return err;
+	return sdp_records_failed(got->rpc, 0, err);
 }
 
 static void fill_in(struct sdp_received *got, struct sdp_rpc *rpc)
@@ -400,14 +300,15 @@ int sdp_message_claim(struct sdp_endpoint *ep, u64 id, long timeo,
 		fill_in(got, rpc);
 		if (got->error || !got->secure)
 			return 0;
-		err = open_head(got);
-		if (!err)
+		err = sdp_records_left(rpc) ? 0 : claim_head(got);
+		if (err > 0)
 			return 0;
-		if (transient(err)) {
+		if (!err)
+			err = mend(got);
+		if (err) {
 			sdp_message_return(got);
 			return err;
 		}
-		record_failed(got, 0, err);
 	}
 }
 
@@ -456,7 +357,7 @@ static int verified(struct sdp_rpc *rpc)
 	return err;
 }
 
-static int copy_record(struct sdp_received *got, struct opener *opener,
+static int copy_record(struct sdp_received *got, struct sdp_opener *opener,
 		       u32 index, struct iov_iter *to, ssize_t *copied)
 {
 	u8 *from = got->first + got->first_start;
@@ -464,7 +365,7 @@ static int copy_record(struct sdp_received *got, struct opener *opener,
 	size_t part;
 
 	if (index) {
-		length = source_of(opener, index);
+		length = sdp_opener_source(opener, index);
 		if (!length)
 			length = sdp_open_record(&got->rpc->open, index,
 						 &opener->sg, opener->plain, 0);
@@ -484,17 +385,17 @@ static ssize_t copy_sealed(struct sdp_received *got, struct iov_iter *to)
 	struct sdp_rpc *rpc = got->rpc;
 	u32 records = sdp_layout_records(sdp_session_record_size(rpc->session),
 					 rpc->open.sealed);
-	struct opener opener = {};
+	struct sdp_opener opener = {};
 	size_t room = iov_iter_count(to);
 	ssize_t copied = 0;
 	int err = 0;
 	u32 i;
 
 	if (records > 1)
-		err = opener_begin(&opener, rpc, 1);
+		err = sdp_opener_begin(&opener, rpc, 1);
 	for (i = 0; i < records && !err; i++)
 		err = copy_record(got, &opener, i, to, &copied);
-	opener_end(&opener);
+	sdp_opener_end(&opener);
 	if (!err)
 		err = verified(rpc);
 	if (!err)
@@ -504,7 +405,7 @@ static ssize_t copy_sealed(struct sdp_received *got, struct iov_iter *to)
 	iov_iter_revert(to, copied);
 	/* Memory may go meanwhile: less can be cleared than was written. */
 	iov_iter_revert(to, iov_iter_zero(copied, to));
-	if (err == -EFAULT || transient(err))
+	if (err == -EFAULT || sdp_records_transient(err))
 		return err;
 	/* It has been opened before, with MSG_PEEK: no record is to blame. */
 	if (rpc->open.committed && err != -ECONNRESET)
@@ -513,7 +414,9 @@ static ssize_t copy_sealed(struct sdp_received *got, struct iov_iter *to)
 		unclaim(rpc, false);
 		release(got);
 	} else {
-		record_failed(got, i - 1, err);
+		err = sdp_records_failed(rpc, i - 1, err) ?: mend(got);
+		if (err)
+			return err;
 	}
 	return -EBADMSG;
 }

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/mm.h>
+
 #include "kept.h"
 #include "memory.h"
 
@@ -222,6 +224,8 @@ void sdp_rpc_rx_free(struct sdp_rpc *rpc)
 {
 	struct sk_buff *skb, *next;
 
+	kvfree(rpc->repair);
+	rpc->repair = NULL;
 	if (!rpc->rx_truesize)
 		return;
 	sdp_memory_uncharge_rx(rpc->ep, rpc->rx_truesize);

@@ -22,6 +22,8 @@
  */
 #define SDP_ID_SECURE BIT_ULL(63)
 
+struct sdp_repair;
+
 /**
  * struct sdp_rpc_id - what an RPC is found by. Compared as a whole.
  * @sn:    namespace.
@@ -86,8 +88,8 @@ struct sdp_rpc_id {
  * @rx_bytes: bytes of the message that they hold.
  * @open:    the received message in secure mode.
  * @app_length: bytes of application data, once the first record is open.
- * @bad_index: record that failed, with @bad_tries.
- * @bad_tries: how often in a row.
+ * @repair:  what is known of its records once one has failed, or NULL. Of who has
+ *           the claim; freed with the bytes.
  */
 struct sdp_rpc {
 	struct hlist_nulls_node node;
@@ -138,8 +140,7 @@ struct sdp_rpc {
 	struct sk_buff *rx_kept;
 	struct sdp_rx open;
 	u32 app_length;
-	u32 bad_index;
-	u32 bad_tries;
+	struct sdp_repair *repair;
 };
 
 /*
