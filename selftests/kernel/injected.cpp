@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: Apache-2.0
+// Somebody who reads everything, stops nothing and sends what he likes: genuine
+// headers with other bytes behind them, at other places. Every RPC ends with its
+// result, no other RPC suffers, and what it costs is in proportion to what he sends.
+#include <algorithm>
+#include <atomic>
+#include <poll.h>
+
+#include "lib/keyed.hpp"
+#include "lib/test.hpp"
+
+using namespace keyed;
+
+namespace {
+
+constexpr uint32_t record = 16277;
+
+/// A genuine header, with another place and other bytes.
+Bytes junk_behind(const Bytes &genuine, uint32_t at, View payload)
+{
+	Bytes homa(genuine.begin(), genuine.begin() + secure::header_length);
+	set(homa, 4, at, 4);
+	homa.insert(homa.end(), payload.begin(), payload.end());
+	return homa;
+}
+
+long rmem_of(const net::Netns &ns, uint16_t at)
+{
+	for (const std::string &line : proc::lines(ns, "sockets"))
+		if (line.find(":" + std::to_string(at) + " ") != std::string::npos)
+			return std::stol(line.substr(line.find("rmem=") + 5));
+	return -1;
+}
+
+/// A sealed message at the far end, sent as the test likes.
+struct Sealed {
+	Sealed(secure::Peer &by, secure::Message what)
+		: peer(&by),
+		  message(std::move(what)),
+		  bytes(sdp_test::seal_message(by.out(), message)),
+		  length(static_cast<uint32_t>(bytes.size()))
+	{
+	}
+	[[nodiscard]] View part(uint32_t from, uint32_t to) const
+	{
+		return View(bytes).subspan(from, to - from);
+	}
+	[[nodiscard]] Bytes packet(uint32_t at) const
+	{
+		return peer->data(message, length, at,
+				  part(at, std::min(at + peer->payload, length)));
+	}
+	/// All packets from @a from on.
+	void send(uint32_t from = 0) const
+	{
+		for (uint32_t at = from; at < length; at += peer->payload)
+			peer->send(packet(at));
+	}
+	/// What a RESEND asks for, as it asks for it.
+	void answer(const Bytes &resend) const
+	{
+		secure::Control c = secure::parse_control(resend);
+		auto from = static_cast<uint32_t>(get(c.body, 0, 4));
+		auto asked = static_cast<uint32_t>(get(c.body, 4, 4));
+		uint32_t to = asked > length - from ? length : from + asked;
+		for (uint32_t at = from; at < to; at += 1400) {
+			View payload = part(at, std::min(at + 1400, to));
+			peer->send(c.flags & 1 ? peer->authenticated(message, length, at, payload)
+					       : peer->data(message, length, at, payload));
+		}
+	}
+
+	secure::Peer *peer;
+	secure::Message message;
+	Bytes bytes;
+	uint32_t length;
+};
+
+/// Answers every RESEND for @a messages until @a over; returns how many were of bad
+/// records.
+unsigned answer_until(const std::atomic<bool> &over, const std::vector<Sealed *> &messages)
+{
+	unsigned bad = 0;
+	while (!over) {
+		auto homa = messages[0]->peer->next(100);
+		if (!homa || secure::type_of(*homa) != secure_resend)
+			continue;
+		bad += secure::parse_control(*homa).flags & 1;
+		for (const Sealed *sealed : messages)
+			if ((get(*homa, 20, 8) & ~1ULL) == (sealed->message.rpc_id & ~1ULL))
+				sealed->answer(*homa);
+	}
+	return bad;
+}
+
+/// A server gets @a sealed, while the far end answers.
+unsigned expect_request(const Serving &on, Sealed &sealed)
+{
+	std::atomic<bool> over = false;
+	test::Thread reader([&] {
+		PlainMessage got = on.server.expect();
+		CHECK(got.bytes == sealed.message.data);
+		over = true;
+	});
+	unsigned rounds = answer_until(over, {&sealed});
+	reader.join();
+	return rounds;
+}
+
+/// Sends all of a long message, and ahead of every @a nth record junk for it. Returns
+/// how many records are spoilt.
+uint32_t send_spoilt(const Sealed &sealed, uint32_t nth)
+{
+	const secure::Peer &peer = *sealed.peer;
+	Bytes genuine = sealed.packet(0);
+	uint32_t junk = 0;
+	uint32_t next = 0;
+	for (uint32_t at = 0; at < sealed.length; at += peer.payload) {
+		for (; next < std::min(at + peer.payload, sealed.length); next += nth * record) {
+			uint32_t size = std::min(1000U, sealed.length - next);
+			peer.send(junk_behind(genuine, next, pattern(size, 3)));
+			junk++;
+		}
+		peer.send(sealed.packet(at));
+	}
+	return junk;
+}
+
+/// A host with two requests to one far end, which begins to answer both.
+struct Two {
+	Two()
+		: first(on.peer, secure::response(0, on.call(10, 1), pattern(120000))),
+		  second(on.peer, secure::response(1, on.call(10, 2), pattern(120000, 1)))
+	{
+		on.peer.send(first.packet(0));
+		on.peer.send(second.packet(0));
+		EVENTUALLY(on.counters.moved("rx_data") == 2);
+	}
+	/// Both end with their results.
+	void finish()
+	{
+		first.send(on.peer.payload);
+		second.send(on.peer.payload);
+		std::atomic<bool> over = false;
+		test::Thread reader([&] {
+			for (unsigned i = 0; i < 2; i++) {
+				PlainMessage got = on.client.expect();
+				const Sealed &sealed = got.rpc->cookie == 1 ? first : second;
+				CHECK(got.bytes == sealed.message.data);
+			}
+			over = true;
+		});
+		answer_until(over, {&first, &second});
+		reader.join();
+		EQ(on.counters.moved("mem_reclaimed"), 0);
+	}
+
+	Calling on;
+	Sealed first;
+	Sealed second;
+};
+
+} // namespace
+
+SETUP
+{
+	alone();
+}
+
+EACH
+{
+	ask_again_after("100000");
+}
+
+TEST_LIMIT(tiny_junk_takes_no_memory_and_ends_no_rpc, 240)
+{
+	Two two;
+	Bytes genuine = two.second.packet(0);
+	Bytes one = {0x55};
+	long before = rmem_of(place->host.ns, 6000);
+	uint32_t sent = 0;
+	for (uint32_t at = 1420; at < two.second.length; at += 7, sent++) {
+		two.on.peer.send(junk_behind(genuine, at, one));
+		if (sent % 500 == 0)
+			EVENTUALLY(two.on.counters.moved("rx_data") == 3 + sent);
+	}
+	EVENTUALLY(two.on.counters.moved("rx_data") == 2 + sent);
+	CHECK(rmem_of(place->host.ns, 6000) - before < 40000);
+	CHECK(two.on.counters.moved("drop_program") > sent * 9 / 10);
+	two.finish();
+}
+
+TEST_LIMIT(tiny_junk_that_fits_is_charged_by_what_it_takes, 240)
+{
+	// From the end down: each byte closes a gap, so it is taken.
+	Two two;
+	Bytes genuine = two.second.packet(0);
+	Bytes one = {0x55};
+	long before = rmem_of(place->host.ns, 6000);
+	uint32_t sent = 0;
+	for (uint32_t at = two.second.length - 1; sent < 8000; at--, sent++) {
+		two.on.peer.send(junk_behind(genuine, at, one));
+		if (sent % 500 == 0)
+			EVENTUALLY(two.on.counters.moved("rx_data") == 3 + sent);
+	}
+	EVENTUALLY(two.on.counters.moved("rx_data") == 2 + sent);
+	long taken = rmem_of(place->host.ns, 6000) - before;
+	test::note(std::to_string(taken) + " bytes for " + std::to_string(sent));
+	CHECK(taken < 4L * sent + 16384);
+	two.finish();
+}
+
+TEST_LIMIT(junk_in_whole_packets_ends_no_rpc, 240)
+{
+	Two two;
+	Bytes genuine = two.second.packet(0);
+	for (uint32_t at = 1420; at < two.second.length; at += 1420)
+		two.on.peer.send(junk_behind(
+			genuine, at, pattern(std::min(1420U, two.second.length - at), 9)));
+	two.finish();
+}
+
+TEST_LIMIT(bad_records_are_found_in_one_pass, 400)
+{
+	CHECK(place->host.ns.sysctl("max_unsched", "2000000"));
+	ask_again_after();
+	Serving on;
+	Sealed sealed(on.peer, secure::request(0, 100, pattern(980000)));
+	uint32_t records = (sealed.length - 1) / record + 1;
+	EQ(send_spoilt(sealed, 1), records);
+	unsigned rounds = expect_request(on, sealed);
+	EQ(on.counters.moved("bad_records"), records);
+	EQ(on.counters.moved("open_aes_128_gcm"), records);
+	EQ(rounds, 1);
+}
+
+TEST_LIMIT(every_other_record_is_bad, 400)
+{
+	CHECK(place->host.ns.sysctl("max_unsched", "2000000"));
+	ask_again_after();
+	Serving on;
+	Sealed sealed(on.peer, secure::request(0, 100, pattern(980000)));
+	uint32_t records = (sealed.length - 1) / record + 1;
+	uint32_t junk = send_spoilt(sealed, 2);
+	expect_request(on, sealed);
+	EQ(on.counters.moved("bad_records"), junk);
+	// Once to find the bad ones, once to be delivered.
+	CHECK(on.counters.moved("open_aes_128_gcm") <= 2UL * records);
+}
+
+TEST_LIMIT(junk_comes_before_the_first_genuine_packet, 120)
+{
+	Serving on;
+	Sealed sealed(on.peer, secure::request(0, 100, pattern(40000)));
+	Bytes genuine = sealed.packet(0);
+	Bytes one = {7};
+	on.peer.send(junk_behind(genuine, 5000, one));
+	on.peer.send(junk_behind(genuine, 0, pattern(1420, 1)));
+	on.peer.send(junk_behind(genuine, sealed.length - 3, one));
+	on.peer.send(junk_behind(genuine, 20000, pattern(1420, 2)));
+	sealed.send();
+	expect_request(on, sealed);
+}
+
+TEST_LIMIT(junk_for_an_announcement, 120)
+{
+	Serving on;
+	Sealed sealed(on.peer, secure::request(0, 100, pattern(40000)));
+	on.peer.send(on.peer.data(sealed.message, sealed.length, 0, View()));
+	EVENTUALLY(on.counters.moved("server_rpcs") == 1);
+	Bytes genuine = sealed.packet(0);
+	for (uint32_t at = 0; at < sealed.length; at += 1420)
+		on.peer.send(
+			junk_behind(genuine, at, pattern(std::min(1420U, sealed.length - at), 8)));
+	expect_request(on, sealed);
+	EQ(on.counters.moved("requests_delivered"), 1);
+}
+
+TEST_LIMIT(junk_at_odd_places_uses_up_the_gaps, 120)
+{
+	Serving on;
+	Sealed sealed(on.peer, secure::request(0, 100, pattern(60000)));
+	Bytes genuine = sealed.packet(0);
+	for (uint32_t i = 0; i < 20; i++)
+		on.peer.send(junk_behind(genuine, 2500 + i * 2900, pattern(711, 8)));
+	// Every other packet, then the others: in the middle of gaps.
+	for (uint32_t at = 0; at < sealed.length; at += 2 * on.peer.payload)
+		on.peer.send(sealed.packet(at));
+	for (uint32_t at = on.peer.payload; at < sealed.length; at += 2 * on.peer.payload)
+		on.peer.send(sealed.packet(at));
+	expect_request(on, sealed);
+}
+
+TEST_LIMIT(repeats_hold_no_question_off, 120)
+{
+	Serving on;
+	Sealed sealed(on.peer, secure::request(0, 100, pattern(5000)));
+	on.peer.send(sealed.packet(0));
+	sealed.send(2 * on.peer.payload);
+	// One packet is lost; another one comes again and again.
+	std::atomic<bool> over = false;
+	test::Thread injector([&] {
+		while (!over) {
+			on.peer.send(sealed.packet(0));
+			usleep(20000);
+		}
+	});
+	Bytes resend = on.peer.expect(secure_resend);
+	over = true;
+	injector.join();
+	sealed.answer(resend);
+	expect_request(on, sealed);
+}
+
+TEST_LIMIT(short_packets_of_a_clear_sender, 240)
+{
+	// As short as can be: all of them count, and take what they hold.
+	PlainSocket server(place->host.ns, AF_INET, port);
+	proc::Counters counters(place->host.ns);
+	Bytes message = pattern(6000);
+	long most = 0;
+	for (uint32_t at = 0; at < message.size(); at++) {
+		packet::Data fields{.message_length = 6000, .incoming = 6000, .offset = at};
+		place->wire.send(packet::ip(peer_at(7), host_at(),
+					    packet::make_data({7, port, 1000}, fields,
+							      View(message).subspan(at, 1))));
+		if (at % 500 == 0) {
+			EVENTUALLY(counters.moved("rx_data") == at + 1);
+			most = std::max(most, rmem_of(place->host.ns, port));
+		}
+	}
+	CHECK(server.expect().bytes == message);
+	test::note(std::to_string(most) + " bytes at most");
+	CHECK(most < 4 * 6000 + 16384);
+}
