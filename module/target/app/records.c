@@ -179,7 +179,7 @@ int sdp_records_look(struct sdp_rpc *rpc)
 }
 
 /* RECORD_BAD on records [@from, @to). Return: the verdict. */
-static int tell(struct sdp_run *run, struct sdp_rpc *rpc, u32 from, u32 to,
+static int tell_bad(struct sdp_run *run, struct sdp_rpc *rpc, u32 from, u32 to,
 		bool final)
 {
 	u32 size = sdp_session_record_size(rpc->session);
@@ -213,7 +213,7 @@ static void ask_for_bad(struct sdp_run *run, struct sdp_rpc *rpc)
 			continue;
 		}
 		/* No gap is left: the rest when these are here. */
-		if (tell(run, rpc, from, to, false))
+		if (tell_bad(run, rpc, from, to, false))
 			break;
 		memset(repair->state + from, RECORD_ASKED, to - from);
 		repair->bad -= to - from;
@@ -231,7 +231,7 @@ void sdp_records_give_back(struct sdp_rpc *rpc)
 		sdp_rx_commit(&rpc->open);
 	run = sdp_run_begin(rpc->who.sn);
 	if (final)
-		tell(run, rpc, final - repair->state, final - repair->state + 1,
+		tell_bad(run, rpc, final - repair->state, final - repair->state + 1,
 		     true);
 	else
 		ask_for_bad(run, rpc);

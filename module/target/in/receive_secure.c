@@ -16,7 +16,7 @@
 #include "control.h"
 #include "receive_secure.h"
 
-static void key_of(const struct sdp_packet *packet, struct sdp_session_key *key)
+static void session_key(const struct sdp_packet *packet, struct sdp_session_key *key)
 {
 	const struct sock *sk = packet->to.ep->sk;
 	int bound, scope;
@@ -35,7 +35,7 @@ static struct sdp_session *session_of(const struct sdp_packet *packet, u32 id)
 {
 	struct sdp_session_key key;
 
-	key_of(packet, &key);
+	session_key(packet, &key);
 	return sdp_session_find_id(&key, id);
 }
 
@@ -44,7 +44,7 @@ static enum sdp_drop no_session(const struct sdp_packet *packet)
 {
 	struct sdp_session_key key;
 
-	key_of(packet, &key);
+	session_key(packet, &key);
 	return sdp_session_find(&key) ? SDP_DROP_other_session :
 					SDP_DROP_no_session;
 }

@@ -289,7 +289,7 @@ static void trace_event(const struct sdp_run *run, u32 kind)
 }
 
 /* State of an RPC, for those who trace changes of it. */
-static u32 state_of(const struct sdp_rpc *rpc)
+static u32 program_state(const struct sdp_rpc *rpc)
 {
 	struct prog_info info;
 
@@ -300,7 +300,7 @@ static u32 state_of(const struct sdp_rpc *rpc)
 static noinline void trace_state(const struct sdp_run *run,
 				 const struct sdp_rpc *rpc, u32 before)
 {
-	u32 after = state_of(rpc);
+	u32 after = program_state(rpc);
 
 	if (after != before)
 		trace_sdp_rpc_state(run->sn->net, rpc->who.id, rpc->who.port,
@@ -403,7 +403,7 @@ static __always_inline int exec(struct sdp_run *run, struct sdp_rpc *rpc,
 	struct raised raised = { .count = 0 };
 	struct sdp_endpoint *ep = rpc->ep;
 	bool traced = trace_sdp_rpc_state_enabled();
-	u32 state = traced ? state_of(rpc) : 0;
+	u32 state = traced ? program_state(rpc) : 0;
 	int verdict;
 
 	lockdep_assert_held(&rpc->lock);

@@ -2,7 +2,6 @@
 #include <linux/mm.h>
 
 #include "kept.h"
-#include "memory.h"
 
 void sdp_rpc_rx_add(struct sdp_rpc *rpc, struct sk_buff *skb)
 {

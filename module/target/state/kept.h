@@ -7,7 +7,7 @@
 #ifndef SDP_TARGET_KEPT_H
 #define SDP_TARGET_KEPT_H
 
-#include "rpc.h"
+#include "memory.h"
 
 /**
  * struct sdp_rx_cb - of a received packet that is kept.
@@ -23,10 +23,6 @@ struct sdp_rx_cb {
 	u32 start;
 	bool region;
 };
-
-/* Memory that received bytes may take, times their number; and beyond that. */
-#define SDP_RX_SPREAD 4
-#define SDP_RX_SLACK 4096
 
 /**
  * sdp_rpc_rx_sparse() - would a packet take too much memory for its bytes?

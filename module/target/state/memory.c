@@ -2,7 +2,6 @@
 #include <linux/sched/signal.h>
 #include <net/sock.h>
 
-#include "kept.h"
 #include "memory.h"
 
 #define STEP 65536

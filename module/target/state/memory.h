@@ -11,6 +11,10 @@
 /* What a message costs beside its bytes: the RPC, a packet's head, slack. */
 #define SDP_MEMORY_OVERHEAD 1024
 
+/* Memory that received bytes may take, times their number; and beyond that. */
+#define SDP_RX_SPREAD 4
+#define SDP_RX_SLACK 4096
+
 /** sdp_memory_share() - SO_RCVBUF as far as it counts, bytes. */
 static inline int sdp_memory_share(const struct sdp_endpoint *ep)
 {
