@@ -379,11 +379,12 @@ static noinline void unpark(struct sdp_run *run, struct sdp_endpoint *ep)
 }
 
 /* The words of an RPC's state have to agree after each event: state/rpc.h. */
-static void check_state(struct sdp_rpc *rpc)
+static void check_state(const struct sdp_run *run, struct sdp_rpc *rpc)
 {
 	const char *wrong;
 
-	if (!IS_ENABLED(CONFIG_DEBUG_NET))
+	/* After an event that was refused, another follows. */
+	if (!IS_ENABLED(CONFIG_DEBUG_NET) || run->out.verdict)
 		return;
 	wrong = sdp_rpc_check(rpc);
 	WARN_ONCE(wrong, "RPC %llu: %s\n", rpc->who.id, wrong);
@@ -441,14 +442,14 @@ static __always_inline int exec(struct sdp_run *run, struct sdp_rpc *rpc,
 		sdp_rpc_hold(rpc);
 		if (over)
 			end(run, rpc);
-		check_state(rpc);
+		check_state(run, rpc);
 		sdp_rpc_unlock(rpc);
 		carry_out(run, rpc);
 		if (run->wake)
 			ep->sk->sk_data_ready(ep->sk);
 		sdp_rpc_put(rpc);
 	} else {
-		check_state(rpc);
+		check_state(run, rpc);
 		sdp_rpc_unlock(rpc);
 		if (run->wake)
 			ep->sk->sk_data_ready(ep->sk);

@@ -43,6 +43,42 @@ struct sdp_rpc_id {
 	bool secure;
 };
 
+/*
+ * The states of an RPC. The program's own state (@prog) says what its messages
+ * have come to; the words below say what the target has made of that. All change
+ * under the RPC's lock, by the executor, except where another is named.
+ *
+ * In the table or not:
+ *
+ *   made    !hashed !over   in nobody else's hands yet; in no list, rank or wheel
+ *   open     hashed !over   from sdp_rpc_insert() on
+ *   over    !hashed  over   from sdp_rpc_end() on; in no list, rank or wheel; who
+ *                           still holds it looks at @hashed before using it
+ *
+ * What the application knows, ep->lock as well (an open RPC only, but for
+ * @claimed, whose owner may find the RPC over):
+ *
+ *   -                nothing has come that is whole, or the application has it: a
+ *                    client's RPC is over then, a server's waits for the response
+ *                    (@replying: one task is making it)
+ *   ready            a message or a failure waits: in ep->ready unless it is
+ *                    private; counted in ep->waiting
+ *   ready claimed    one receiver has it, who alone frees what was received
+ *   claimed          a record turned out bad, and the message is incomplete again:
+ *                    the receiver finds out at its unclaim()
+ *   error            is told as a message is: ready, or over
+ *
+ * Memory: @in_link, part of a message is here, which may be given up for its
+ * memory; not of one that is ready and not claimed. @park_link, it waits for
+ * memory before it is granted more; @parked, the ranks that it has left for that;
+ * others it is in (rank[].group).
+ *
+ * For ever: @private of a client's, @client of a server's in the clear, @session
+ * if and only if @secure.
+ *
+ * sdp_rpc_check() asserts this after each event, in debug builds.
+ */
+
 /**
  * struct sdp_rpc - an RPC at one of its ends. The slab is type-safe under RCU:
  *	@node and @lock are initialised once for an object's many lives.

@@ -38,9 +38,7 @@ static const char *wrong_delivery(const struct sdp_rpc *rpc)
 	lockdep_assert_held(&rpc->ep->lock);
 	if (listed != (rpc->ready && !rpc->private && !rpc->claimed))
 		return "in ep->ready, and not for any receiver, or the reverse";
-	if (rpc->taken && (rpc->ready || rpc->claimed))
-		return "taken, and to be taken";
-	if (rpc->error && !rpc->ready && !rpc->taken && !rpc->over)
+	if (rpc->error && !rpc->ready && !rpc->over)
 		return "failed, and nobody will be told";
 	if (!list_empty(&rpc->in_link) && rpc->ready && !rpc->claimed)
 		return "ready, and to be given up";
