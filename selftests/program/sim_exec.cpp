@@ -371,7 +371,7 @@ void World::pace(Host &h)
 		if (won.empty())
 			return;
 		prog_ev ev{};
-		ev.length = chance(0.1) ? 0 : 3000;
+		ev.length = chance(0.1) ? 0 : 2 * settings.mtu;
 		served(h, PROG_RANK_SEND, *won[0]);
 		exec(h, won[0], ev, PROG_EV_SEND_TURN);
 		pace(h);

@@ -156,7 +156,7 @@ static inline u32 homa_data_alive(const struct prog_ev *ev,
 {
 	if (!rpc->secure || ev->auth)
 		return 1;
-	if (!homa_range_news(rpc, ev->offset, end, 0))
+	if (!homa_range_news(rpc, ev->offset, end))
 		return 0;
 	return end - ev->offset >= ev->payload >> 1 || homa_data_cut(ev, end);
 }

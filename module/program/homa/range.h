@@ -119,7 +119,7 @@ static inline void homa_range_lose(struct prog_rpc *rpc, u32 start, u32 end,
 	scratch->auth = 0;
 	for (i = 0; i < HOMA_GAPS; i++) {
 		if (i >= rpc->gaps)
-			break;
+			continue;
 		if (!placed && rpc->gap[i].start >= end) {
 			homa_range_push(scratch, start, end, 1);
 			placed = 1;
@@ -135,11 +135,10 @@ static inline void homa_range_lose(struct prog_rpc *rpc, u32 start, u32 end,
 }
 
 /*
- * Whether a packet with bytes [@start, @end) has any that are missing and that
- * it may fill.
+ * Whether a packet with bytes [@start, @end), not in authenticated form, has any
+ * that are missing and that it may fill.
  */
-static inline u32 homa_range_news(const struct prog_rpc *rpc, u32 start, u32 end,
-				  u32 authentic)
+static inline u32 homa_range_news(const struct prog_rpc *rpc, u32 start, u32 end)
 {
 	u32 i;
 
@@ -147,8 +146,7 @@ static inline u32 homa_range_news(const struct prog_rpc *rpc, u32 start, u32 end
 		return 1;
 	for (i = 0; i < HOMA_GAPS; i++)
 		if (i < rpc->gaps && rpc->gap[i].start < end &&
-		    rpc->gap[i].end > start &&
-		    (authentic || !(rpc->gap_auth >> i & 1)))
+		    rpc->gap[i].end > start && !(rpc->gap_auth >> i & 1))
 			return 1;
 	return 0;
 }
