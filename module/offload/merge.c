@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/skbuff_ref.h>
 #include <linux/unaligned.h>
+#include <net/gre.h>
 #include <net/gro.h>
 #include <net/xfrm.h>
 
@@ -111,17 +112,27 @@ static bool same_header(const void *a, const void *b, u32 header)
 }
 
 /*
- * Cutting counts up the ids of IPv4 packets in a tunnel. (The kernel's own check lets
- * them be what they are where IP must not fragment.)
+ * Would cutting restore the headers of a tunnel? It counts up the ids of IPv4. (The
+ * kernel's own check lets them be what they are where IP must not fragment.) Of GRE
+ * merging forgets that it has a checksum: each would get the first one's.
  */
-static bool outer_ids_follow(const struct sk_buff *held, const void *first,
-			     const void *hdr)
+static bool outer_follows(const struct sk_buff *held, const void *first,
+			  const void *hdr)
 {
 	u32 back = skb_transport_offset(held) -
 		   NAPI_GRO_CB(held)->network_offset;
 	const struct iphdr *a = first - back, *b = hdr - back;
+	const struct ipv6hdr *v6 = (const void *)a;
+	const struct gre_base_hdr *gre;
+	u8 proto;
 
-	return !NAPI_GRO_CB(held)->encap_mark || a->version != 4 ||
+	if (!NAPI_GRO_CB(held)->encap_mark)
+		return true;
+	proto = a->version == 4 ? a->protocol : v6->nexthdr;
+	gre = a->version == 4 ? (const void *)(a + 1) : (const void *)(v6 + 1);
+	if (proto == IPPROTO_GRE && gre->flags & GRE_CSUM)
+		return false;
+	return a->version != 4 ||
 	       (u16)(ntohs(b->id) - ntohs(a->id)) == NAPI_GRO_CB(held)->count;
 }
 
@@ -154,7 +165,7 @@ static bool follows(struct sk_buff *held, const struct sk_buff *skb,
 		return false;
 	return same_header(first, piece->hdr, piece->header) &&
 	       !gro_receive_network_flush(piece->hdr, first, held) &&
-	       outer_ids_follow(held, first, piece->hdr) &&
+	       outer_follows(held, first, piece->hdr) &&
 	       same_ipsec(held, skb);
 }
 
