@@ -11,7 +11,7 @@
  * Application
  *   SEND_REQUEST   message_length, length, prio, paced, secure. The RPC is
  *                  fresh; a verdict means it is not kept.
- *   SEND_RESPONSE  message_length, length, prio, paced
+ *   SEND_RESPONSE  message_length, length, prio, paced, scarce
  *                  @length is how many bytes are ready (sealed) so far, @prio
  *                  what prog_peer_prio() says for @message_length.
  *   READY_MORE     length (bytes ready so far), paced
@@ -82,6 +82,8 @@
  * @before:         RPC_UNKNOWN, STRAY_RESEND: delivered before.
  * @resend_all:     GRANT: send again from the start.
  * @ack_now:        DELIVERED: a response is acknowledged at once.
+ * @scarce:         SEND_RESPONSE: memory for responses that are not acknowledged is
+ *                  half used up.
  */
 struct prog_ev {
 	u64 now;
@@ -107,6 +109,7 @@ struct prog_ev {
 	u8 before;
 	u8 resend_all;
 	u8 ack_now;
+	u8 scarce;
 };
 
 /* RESEND: nothing of the message has arrived, its length is not known. */

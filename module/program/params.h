@@ -12,7 +12,8 @@
  * @resend_ns:     silence after which the receiver of a message asks for what
  *                 is missing, and time between asking again.
  * @dead_ns:       silence after which the peer of an RPC is dead.
- * @need_ack_ns:   time from the end of a response to the first NEED_ACK.
+ * @need_ack_ns:   time from the end of a response to the first NEED_ACK where memory
+ *                 is scarce, and between two.
  * @forget_ns:     how long requests of a client are remembered, at least: longer
  *                 than it may be silent between two questions. And @dead_ns.
  * @unsched_bytes: bytes of our messages that are sent without a grant.

@@ -44,10 +44,27 @@ TEST_F(Scenario, acknowledgements_ride_in_the_next_request)
 	for (int i = 0; i < 100; i++)
 		world.at(world.now() + i * 100 * us,
 			 [&world] { world.request(0, 1, false, 100, 100); });
-	world.run(1000 * ms);
+	world.run(2500 * ms);
 	EXPECT_EQ(world.broken, "");
 	EXPECT_EQ(world.count["TAKE_ACKS"], 99U);
 	EXPECT_EQ(world.count["clear 24"], 1U) << "the last one alone is asked for";
+}
+
+// From many clients each comes back after a while only. While there is memory, that
+// is early enough: nothing is asked for, but of each the last one.
+TEST_F(Scenario, acknowledgements_of_many_clients_cost_nothing)
+{
+	constexpr int clients = 20;
+	World world({.hosts = clients + 1});
+	for (int i = 0; i < 100 * clients; i++)
+		world.at(world.now() + i * 1000 * us, [&world, from = i % clients] {
+			world.request(from, clients, false, 100, 100);
+		});
+	world.run(5000 * ms);
+	EXPECT_EQ(world.broken, "");
+	EXPECT_EQ(world.failed(), 0U);
+	EXPECT_EQ(world.count["clear 23"], static_cast<u64>(clients)) << "NEED_ACK";
+	EXPECT_EQ(world.count["clear 24"], static_cast<u64>(clients)) << "ACK";
 }
 
 TEST_F(Scenario, a_dead_server)
@@ -115,11 +132,11 @@ TEST_F(Scenario, a_client_that_restarts_is_heard)
 	for (int i = 0; i < 5000; i++)
 		world.at(world.now() + i * 20 * us,
 			 [&world] { world.request(0, 1, false, 100, 100); });
-	world.run(1000 * ms);
+	world.run(2500 * ms);
 	EXPECT_EQ(world.failed(), 0U);
 	world.at(world.now() + 10 * us, [&world] { world.restart(0); });
 	world.at(world.now() + 20 * us, [&world] { world.request(0, 1, false, 100, 100); });
-	world.run(1000 * ms);
+	world.run(2500 * ms);
 	EXPECT_EQ(world.broken, "");
 	EXPECT_EQ(world.failed(), 0U);
 	EXPECT_EQ(outcome(world, 0, false, 2 | 1ULL << 30 | 1ULL << 40).error, 0);
@@ -148,7 +165,7 @@ TEST_F(Scenario, shortest_first)
 	world.host(2).params.overcommit = 1;
 	world.request(0, 2, false, 900000, 100);
 	world.at(world.now() + 50 * us, [&world] { world.request(1, 2, false, 200000, 100); });
-	world.run(1000 * ms);
+	world.run(2500 * ms);
 	EXPECT_EQ(world.broken, "");
 	EXPECT_LT(outcome(world, 1, false, 2).done, outcome(world, 0, false, 2).done);
 }

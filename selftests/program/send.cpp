@@ -140,9 +140,36 @@ TEST_F(Send, grant_answers_a_question)
 TEST_F(Send, response)
 {
 	serve();
-	EXPECT_EQ(respond(100), (Words{"TIMER +5000us", "TX_DATA 0-100 prio 0"}));
+	EXPECT_EQ(respond(100), (Words{"TIMER +1000000us", "TX_DATA 0-100 prio 0"}));
 	EXPECT_EQ(rpc.state, HOMA_REPLY);
 	EXPECT_EQ(respond(100), (Words{"refuse 22"})) << "one response per request";
+}
+
+// While there is memory, the client's next request acknowledges it.
+TEST_F(Send, response_where_memory_is_scarce)
+{
+	serve();
+	ev.scarce = 1;
+	EXPECT_EQ(respond(100)[0], "TIMER +5000us");
+}
+
+TEST_F(Send, response_that_is_asked_for_even_later)
+{
+	params.need_ack_ns = 3000 * msec;
+	serve();
+	EXPECT_EQ(respond(100)[0], "TIMER +3000000us");
+}
+
+TEST_F(Send, response_that_waits_for_a_grant)
+{
+	params.unsched_bytes = 1000;
+	params.quantum = 0;
+	serve();
+	EXPECT_EQ(respond(1001)[0], "TIMER +5000us");
+	rpc = {};
+	ev.id += 2;
+	serve();
+	EXPECT_EQ(respond(1000)[0], "TIMER +1000000us");
 }
 
 TEST_F(Send, response_to_what_was_not_taken)

@@ -12,6 +12,11 @@
 #define HOMA_GAPS 16
 /* Acknowledgements that wait for a packet to ride in. */
 #define HOMA_ACKS 5
+/*
+ * While there is memory, a server waits so many ns (or need_ack_ns) for a response to
+ * be acknowledged by the client's next request: asking costs as much as a small RPC.
+ */
+#define HOMA_ACK_LATE_NS 1000000000ull
 /* Numbers of requests (id / 2) that at-most-once remembers in one context. */
 #define PROG_CLIENT_NUMBERS 1024
 /*

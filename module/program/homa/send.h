@@ -128,6 +128,20 @@ static inline void homa_send_request(const struct prog_ev *ev,
 	homa_send_message(ev, params, rpc, out);
 }
 
+/*
+ * When to look after a response for the first time. One that needs no leave to be
+ * sent waits for its acknowledgement only.
+ */
+static inline u64 homa_send_look(const struct prog_ev *ev,
+				 const struct prog_params *params,
+				 const struct prog_rpc *rpc)
+{
+	if (ev->scarce || rpc->tx_unsched < rpc->tx_length ||
+	    params->need_ack_ns > HOMA_ACK_LATE_NS)
+		return params->need_ack_ns;
+	return HOMA_ACK_LATE_NS;
+}
+
 /* SEND_RESPONSE: also -EINVAL unless the application has the request. */
 static inline void homa_send_response(const struct prog_ev *ev,
 				      const struct prog_params *params,
@@ -141,8 +155,8 @@ static inline void homa_send_response(const struct prog_ev *ev,
 	if (out->verdict)
 		return;
 	rpc->state = HOMA_REPLY;
-	homa_timer_set(out, ev->now + params->need_ack_ns);
 	homa_send_message(ev, params, rpc, out);
+	homa_timer_set(out, ev->now + homa_send_look(ev, params, rpc));
 }
 
 /* READY_MORE: more of our message is sealed. Never less. */

@@ -140,6 +140,7 @@ static int run_send(struct sdp_rpc *rpc, u32 kind, u32 ready)
 		run->ev.prio = prog_peer_prio(&rpc->pctx->prog,
 					      &run->sn->set.prog,
 					      rpc->tx.length);
+		run->ev.scarce = sdp_memory_scarce(rpc->ep);
 		err = sdp_exec_send_response(run, rpc);
 		/* Refused, so nobody has looked at it: it may be made anew. */
 		if (err)

@@ -22,6 +22,17 @@ static inline int sdp_memory_share(const struct sdp_endpoint *ep)
 }
 
 /**
+ * sdp_memory_scarce() - is half of the memory for RPCs that wait for their clients
+ * to acknowledge a response used up?
+ * @ep: the socket.
+ */
+static inline bool sdp_memory_scarce(const struct sdp_endpoint *ep)
+{
+	return atomic_read(&ep->wmem) > sdp_endpoint_sndbuf(ep) / 2 ||
+	       atomic_read(&ep->served) > sdp_memory_share(ep) / 2;
+}
+
+/**
  * sdp_memory_full() - is what was received beyond SO_RCVBUF?
  * @ep: the socket.
  *
