@@ -209,7 +209,7 @@ void World::transmit(Host &h, Rpc &rpc, const mtp_insn &insn)
 		packet.ev.incoming = insn.c;
 		packet.ev.cutoff_version = static_cast<u16>(prog_peer_cutoff_version(&peer_ctx));
 		packet.ev.auth = (insn.flags & MTP_TX_AUTH) != 0 ? 1 : 0;
-		packet.ev.payload = static_cast<u16>(secure ? settings.mtu : 0);
+		packet.ev.payload = static_cast<u16>(secure ? settings.payload : 0);
 		packet.ev.record = secure ? settings.record : 0;
 		start += packet.ev.length;
 		if (prog_peer_acks(&peer_ctx) != 0) {
@@ -371,7 +371,7 @@ void World::pace(Host &h)
 		if (won.empty())
 			return;
 		prog_ev ev{};
-		ev.length = chance(0.1) ? 0 : 2 * settings.mtu;
+		ev.length = chance(0.1) ? 0 : 2 * settings.payload;
 		served(h, PROG_RANK_SEND, *won[0]);
 		exec(h, won[0], ev, PROG_EV_SEND_TURN);
 		pace(h);
