@@ -3,9 +3,9 @@
 //
 // Proves from a capture what crossed a link while files of TREE, BYTES in all,
 // were fetched. In a secure capture
-//   - every packet is one of SDP, or ARP or ICMPv6 that keep the link going;
-//   - all clear SDP packets belong to one RPC, whose messages are handshakes of
-//     80 bytes, or are CUTOFFS, which carry no data;
+//   - every packet is one of SDP, or of the handshake over UDP, or ARP or ICMPv6 that
+//     keep the link going;
+//   - no SDP packet is a clear one;
 //   - encrypted DATA makes up at least BYTES;
 //   - none of many fragments of 16 bytes of the files is found at any offset.
 // In a clear capture the same fragments have to be found: the search works.
@@ -31,13 +31,14 @@ using bytes = std::span<const unsigned char>;
 constexpr std::size_t fragment_length = 16;
 constexpr std::size_t fragments_per_file = 32;
 constexpr std::uint8_t homa = 146;
+constexpr std::uint8_t udp = 17;
 constexpr std::uint8_t secure_bit = 0x40;
 constexpr std::uint8_t type_data = 0x10;
-constexpr std::uint8_t type_cutoffs = 0x15;
 constexpr std::size_t clear_header = 56;
 constexpr std::size_t secure_header = 60;
 constexpr std::string_view handshake = "SDP-PSK";
-constexpr std::size_t handshake_length = 80;
+constexpr std::size_t handshake_length = 204;
+constexpr std::size_t udp_header = 8;
 
 std::uint64_t big_endian(bytes from, std::size_t at, std::size_t length)
 {
@@ -143,9 +144,7 @@ struct summary {
 	std::uint64_t secure_bytes = 0;
 	std::size_t clear_packets = 0;
 	std::uint64_t clear_bytes = 0;
-	std::size_t cutoffs = 0;
-	std::set<std::uint64_t> clear_rpcs; /**< ids, the role bit taken off */
-	std::size_t not_handshakes = 0;     /**< clear DATA that is no handshake */
+	std::size_t handshake_packets = 0;
 };
 
 void look_at_homa(bytes packet, summary &seen)
@@ -162,22 +161,16 @@ void look_at_homa(bytes packet, summary &seen)
 		}
 		return;
 	}
-	if (type == type_cutoffs) {
-		++seen.cutoffs;
-		return;
-	}
 	++seen.clear_packets;
-	seen.clear_rpcs.insert(big_endian(packet, 20, 8) & ~std::uint64_t{1});
 	if (type == type_data && packet.size() >= clear_header) {
-		const bytes payload = packet.subspan(clear_header);
-		seen.clear_bytes += payload.size();
-		const bool magic =
-			payload.size() == handshake_length &&
-			std::memcmp(payload.data(), handshake.data(), handshake.size()) == 0;
-		if (!magic || big_endian(packet, 28, 4) != handshake_length) {
-			++seen.not_handshakes;
-		}
+		seen.clear_bytes += packet.size() - clear_header;
 	}
+}
+
+bool is_handshake(bytes packet)
+{
+	return packet.size() == udp_header + handshake_length &&
+	       std::memcmp(&packet[udp_header], handshake.data(), handshake.size()) == 0;
 }
 
 /** What follows an Ethernet header. */
@@ -201,8 +194,12 @@ void look_at_ip(std::uint16_t protocol, bytes packet, summary &seen)
 		++seen.others["protocol unknown"];
 		return;
 	}
-	if (next == homa && length <= packet.size() && header <= length) {
-		look_at_homa(packet.subspan(header, length - header), seen);
+	const bool whole = length <= packet.size() && header <= length;
+	const bytes payload = whole ? packet.subspan(header, length - header) : bytes();
+	if (next == homa && whole) {
+		look_at_homa(payload, seen);
+	} else if (next == udp && is_handshake(payload)) {
+		++seen.handshake_packets;
 	} else {
 		++seen.others[next == 58 ? "ICMPv6" : "IP protocol " + std::to_string(next)];
 	}
@@ -242,11 +239,11 @@ std::string judge_secure(const summary &seen, const fragments &known, std::uint6
 			return std::to_string(count) + " packets of " + name;
 		}
 	}
-	if (seen.clear_rpcs.size() != 1) {
-		return std::to_string(seen.clear_rpcs.size()) + " clear RPCs instead of one";
+	if (seen.clear_packets != 0) {
+		return std::to_string(seen.clear_packets) + " clear SDP packets";
 	}
-	if (seen.not_handshakes != 0) {
-		return std::to_string(seen.not_handshakes) + " clear DATA packets are no handshake";
+	if (seen.handshake_packets == 0) {
+		return "no handshake";
 	}
 	if (seen.secure_bytes < expected) {
 		return "only " + std::to_string(seen.secure_bytes) + " encrypted bytes";
@@ -269,9 +266,8 @@ std::string judge_clear(const summary &seen, const fragments &known, std::uint64
 void describe(const std::string &name, const summary &seen, const fragments &known)
 {
 	std::cout << name << ": " << seen.packets << " packets; encrypted " << seen.secure_packets
-		  << " (" << seen.secure_bytes << " bytes), clear " << seen.clear_packets << " of "
-		  << seen.clear_rpcs.size() << (seen.clear_rpcs.size() == 1 ? " RPC" : " RPCs")
-		  << ", " << seen.cutoffs << " CUTOFFS";
+		  << " (" << seen.secure_bytes << " bytes), clear " << seen.clear_packets
+		  << ", of the handshake " << seen.handshake_packets;
 	for (const auto &[other, count] : seen.others) {
 		std::cout << ", " << count << ' ' << other;
 	}

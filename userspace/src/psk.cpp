@@ -2,191 +2,80 @@
 #include <sdp/psk.hpp>
 
 #include "check.hpp"
+#include "datagram.hpp"
+#include "psk_caller.hpp"
+#include "psk_responder.hpp"
+#include "psk_wire.hpp"
 #include "unspent.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <fcntl.h>
 #include <optional>
-#include <string_view>
+#include <set>
+#include <string>
 #include <thread>
 #include <utility>
 
 namespace sdp {
 
-namespace psk_wire {
-
 namespace {
 
-constexpr std::string_view magic = "SDP-PSK";
-constexpr std::uint8_t version = 1;
-constexpr std::size_t sealed_length = 56;
+using clock = std::chrono::steady_clock;
 
-secret hmac(const secret &key, bytes_view data)
-{
-	std::array<unsigned char, secret::length> digest{};
-	unsigned int length = digest.size();
-	const auto *input = reinterpret_cast<const unsigned char *>(data.data());
-	if (HMAC(EVP_sha256(), key.bytes().data(), secret::length, input, data.size(),
-		 digest.data(), &length) == nullptr) {
-		detail::fail(ENOMEM, "HMAC");
-	}
-	secret result(std::as_bytes(std::span(digest)));
-	OPENSSL_cleanse(digest.data(), digest.size());
-	return result;
-}
+/** Room for one byte more than a handshake has: too long is none either. */
+using buffer = std::array<std::byte, psk::length + 1>;
 
-/** Writes and reads big-endian fields one after another. */
-class writer {
-public:
-	explicit writer(std::span<std::byte> room) : room_(room) {}
-
-	template <typename T>
-	void number(T value)
-	{
-		for (std::size_t i = sizeof(T); i-- > 0;) {
-			room_[at_++] = static_cast<std::byte>(static_cast<std::uint64_t>(value) >>
-							      (8 * i));
-		}
-	}
-	void bytes(bytes_view from)
-	{
-		std::ranges::copy(from, room_.begin() + static_cast<std::ptrdiff_t>(at_));
-		at_ += from.size();
-	}
-
-private:
-	std::span<std::byte> room_;
-	std::size_t at_ = 0;
-};
-
-class reader {
-public:
-	explicit reader(bytes_view from) : from_(from) {}
-
-	template <typename T>
-	T number()
-	{
-		std::uint64_t value = 0;
-		for (const std::byte each : bytes(sizeof(T))) {
-			value = value << 8 | std::to_integer<std::uint64_t>(each);
-		}
-		return static_cast<T>(value);
-	}
-	bytes_view bytes(std::size_t count)
-	{
-		at_ += count;
-		return from_.subspan(at_ - count, count);
-	}
-	nonce salt()
-	{
-		nonce value{};
-		std::ranges::copy(bytes(value.size()), value.begin());
-		return value;
-	}
-
-private:
-	bytes_view from_;
-	std::size_t at_ = 0;
-};
-
-secret code(bytes_view sealed, const secret &shared)
-{
-	return hmac(hmac(shared, as_bytes("sdp psk 1 mac")), sealed);
-}
-
-} // namespace
-
-secret session_secret(const secret &shared)
-{
-	return hmac(shared, as_bytes("sdp psk 1 session"));
-}
-
-packet seal(const handshake &what, const secret &shared)
-{
-	packet bytes{};
-	writer out(bytes);
-	out.bytes(as_bytes(magic));
-	out.number(version);
-	out.number(static_cast<std::uint8_t>(what.kind));
-	out.number(static_cast<std::uint8_t>(what.status));
-	out.number(static_cast<std::uint16_t>(what.cipher));
-	out.number(what.record_size);
-	out.number(std::uint16_t{0});
-	out.number(what.time);
-	out.bytes(what.client);
-	out.bytes(what.server);
-	const secret mac = code(std::span(bytes).first(sealed_length), shared);
-	out.bytes(mac.bytes().first(size - sealed_length));
-	return bytes;
-}
-
-handshake open(bytes_view bytes, const secret &shared)
-{
-	if (bytes.size() != size ||
-	    !std::ranges::equal(bytes.first(magic.size()), as_bytes(magic)) ||
-	    std::to_integer<std::uint8_t>(bytes[magic.size()]) != version) {
-		detail::fail(EPROTO, "handshake");
-	}
-	const secret mac = code(bytes.first(sealed_length), shared);
-	if (CRYPTO_memcmp(mac.bytes().data(), &bytes[sealed_length], size - sealed_length) != 0) {
-		detail::fail(EKEYREJECTED, "handshake");
-	}
-	reader in(bytes.subspan(magic.size() + 1));
-	handshake what;
-	what.kind = in.number<psk_wire::kind>();
-	what.status = in.number<psk_wire::status>();
-	what.cipher = in.number<sdp::cipher>();
-	what.record_size = in.number<std::uint16_t>();
-	in.number<std::uint16_t>();
-	what.time = in.number<std::uint64_t>();
-	what.client = in.salt();
-	what.server = in.salt();
-	return what;
-}
-
-} // namespace psk_wire
-
-namespace {
-
-constexpr int tries = 3;
-constexpr std::size_t peers_remembered = 65536;
+constexpr std::chrono::hours longest_timeout{24};
+constexpr std::chrono::milliseconds longest_patience{1000};
+/** Datagrams that are taken before the clock, or anything else, is looked at again. */
+constexpr int burst = 64;
 
 /** To make room for a session: so many others are looked at, and one that silent may go. */
+constexpr std::size_t peers_remembered = 65536;
 constexpr std::size_t sessions_looked_at = 64;
 constexpr std::chrono::minutes long_silent{1};
 constexpr int room_tries = 20;
 constexpr std::chrono::milliseconds room_wait{10};
 
-std::uint64_t time_now()
+/** What tells this network namespace, of this boot of this machine, from all others. */
+std::vector<std::byte> host_bytes(const detail::datagrams &in)
 {
-	const auto since = std::chrono::system_clock::now().time_since_epoch();
-	return static_cast<std::uint64_t>(std::chrono::nanoseconds(since).count());
+	constexpr const char *path = "/proc/sys/kernel/random/boot_id";
+	const detail::file boot(detail::check(::open(path, O_RDONLY | O_CLOEXEC), path));
+	std::array<std::byte, 36> id{};
+	if (detail::check(::read(boot.get(), id.data(), id.size()), path) <
+	    static_cast<ssize_t>(id.size())) {
+		detail::fail(EIO, path);
+	}
+	std::vector<std::byte> all(id.begin(), id.end());
+	const std::uint64_t cookie = in.namespace_cookie();
+	const auto bytes = std::as_bytes(std::span(&cookie, 1));
+	all.insert(all.end(), bytes.begin(), bytes.end());
+	return all;
 }
 
-psk_wire::handshake make_hello(const nonce &own, const psk_options &options)
+void tighten(socket &on)
 {
-	psk_wire::handshake hello;
-	hello.kind = psk_wire::kind::hello;
-	hello.cipher = options.cipher;
-	hello.record_size = options.record_size;
-	hello.time = time_now();
-	hello.client = own;
-	return hello;
+	if (on.get_policy() != policy::secure) {
+		on.set_policy(policy::secure);
+	}
 }
 
-bool record_size_allowed(std::uint16_t size)
+std::uint16_t port_of(socket &on)
 {
-	return size >= record_size_min && size <= record_size_max;
+	if (const address now = on.local(); now.port() == 0) {
+		on.bind(now);
+	}
+	return on.local().port();
 }
 
 void install(socket &on, detail::unspent &own, const session_parameters &parameters,
-	     const secret &shared)
+	     const secret &keyed)
 {
 	try {
-		on.add_session(parameters, psk_wire::session_secret(shared));
+		on.add_session(parameters, keyed);
 	} catch (const std::system_error &error) {
 		// The kernel has forgotten it, as when the machine was suspended.
 		if (error.code().value() == EINVAL) {
@@ -197,63 +86,100 @@ void install(socket &on, detail::unspent &own, const session_parameters &paramet
 	own.spent();
 }
 
-/** The reply to @p hello, checked. */
-psk_wire::handshake exchange(socket &on, const address &server, const secret &shared,
-			     const psk_wire::handshake &hello, std::chrono::milliseconds timeout)
+/** What the client asks for with @p options. */
+psk::wish wish_of(const psk_options &options, std::uint16_t own_port, const address &server)
 {
-	const psk_wire::packet packet = psk_wire::seal(hello, shared);
-	const message answer = on.call(server, packet, {.clear = true}, timeout);
-	const psk_wire::handshake reply = psk_wire::open(answer.bytes(), shared);
-	if (reply.kind != psk_wire::kind::reply || reply.client != hello.client ||
-	    reply.time != hello.time || reply.cipher != hello.cipher ||
-	    reply.record_size != hello.record_size) {
+	psk::wish wish;
+	wish.client_port = own_port;
+	wish.server_port = server.port();
+	wish.cipher = options.cipher;
+	wish.record_size = options.record_size;
+	const secret random = secret::random();
+	std::ranges::copy(random.bytes().first(wish.attempt.size()), wish.attempt.begin());
+	return wish;
+}
+
+/** Says no in the words of @p why; @p caller has more of them. */
+[[noreturn]] void say(psk::reason why, const psk::caller &caller)
+{
+	switch (why) {
+	case psk::reason::version:
+		detail::fail(EPROTO, ("handshake: the server speaks version " +
+				      std::to_string(caller.their_version()) + ", this end " +
+				      std::to_string(psk::our_version))
+					     .c_str());
+	case psk::reason::secret:
+		detail::fail(EKEYREJECTED, "handshake");
+	case psk::reason::itself:
+		detail::fail(ELOOP, "handshake");
+	case psk::reason::declined:
+		detail::fail(ECONNREFUSED, "handshake: cipher or record size");
+	case psk::reason::busy:
+		detail::fail(ENOBUFS, "handshake: the server");
+	default:
 		detail::fail(EPROTO, "handshake");
 	}
-	if (reply.status != psk_wire::status::ok) {
-		detail::fail(ECONNREFUSED, "handshake");
-	}
-	return reply;
 }
 
-} // namespace
-
-namespace {
-
-/** What was moved from holds zeros, which everybody knows. */
-void check_secret(const secret &shared)
+/** The end of a handshake without an answer; @p error is what the network last said, or 0. */
+[[noreturn]] void give_up(const psk::caller &caller, int error)
 {
-	if (shared.is_empty()) {
-		detail::fail(EINVAL, "secret");
+	if (caller.hint() != psk::reason::none) {
+		say(caller.hint(), caller);
 	}
+	detail::fail(error != 0 ? error : ETIMEDOUT, "handshake");
 }
 
-/** One handshake, of up to three tries, on a mixed socket. */
-void shake_hands(socket &on, const address &server, const secret &shared,
-		 const psk_options &options)
+/** What has come to @p wire. Returns what the network says, or 0. */
+int listen(psk::caller &caller, const detail::datagrams &wire)
 {
-	for (int left = tries; left-- > 0;) {
-		detail::unspent own(on);
-		const psk_wire::handshake hello = make_hello(own.get(), options);
+	buffer room{};
+	for (int left = burst; left-- > 0;) {
 		try {
-			const auto reply = exchange(on, server, shared, hello, options.timeout);
-			install(on, own,
-				{.peer = server,
-				 .role = role::client,
-				 .cipher = options.cipher,
-				 .record_size = options.record_size,
-				 .own_nonce = hello.client,
-				 .peer_nonce = reply.server},
-				shared);
-			return;
-		} catch (const std::system_error &error) {
-			// A hello that was lost late counts as repeated: the next one is new.
-			const bool again =
-				is_transient(error.code()) || error.code().value() == ECONNREFUSED;
-			if (!again || left == 0) {
-				throw;
+			const auto got = wire.receive(room);
+			if (!got) {
+				return 0;
 			}
+			caller.take(std::span(room).first(got->size), clock::now());
+		} catch (const std::system_error &error) {
+			// ICMP, which anybody can send.
+			return error.code().value();
 		}
 	}
+	return 0;
+}
+
+int speak(psk::caller &caller, const detail::datagrams &wire)
+{
+	try {
+		if (const auto packet = caller.send(clock::now())) {
+			wire.send(*packet);
+		}
+		return 0;
+	} catch (const std::system_error &error) {
+		return error.code().value();
+	}
+}
+
+/** Sends and listens until the server has accepted. */
+psk::fields converse(psk::caller &caller, const detail::datagrams &wire, clock::time_point until)
+{
+	for (int said = 0; !caller.accepted();) {
+		if (caller.refused() != psk::reason::none) {
+			say(caller.refused(), caller);
+		}
+		if (clock::now() >= until) {
+			give_up(caller, said);
+		}
+		if (const int error = speak(caller, wire); error != 0) {
+			said = error;
+		}
+		wire.wait(std::min(caller.next(), until) - clock::now());
+		if (const int error = listen(caller, wire); error != 0) {
+			said = error;
+		}
+	}
+	return *caller.accepted();
 }
 
 } // namespace
@@ -261,70 +187,103 @@ void shake_hands(socket &on, const address &server, const secret &shared,
 void psk_connect(socket &on, const address &server, const secret &shared,
 		 const psk_options &options)
 {
-	check_secret(shared);
-	const policy before = on.get_policy();
-	on.set_policy(policy::mixed);
-	try {
-		shake_hands(on, server, shared, options);
-	} catch (...) {
-		if (before == policy::secure) {
-			on.set_policy(before);
-		}
-		throw;
-	}
-	on.set_policy(policy::secure);
+	const psk::keys keys(shared, options.server_name);
+	const clock::time_point start = clock::now();
+	const auto timeout = std::clamp<std::chrono::milliseconds>(
+		options.timeout, std::chrono::milliseconds(0), longest_timeout);
+	tighten(on);
+	psk::wish wish = wish_of(options, port_of(on), server);
+	const detail::handshake_turn turn(on, server.unmapped());
+	const auto wire = detail::datagrams::to(on, server);
+	const address own = wire.local().unmapped();
+	detail::unspent fresh(on);
+	wish.client = fresh.get();
+	wish.host = keys.host(host_bytes(wire));
+	psk::caller caller(keys, wish, psk::place_of(own), psk::ip_of(server), clock::now(),
+			   std::min<std::chrono::milliseconds>(timeout / 4, longest_patience));
+	const psk::fields accepted = converse(caller, wire, start + timeout);
+	const psk::digest context = psk::context(accepted);
+	install(on, fresh,
+		{.peer = server,
+		 .role = role::client,
+		 .cipher = options.cipher,
+		 .record_size = options.record_size,
+		 .own_nonce = wish.client,
+		 .peer_nonce = accepted.server_nonce,
+		 .local = own,
+		 .context = context},
+		keys.session(context));
 }
 
-psk_acceptor::psk_acceptor(secret shared, std::vector<cipher> allowed)
-	: shared_(std::move(shared)), allowed_(std::move(allowed))
+struct psk_acceptor::state {
+	state(socket &of, const secret &shared, const psk_acceptor_options &options)
+		: on(of),
+		  keys(shared, options.name),
+		  wire(make_wire(of)),
+		  answers(keys, of.local().port(), keys.host(host_bytes(wire)),
+			  ciphers(options.allowed),
+			  [this](psk::fields &accept, const address &peer, const address &local) {
+				  make_session(accept, peer, local);
+			  })
+	{
+	}
+
+	static detail::datagrams make_wire(socket &of);
+	static std::vector<cipher> ciphers(const std::vector<cipher> &allowed);
+	void make_session(psk::fields &accept, const address &peer, const address &local);
+	bool make_room(const address &peer);
+	void remember(const address &peer);
+	bool answer_one();
+
+	socket &on;
+	const psk::keys keys;
+	const detail::datagrams wire;
+	psk::responder answers;
+	std::set<address> peers; /**< with which sessions were made */
+	address looked_at;       /**< the last of them that room was looked for at */
+};
+
+detail::datagrams psk_acceptor::state::make_wire(socket &of)
 {
-	check_secret(shared_);
-	if (allowed_.empty()) {
-		allowed_ = {cipher::aes_128_gcm, cipher::aes_256_gcm, cipher::chacha20_poly1305};
+	if (of.local().port() == 0) {
+		detail::fail(EINVAL, "handshake: the socket has no port");
 	}
+	tighten(of);
+	return detail::datagrams::at(of);
 }
 
-/** Whether @p hello is new, and later than the last one of @p peer; remembers it. */
-bool psk_acceptor::fresh(const address &peer, const psk_wire::handshake &hello)
+std::vector<cipher> psk_acceptor::state::ciphers(const std::vector<cipher> &allowed)
 {
-	// Whose it is nobody has signed: another's may come from any address.
-	const std::pair unique{hello.time, hello.client};
-	if (hellos_.contains(unique)) {
-		return false;
-	}
-	const auto known = last_.find(peer);
-	if (known != last_.end()) {
-		if (hello.time <= known->second) {
-			return false;
-		}
-		known->second = hello.time;
-	} else {
-		if (last_.size() >= peers_remembered) {
-			last_.erase(std::ranges::min_element(
-				last_, {}, [](const auto &each) { return each.second; }));
-		}
-		last_.emplace(peer, hello.time);
-	}
-	if (hellos_.size() >= peers_remembered) {
-		hellos_.erase(hellos_.begin());
-	}
-	hellos_.insert(unique);
-	return true;
+	return allowed.empty() ? std::vector{cipher::aes_128_gcm, cipher::aes_256_gcm,
+					     cipher::chacha20_poly1305}
+			       : allowed;
 }
 
-/** Installs, with a nonce of ours that it returns; without room, another session goes. */
-nonce psk_acceptor::install_with_room(socket &on, session_parameters session)
+/** Installs a session, and sets the nonce of ours in @p accept; without room, another goes. */
+void psk_acceptor::state::make_session(psk::fields &accept, const address &peer,
+				       const address &local)
 {
 	detail::unspent own(on);
-	session.own_nonce = own.get();
+	accept.server_nonce = own.get();
+	const psk::digest context = psk::context(accept);
+	const session_parameters session{.peer = peer,
+					 .role = role::server,
+					 .cipher = accept.wish.cipher,
+					 .record_size = accept.wish.record_size,
+					 .own_nonce = own.get(),
+					 .peer_nonce = accept.wish.client,
+					 .local = local,
+					 .context = context};
+	const secret keyed = keys.session(context);
+	remember(peer);
 	for (int left = room_tries;;) {
 		try {
-			install(on, own, session, shared_);
-			return session.own_nonce;
+			install(on, own, session, keyed);
+			return;
 		} catch (const std::system_error &error) {
 			const bool first = left == room_tries;
 			if (error.code().value() != ENOBUFS || --left == 0 ||
-			    (first && !make_room(on, session.peer))) {
+			    (first && !make_room(peer))) {
 				throw;
 			}
 			// The kernel counts what was removed a little longer.
@@ -333,11 +292,19 @@ nonce psk_acceptor::install_with_room(socket &on, session_parameters session)
 	}
 }
 
+void psk_acceptor::state::remember(const address &peer)
+{
+	if (peers.size() >= peers_remembered && !peers.contains(peer)) {
+		peers.erase(peers.begin());
+	}
+	peers.insert(peer);
+}
+
 /**
  * Removes the session with @p peer, which is to be replaced, or the one that was silent
  * longest, of the next few; false if none was for long.
  */
-bool psk_acceptor::make_room(socket &on, const address &peer)
+bool psk_acceptor::state::make_room(const address &peer)
 {
 	try {
 		on.remove_session(peer);
@@ -349,13 +316,13 @@ bool psk_acceptor::make_room(socket &on, const address &peer)
 	}
 	std::optional<address> longest;
 	std::chrono::nanoseconds silent = long_silent;
-	for (std::size_t i = 0; i < std::min(sessions_looked_at, last_.size()); ++i) {
-		auto next = last_.upper_bound(looked_at_);
-		looked_at_ = (next == last_.end() ? last_.begin() : next)->first;
+	for (std::size_t i = 0; i < std::min(sessions_looked_at, peers.size()); ++i) {
+		auto next = peers.upper_bound(looked_at);
+		looked_at = next == peers.end() ? *peers.begin() : *next;
 		try {
-			const session_info info = on.info(looked_at_);
+			const session_info info = on.info(looked_at);
 			if (info.silent >= silent) {
-				longest = looked_at_;
+				longest = looked_at;
 				silent = info.silent;
 			}
 		} catch (const std::system_error &) {
@@ -368,45 +335,48 @@ bool psk_acceptor::make_room(socket &on, const address &peer)
 	return longest.has_value();
 }
 
-bool psk_acceptor::handle(socket &on, const message &request)
+/** False: nothing has come. */
+bool psk_acceptor::state::answer_one()
 {
-	if (request.secure() || !request.is_request()) {
+	buffer room{};
+	const auto got = wire.receive(room);
+	if (!got) {
 		return false;
 	}
-	psk_wire::handshake reply;
-	reply.kind = psk_wire::kind::reply;
-	reply.status = psk_wire::status::refused;
-	try {
-		// One byte more than there may be: too long is no handshake either.
-		std::array<std::byte, psk_wire::size + 1> room{};
-		const std::size_t length = request.copy_to(room);
-		const psk_wire::handshake hello =
-			psk_wire::open(std::span(room).first(length), shared_);
-		reply.cipher = hello.cipher;
-		reply.record_size = hello.record_size;
-		reply.time = hello.time;
-		reply.client = hello.client;
-		const bool known = std::ranges::find(allowed_, hello.cipher) != allowed_.end();
-		if (hello.kind == psk_wire::kind::hello && known &&
-		    record_size_allowed(hello.record_size) && fresh(request.peer(), hello)) {
-			reply.server = install_with_room(on, {.peer = request.peer(),
-							      .role = role::server,
-							      .cipher = hello.cipher,
-							      .record_size = hello.record_size,
-							      .peer_nonce = hello.client});
-			reply.status = psk_wire::status::ok;
-		}
-	} catch (const std::system_error &) {
-		// Malformed, of another secret, or the kernel declines: the refusal says so.
-		reply.status = psk_wire::status::refused;
-	}
-	try {
-		on.respond(request, psk_wire::seal(reply, shared_));
-	} catch (const std::system_error &) {
-		// The client is out of reach: it asks again, with another hello.
-		return true;
+	const psk::answer back =
+		answers.take(std::span(room).first(got->size), got->from, got->to, clock::now());
+	if (!back.bytes().empty()) {
+		wire.send(back.bytes(), got->to, got->from);
 	}
 	return true;
+}
+
+psk_acceptor::psk_acceptor(socket &on, const secret &shared, const psk_acceptor_options &options)
+	: state_(std::make_unique<state>(on, shared, options))
+{
+}
+
+psk_acceptor::~psk_acceptor() = default;
+psk_acceptor::psk_acceptor(psk_acceptor &&other) noexcept = default;
+psk_acceptor &psk_acceptor::operator=(psk_acceptor &&other) noexcept = default;
+
+int psk_acceptor::fd() const noexcept
+{
+	return state_->wire.fd();
+}
+
+void psk_acceptor::handle() noexcept
+{
+	for (int left = burst; left-- > 0;) {
+		try {
+			if (!state_->answer_one()) {
+				return;
+			}
+		} catch (const std::exception &) {
+			// No memory, or what the network says of an answer: the client asks again.
+			continue;
+		}
+	}
 }
 
 } // namespace sdp

@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sdp/rpc.hpp>
 
-#include <mutex>
+#include "check.hpp"
+
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <thread>
 #include <utility>
 
 namespace sdp {
@@ -28,43 +35,89 @@ void client::start(bytes_view body, std::uint64_t cookie)
 	socket_.send_request(server_, body, {.cookie = cookie});
 }
 
-struct server::handshakes {
-	std::mutex lock;
-	psk_acceptor acceptor;
+/** The thread that answers handshakes. */
+class server::handshakes {
+public:
+	handshakes(socket &on, const secret &shared, const psk_acceptor_options &options)
+		: acceptor_(on, shared, options),
+		  stop_(detail::check(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "handshakes"))
+	{
+		// Signals are for the program's own threads.
+		sigset_t all{};
+		sigset_t before{};
+		::sigfillset(&all);
+		::pthread_sigmask(SIG_SETMASK, &all, &before);
+		try {
+			thread_ = std::thread([this] { run(); });
+		} catch (...) {
+			::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+			throw;
+		}
+		::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+	}
+	~handshakes()
+	{
+		// Cannot fail: the counter is far from its end.
+		static_cast<void>(::eventfd_write(stop_.get(), 1));
+		thread_.join();
+	}
+	handshakes(const handshakes &) = delete;
+	handshakes &operator=(const handshakes &) = delete;
+	handshakes(handshakes &&) = delete;
+	handshakes &operator=(handshakes &&) = delete;
+
+private:
+	void run() noexcept
+	{
+		constexpr std::chrono::milliseconds while_no_memory{100};
+		std::array<pollfd, 2> wait{{{acceptor_.fd(), POLLIN, 0}, {stop_.get(), POLLIN, 0}}};
+		while (wait[1].revents == 0) {
+			if (::poll(wait.data(), wait.size(), -1) < 0) {
+				std::this_thread::sleep_for(while_no_memory);
+				continue;
+			}
+			acceptor_.handle();
+		}
+	}
+
+	psk_acceptor acceptor_;
+	detail::file stop_;
+	std::thread thread_;
 };
 
-server::server(const address &local) : socket_(local.version())
+server::server(const address &local) : socket_(std::make_unique<socket>(local.version()))
 {
-	socket_.bind(local);
+	socket_->bind(local);
 }
 
-server::server(const address &local, secret shared)
-	: socket_(local.version()),
-	  handshakes_(new handshakes{.lock = {}, .acceptor = psk_acceptor(std::move(shared))})
+server::server(const address &local, const secret &shared, const psk_acceptor_options &psk)
+	: socket_(std::make_unique<socket>(local.version()))
 {
 	// Before the port is there: nothing may come in under another policy.
-	socket_.set_policy(policy::mixed);
-	socket_.bind(local);
+	socket_->set_policy(policy::secure);
+	socket_->bind(local);
+	handshakes_ = std::make_unique<handshakes>(*socket_, shared, psk);
 }
 
 server::~server() = default;
 server::server(server &&other) noexcept = default;
-server &server::operator=(server &&other) noexcept = default;
+
+server &server::operator=(server &&other) noexcept
+{
+	if (this != &other) {
+		handshakes_ = std::move(other.handshakes_);
+		socket_ = std::move(other.socket_);
+	}
+	return *this;
+}
 
 message server::receive()
 {
 	for (;;) {
-		message request = socket_.receive();
-		if (!request.is_request()) {
-			continue;
+		message request = socket_->receive();
+		if (request.is_request()) {
+			return request;
 		}
-		if (handshakes_) {
-			const std::scoped_lock held(handshakes_->lock);
-			if (handshakes_->acceptor.handle(socket_, request)) {
-				continue;
-			}
-		}
-		return request;
 	}
 }
 

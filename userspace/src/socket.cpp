@@ -9,10 +9,12 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <optional>
 #include <poll.h>
+#include <set>
 #include <sys/ioctl.h>
 #include <utility>
 #include <vector>
@@ -76,7 +78,13 @@ bool would_wait(int error)
 struct socket::state {
 	detail::file file;
 	ip version{};
-	std::atomic<bool> only_secure = false; /**< as of the last look at the policy */
+	/**
+	 * While the policy is secure: which time, counting from 1; otherwise 0. Not 0, and
+	 * the same after a call as before it: nothing else was allowed in between.
+	 */
+	std::atomic<std::uint64_t> secure_time = 0;
+	/** A request may have gone out in the clear. */
+	std::atomic<bool> clear_sent = false;
 	std::shared_ptr<detail::region> region;
 	std::shared_ptr<detail::pool> pool;
 
@@ -84,6 +92,13 @@ struct socket::state {
 	std::deque<message> kept; /**< that call() received for others */
 	std::uint64_t next_cookie = std::uint64_t{1} << 63;
 	std::optional<nonce> spare; /**< that a handshake did not use */
+
+	std::mutex policy_lock; /**< one change of the policy at a time */
+	std::uint64_t secure_times = 0;
+
+	std::mutex turns_lock;
+	std::condition_variable turn_ended;
+	std::set<address> shaking; /**< peers with which a handshake of ours goes on */
 
 	[[nodiscard]] int fd() const { return file.get(); }
 	/** An address in the family of the socket. */
@@ -95,6 +110,8 @@ struct socket::state {
 	void send(const address &to, std::span<const bytes_view> body,
 		  const sdp_rpc_cmsg &rpc) const;
 	[[nodiscard]] policy get_policy() const;
+	void set_policy(policy which);
+	void look_at_policy();
 	std::optional<message> take_kept();
 	std::optional<message> next(bool wait, const deadline &until);
 	void sleep(const deadline &until) const;
@@ -135,6 +152,31 @@ policy socket::state::get_policy() const
 	int value = 0;
 	get_option(fd(), SDP_POLICY, value, "policy");
 	return static_cast<policy>(value);
+}
+
+/** Told apart from before: false before anything else is allowed, true after nothing else is. */
+void socket::state::set_policy(policy which)
+{
+	const std::scoped_lock held(policy_lock);
+	if (which == policy::secure) {
+		set_option(fd(), SDP_POLICY, static_cast<int>(which), "policy");
+		if (secure_time == 0) {
+			secure_time = ++secure_times;
+		}
+		return;
+	}
+	clear_sent = clear_sent || secure_time != 0;
+	secure_time = 0;
+	set_option(fd(), SDP_POLICY, static_cast<int>(which), "policy");
+}
+
+/** After what may have made the policy secure. */
+void socket::state::look_at_policy()
+{
+	const std::scoped_lock held(policy_lock);
+	if (secure_time == 0 && get_policy() == policy::secure) {
+		secure_time = ++secure_times;
+	}
 }
 
 std::optional<message> socket::state::take_kept()
@@ -226,6 +268,7 @@ std::optional<message> socket::state::read_region(std::span<const std::uint32_t>
 	head.msg_namelen = sizeof(peer);
 	head.msg_control = &args;
 	head.msg_controllen = sizeof(args);
+	const std::uint64_t secure_before = secure_time;
 	const ssize_t size = ::recvmsg(fd(), &head, MSG_DONTWAIT);
 	const int error = size < 0 ? errno : 0;
 	// Whatever the error, even one that an RPC was aborted with: the kernel writes a zero
@@ -242,7 +285,8 @@ std::optional<message> socket::state::read_region(std::span<const std::uint32_t>
 	message result;
 	result.id_ = args.id;
 	result.cookie_ = args.completion_cookie;
-	result.secure_ = only_secure;
+	result.secure_ = secure_before != 0 && secure_before == secure_time &&
+			 (result.is_request() || !clear_sent);
 	if (error != 0) {
 		// The kernel names no peer when recvmsg fails.
 		result.error_ = make_code(error);
@@ -324,7 +368,7 @@ socket::socket(ip version, const socket_options &options) : state_(std::make_uni
 	args.start = reinterpret_cast<std::uintptr_t>(state_->region->bytes().data());
 	args.length = state_->region->bytes().size();
 	set_option(fd(), SO_HOMA_RCVBUF, args, "receive region");
-	state_->only_secure = state_->get_policy() == policy::secure;
+	state_->look_at_policy();
 }
 
 socket::~socket() = default;
@@ -367,8 +411,7 @@ void socket::accept_requests(bool yes)
 
 void socket::set_policy(policy which)
 {
-	set_option(fd(), SDP_POLICY, static_cast<int>(which), "policy");
-	state_->only_secure = which == policy::secure;
+	state_->set_policy(which);
 }
 
 policy socket::get_policy() const
@@ -404,6 +447,9 @@ void socket::send_request(const address &to, bytes_view body, const send_options
 void socket::send_request(const address &to, std::span<const bytes_view> body,
 			  const send_options &options)
 {
+	if (state_->secure_time == 0) {
+		state_->clear_sent = true;
+	}
 	auto rpc = detail::sized<sdp_rpc_cmsg>();
 	rpc.cookie = options.cookie;
 	rpc.flags = options.clear ? SDP_MSG_CLEAR : 0;
@@ -516,10 +562,26 @@ detail::unspent::~unspent()
 	}
 }
 
+detail::handshake_turn::handshake_turn(socket &of, const address &peer) : of_(of), peer_(peer)
+{
+	std::unique_lock held(of_.state_->turns_lock);
+	of_.state_->turn_ended.wait(held, [&] { return of_.state_->shaking.insert(peer_).second; });
+}
+
+detail::handshake_turn::~handshake_turn()
+{
+	const std::scoped_lock held(of_.state_->turns_lock);
+	of_.state_->shaking.erase(peer_);
+	of_.state_->turn_ended.notify_all();
+}
+
 void socket::add_session(const session_parameters &parameters, const secret &shared)
 {
 	auto args = detail::sized<sdp_session_add>();
-	args.local.sin6_family = AF_INET6;
+	args.local = detail::mapped_raw(parameters.local.with_port(0));
+	if (parameters.local.is_any()) {
+		args.local.sin6_addr = in6addr_any;
+	}
 	args.peer = detail::mapped_raw(parameters.peer);
 	args.role = static_cast<std::uint16_t>(parameters.role);
 	args.cipher = static_cast<std::uint16_t>(parameters.cipher);
@@ -527,6 +589,7 @@ void socket::add_session(const session_parameters &parameters, const secret &sha
 	detail::copy_bytes(shared.bytes(), args.secret);
 	detail::copy_bytes(std::span(parameters.own_nonce), args.own_nonce);
 	detail::copy_bytes(std::span(parameters.peer_nonce), args.peer_nonce);
+	detail::copy_bytes(std::span(parameters.context), args.context);
 	const int result = ::setsockopt(fd(), IPPROTO_HOMA, SDP_SESSION_ADD, &args, sizeof(args));
 	const int error = errno;
 	explicit_bzero(&args, sizeof(args));
@@ -534,7 +597,7 @@ void socket::add_session(const session_parameters &parameters, const secret &sha
 		detail::fail(error, "session");
 	}
 	// A clear socket is a secure one now.
-	state_->only_secure = state_->get_policy() == policy::secure;
+	state_->look_at_policy();
 }
 
 void socket::remove_session(const address &peer)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * @file
- * A nonce for a handshake. One that made no session is kept in the socket for
- * the next handshake: the kernel gives 1,024 and takes none back.
+ * What a handshake has to do with its socket. A nonce that made no session is kept there
+ * for the next handshake: the kernel gives 1,024 and takes none back.
  */
 #ifndef SDP_SRC_UNSPENT_HPP
 #define SDP_SRC_UNSPENT_HPP
@@ -29,6 +29,24 @@ private:
 	socket &of_;
 	nonce bytes_{};
 	bool spent_ = false;
+};
+
+/**
+ * One handshake of a client at a time with a peer: of two, each end might keep another
+ * session. Waits for the one before.
+ */
+class handshake_turn {
+public:
+	handshake_turn(socket &of, const address &peer);
+	~handshake_turn();
+	handshake_turn(const handshake_turn &) = delete;
+	handshake_turn &operator=(const handshake_turn &) = delete;
+	handshake_turn(handshake_turn &&) = delete;
+	handshake_turn &operator=(handshake_turn &&) = delete;
+
+private:
+	socket &of_;
+	const address peer_;
 };
 
 } // namespace sdp::detail

@@ -5,13 +5,17 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <functional>
 #include <optional>
+#include <sched.h>
 #include <string>
+#include <sys/socket.h>
 #include <system_error>
 #include <thread>
+#include <unistd.h>
 #include <vector>
 
 namespace {
@@ -362,56 +366,142 @@ TEST(session, a_nonce_serves_once)
 	EXPECT_EQ(error_of([&] { socket.add_session(session, key('1')); }), EEXIST);
 }
 
+/** Soon over: nobody answers. */
+const sdp::psk_options impatient{.timeout = 1s};
+
 TEST(psk, another_secret_is_noticed)
 {
 	const echo service{sdp::server(server_place, key('1'))};
-	EXPECT_EQ(error_of([&] { const sdp::client other(server_place, key('2')); }), EKEYREJECTED);
+	EXPECT_EQ(error_of([&] { const sdp::client other(server_place, key('2'), impatient); }),
+		  EKEYREJECTED);
 	EXPECT_EQ(sdp::client(server_place, key('1')).call("x").text(), "x");
+}
+
+TEST(psk, names_have_to_be_the_same)
+{
+	const echo service{sdp::server(server_place, key('1'), {.name = "files"})};
+	EXPECT_EQ(error_of([&] { const sdp::client other(server_place, key('1'), impatient); }),
+		  EKEYREJECTED);
+	EXPECT_EQ(sdp::client(server_place, key('1'), {.server_name = "files"}).call("x").text(),
+		  "x");
 }
 
 TEST(psk, a_server_in_the_clear_is_noticed)
 {
-	// It sends the hello back: of the right secret, but no reply.
 	const echo service{sdp::server(server_place)};
-	EXPECT_EQ(error_of([&] { const sdp::client other(server_place, key('1')); }), EPROTO);
+	EXPECT_EQ(error_of([&] { const sdp::client other(server_place, key('1'), impatient); }),
+		  ECONNREFUSED);
+}
+
+TEST(psk, a_server_allows_what_it_is_told_to)
+{
+	const echo service{
+		sdp::server(server_place, key('1'), {.allowed = {sdp::cipher::aes_256_gcm}})};
+	EXPECT_EQ(error_of([&] { const sdp::client other(server_place, key('1')); }), ECONNREFUSED);
+	const sdp::psk_options right{.cipher = sdp::cipher::aes_256_gcm};
+	EXPECT_EQ(sdp::client(server_place, key('1'), right).call("x").text(), "x");
 }
 
 TEST(psk, requests_in_the_clear_get_no_further)
 {
-	const echo service{sdp::server(server_place, key('1'))};
-	sdp::client clear(server_place);
-	const sdp::message answer = clear.call("please");
-	EXPECT_EQ(answer.size(), sdp::psk_wire::size);
-	EXPECT_EQ(
-		error_of([&] { static_cast<void>(sdp::psk_wire::open(answer.bytes(), key('2'))); }),
-		EKEYREJECTED);
-	EXPECT_EQ(sdp::psk_wire::open(answer.bytes(), key('1')).status,
-		  sdp::psk_wire::status::refused);
+	sdp::server service(server_place, key('1'));
+	EXPECT_EQ(service.underlying().get_policy(), policy::secure);
+	sdp::socket clear(ip::v4);
+	clear.send_request(server_place, sdp::as_bytes("please"));
+	EXPECT_FALSE(service.underlying().receive_for(300ms));
+	EXPECT_FALSE(clear.try_receive());
 }
 
-TEST(psk, a_repeated_hello_does_not_replace_the_session)
+TEST(psk, a_socket_is_secure_before_during_and_after)
+{
+	sdp::socket socket(ip::v4);
+	socket.bind(address::any(ip::v4, 0));
+	socket.accept_requests(true);
+	sdp::socket clear(ip::v4);
+	const address place = address::parse("127.0.0.1", socket.local().port());
+	std::atomic<bool> over = false;
+	std::jthread attacker([&] {
+		while (!over) {
+			clear.send_request(place, sdp::as_bytes("clear"));
+			std::this_thread::sleep_for(5ms);
+		}
+	});
+	// Nobody is there; then somebody is.
+	EXPECT_EQ(error_of([&] { sdp::psk_connect(socket, server_place, key('1'), impatient); }),
+		  ECONNREFUSED);
+	EXPECT_EQ(socket.get_policy(), policy::secure);
+	const echo service{sdp::server(server_place, key('1'))};
+	sdp::psk_connect(socket, server_place, key('1'));
+	EXPECT_EQ(socket.get_policy(), policy::secure);
+	over = true;
+	EXPECT_EQ(socket.call(server_place, sdp::as_bytes("x")).text(), "x");
+	EXPECT_FALSE(socket.receive_for(200ms));
+}
+
+TEST(psk, one_socket_and_several_servers)
+{
+	const echo one{sdp::server(server_place, key('1'))};
+	const echo two{sdp::server(server_place.with_port(4002), key('2'))};
+	sdp::socket socket(ip::v4);
+	std::jthread other(
+		[&] { sdp::psk_connect(socket, server_place.with_port(4002), key('2')); });
+	sdp::psk_connect(socket, server_place, key('1'));
+	other.join();
+	EXPECT_EQ(socket.call(server_place, sdp::as_bytes("x")).text(), "x");
+	EXPECT_EQ(socket.call(server_place.with_port(4002), sdp::as_bytes("y")).text(), "y");
+}
+
+TEST(psk, several_threads_and_one_server)
 {
 	const echo service{sdp::server(server_place, key('1'))};
 	sdp::socket socket(ip::v4);
-	socket.set_policy(policy::mixed);
-	sdp::psk_wire::handshake hello;
-	hello.kind = sdp::psk_wire::kind::hello;
-	hello.cipher = sdp::cipher::aes_128_gcm;
-	hello.record_size = sdp::record_size_default;
-	hello.time = 1000;
-	hello.client = socket.new_nonce();
-	const auto answer = [&] {
-		const auto packet = sdp::psk_wire::seal(hello, key('1'));
-		const sdp::message got = socket.call(server_place, packet, {.clear = true});
-		return sdp::psk_wire::open(got.bytes(), key('1')).status;
-	};
-	EXPECT_EQ(answer(), sdp::psk_wire::status::ok);
-	EXPECT_EQ(answer(), sdp::psk_wire::status::refused);
-	hello.time = 999;
-	EXPECT_EQ(answer(), sdp::psk_wire::status::refused);
-	hello.time = 1001;
-	hello.cipher = sdp::cipher{7};
-	EXPECT_EQ(answer(), sdp::psk_wire::status::refused);
+	{
+		std::vector<std::jthread> all;
+		for (int i = 0; i < 4; ++i) {
+			all.emplace_back([&] { sdp::psk_connect(socket, server_place, key('1')); });
+		}
+	}
+	EXPECT_EQ(socket.call(server_place, sdp::as_bytes("x")).text(), "x");
+}
+
+TEST(psk, many_clients_at_once)
+{
+	const echo service{sdp::server(server_place, key('1'))};
+	std::vector<std::jthread> all;
+	for (int i = 0; i < 16; ++i) {
+		all.emplace_back([&] {
+			EXPECT_EQ(sdp::client(server_place, key('1')).call("x").text(), "x");
+		});
+	}
+}
+
+TEST(psk, a_server_may_move)
+{
+	sdp::server first(server_place, key('1'));
+	sdp::server second(server_place.with_port(4002), key('2'));
+	second = std::move(first);
+	const echo service(std::move(second));
+	EXPECT_EQ(sdp::client(server_place, key('1')).call("x").text(), "x");
+	// What it was before is gone, its UDP port too.
+	const sdp::server third(server_place.with_port(4002), key('2'));
+}
+
+TEST(psk, a_udp_port_that_is_taken_is_said)
+{
+	const int taken = ::socket(AF_INET, SOCK_DGRAM, 0);
+	ASSERT_EQ(::bind(taken, server_place.data(), server_place.size()), 0);
+	EXPECT_EQ(error_of([&] { const sdp::server service(server_place, key('1')); }), EADDRINUSE);
+	::close(taken);
+}
+
+TEST(psk, another_network_namespace_is_said)
+{
+	sdp::socket socket(ip::v4);
+	std::jthread elsewhere([&] {
+		ASSERT_EQ(::unshare(CLONE_NEWNET), 0);
+		EXPECT_EQ(error_of([&] { sdp::psk_connect(socket, server_place, key('1')); }),
+			  EXDEV);
+	});
 }
 
 TEST(psk, a_restarted_server_makes_a_new_session)
@@ -426,10 +516,29 @@ TEST(psk, a_restarted_server_makes_a_new_session)
 	EXPECT_EQ(client.call("z").text(), "z");
 }
 
-TEST(psk, a_server_that_is_not_there)
+TEST(psk, a_server_that_comes_late_is_waited_for)
 {
-	const int error = error_of([&] { const sdp::client none(server_place, key('1')); });
-	EXPECT_TRUE(error == ENOTCONN || error == ETIMEDOUT) << error;
+	std::optional<echo> service;
+	std::jthread later([&] {
+		std::this_thread::sleep_for(500ms);
+		service.emplace(sdp::server(server_place, key('1')));
+	});
+	sdp::client client(server_place, key('1'));
+	later.join();
+	EXPECT_EQ(client.call("x").text(), "x");
+}
+
+TEST(region, a_response_that_may_have_come_in_the_clear_is_not_told_secure)
+{
+	const echo service{sdp::server(server_place)};
+	sdp::socket socket(ip::v4, {.region = 1 << 20});
+	socket.send_request(server_place, sdp::as_bytes("x"), {.cookie = 1});
+	std::this_thread::sleep_for(200ms);
+	socket.set_policy(policy::secure);
+	// The kernel ends it; whatever is told of it is nothing secure.
+	if (const std::optional<sdp::message> response = socket.receive_for(1s)) {
+		EXPECT_FALSE(response->secure());
+	}
 }
 
 } // namespace

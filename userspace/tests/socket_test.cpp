@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sockets over a kernel that is played here: these functions stand before the C library's.
+#include "datagram.hpp"
+#include "psk_caller.hpp"
+
 #include <sdp/psk.hpp>
 #include <sdp/socket.hpp>
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -14,9 +18,13 @@
 #include <linux/homa.h>
 #include <linux/sdp.h>
 #include <map>
+#include <optional>
 #include <poll.h>
+#include <set>
 #include <string>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include <vector>
 
 namespace {
@@ -25,13 +33,6 @@ using sdp::ip;
 
 /** One recvmsg() of Homa's API: what is left in the arguments is written back. */
 using receiver = std::function<int(homa_recvmsg_args &args)>;
-
-/** A message of the plain API. */
-struct plain {
-	sdp_rpc_cmsg rpc{};
-	std::vector<std::byte> body;
-	std::uint16_t port = 0;
-};
 
 /** What the kernel is about to do, and what it was told. */
 struct kernel {
@@ -43,13 +44,13 @@ struct kernel {
 	std::map<std::uint16_t, std::chrono::nanoseconds>
 		sessions; /**< by the peer's port: silent */
 	std::size_t most_sessions = 4096;
-	std::deque<plain> inbox; /**< then ESHUTDOWN */
-	std::vector<plain> sent;
-	std::function<void(const plain &)> on_send;
+	std::vector<int> policies; /**< that were set */
+	std::vector<sdp_session_add> added;
+	std::set<int> sockets; /**< SDP's; all others are the real kernel's */
 
-	int add_session(const sockaddr_in6 &peer)
+	int add_session(const sdp_session_add &add)
 	{
-		const std::uint16_t port = ntohs(peer.sin6_port);
+		const std::uint16_t port = ntohs(add.peer.sin6_port);
 		if (session_error != 0) {
 			return session_error;
 		}
@@ -57,6 +58,7 @@ struct kernel {
 			return ENOBUFS;
 		}
 		sessions[port] = {};
+		added.push_back(add);
 		policy = policy == SDP_POLICY_CLEAR ? SDP_POLICY_SECURE : policy;
 		return 0;
 	}
@@ -174,22 +176,29 @@ TEST_F(region_socket, messages_are_secure_where_the_policy_is)
 	EXPECT_TRUE(from_start.try_receive()->secure());
 }
 
-class handshake : public fake_kernel {
-protected:
-	static sdp::secret key() { return sdp::secret::from_hex(std::string(64, '1')); }
-
-	const sdp::address server_ = sdp::address::parse("10.0.0.1:4000");
-};
-
-TEST_F(handshake, one_that_fails_leaves_a_secure_socket_secure)
+// What the socket allows now says nothing of what came under another policy.
+TEST_F(region_socket, a_message_is_secure_if_nothing_else_was_allowed_all_the_time)
 {
-	for (const sdp::policy before : {sdp::policy::secure, sdp::policy::clear}) {
-		sdp::socket socket(ip::v4);
-		socket.set_policy(before);
-		EXPECT_THROW(sdp::psk_connect(socket, server_, key()), std::system_error);
-		EXPECT_EQ(socket.get_policy(),
-			  before == sdp::policy::secure ? sdp::policy::secure : sdp::policy::mixed);
-	}
+	sdp::socket socket(ip::v4, {.region = std::size_t{4} * page});
+	const auto request = [&](const std::function<void()> &meanwhile) {
+		kernel_.receives = {[this, meanwhile](homa_recvmsg_args &args) {
+			kernel_.take_back(args);
+			args.id = 3;
+			args.num_bpages = 1;
+			meanwhile();
+			return 100;
+		}};
+		return socket.try_receive()->secure();
+	};
+	EXPECT_FALSE(request([] {}));
+	EXPECT_FALSE(request([&] { socket.set_policy(sdp::policy::secure); }));
+	EXPECT_TRUE(request([] {}));
+	EXPECT_FALSE(request([&] {
+		socket.set_policy(sdp::policy::mixed);
+		socket.set_policy(sdp::policy::secure);
+	}));
+	EXPECT_TRUE(request([] {}));
+	EXPECT_FALSE(request([&] { socket.set_policy(sdp::policy::mixed); }));
 }
 
 void set_peer(msghdr &head, std::uint16_t port)
@@ -200,23 +209,6 @@ void set_peer(msghdr &head, std::uint16_t port)
 	peer.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	*static_cast<sockaddr_in *>(head.msg_name) = peer;
 	head.msg_namelen = sizeof(peer);
-}
-
-int receive_plain(msghdr &head)
-{
-	if (played->inbox.empty()) {
-		return -ESHUTDOWN;
-	}
-	const plain message = std::move(played->inbox.front());
-	played->inbox.pop_front();
-	std::ranges::copy(message.body, static_cast<std::byte *>(head.msg_iov->iov_base));
-	cmsghdr *control = CMSG_FIRSTHDR(&head);
-	control->cmsg_level = IPPROTO_HOMA;
-	control->cmsg_type = SDP_CMSG_RPC;
-	control->cmsg_len = CMSG_LEN(sizeof(message.rpc));
-	std::memcpy(CMSG_DATA(control), &message.rpc, sizeof(message.rpc));
-	set_peer(head, message.port);
-	return static_cast<int>(message.body.size());
 }
 
 int receive_region(msghdr &head)
@@ -235,113 +227,122 @@ int receive_region(msghdr &head)
 	return result;
 }
 
-/** A message in the clear from @p port. */
-plain incoming(std::uint64_t id, sdp::bytes_view body, std::uint16_t port)
+class handshake : public fake_kernel {
+protected:
+	static sdp::secret key() { return sdp::secret::from_hex(std::string(64, '1')); }
+
+	const sdp::address server_ = sdp::address::parse("127.0.0.1:1");
+	const sdp::psk_options soon_{.timeout = std::chrono::milliseconds(30)};
+};
+
+TEST_F(handshake, no_socket_is_ever_less_than_secure)
 {
-	plain message;
-	message.rpc.size = sizeof(message.rpc);
-	message.rpc.id = id;
-	message.body.assign(body.begin(), body.end());
-	message.port = port;
-	return message;
+	for (const sdp::policy before :
+	     {sdp::policy::secure, sdp::policy::clear, sdp::policy::mixed}) {
+		sdp::socket socket(ip::v4);
+		socket.set_policy(before);
+		kernel_.policies.clear();
+		EXPECT_THROW(sdp::psk_connect(socket, server_, key(), soon_), std::system_error);
+		EXPECT_EQ(socket.get_policy(), sdp::policy::secure);
+		EXPECT_EQ(std::ranges::count(kernel_.policies, SDP_POLICY_SECURE),
+			  kernel_.policies.size());
+	}
 }
 
 // Twice std::move(secret): the second would serve whoever knows what zero is.
 TEST_F(handshake, secrets_that_were_moved_from_are_refused)
 {
 	sdp::secret secret = key();
-	const sdp::psk_acceptor first(std::move(secret));
-	EXPECT_THROW(sdp::psk_acceptor(std::move(secret)), std::system_error); // NOLINT
+	const sdp::secret taken = std::move(secret);
 	sdp::socket socket(ip::v4);
+	socket.bind(sdp::address::parse("127.0.0.1:0"));
+	EXPECT_THROW(sdp::psk_acceptor(socket, secret), std::system_error);         // NOLINT
 	EXPECT_THROW(sdp::psk_connect(socket, server_, secret), std::system_error); // NOLINT
-	EXPECT_TRUE(kernel_.sent.empty());
-}
-
-class acceptor : public handshake {
-protected:
-	/** What is answered to @p hello from @p port. */
-	sdp::psk_wire::status answer(const sdp::psk_wire::handshake &hello, std::uint16_t port)
-	{
-		const auto packet = sdp::psk_wire::seal(hello, key());
-		kernel_.inbox.push_back(incoming(1, packet, port));
-		kernel_.sent.clear();
-		EXPECT_TRUE(acceptor_.handle(socket_, socket_.receive()));
-		return sdp::psk_wire::open(kernel_.sent.at(0).body, key()).status;
-	}
-	static sdp::psk_wire::handshake hello(std::uint64_t time)
-	{
-		return {.kind = sdp::psk_wire::kind::hello,
-			.status = {},
-			.cipher = sdp::cipher::aes_128_gcm,
-			.record_size = sdp::record_size_default,
-			.time = time,
-			.client = sdp::nonce{std::byte{7}},
-			.server = {}};
-	}
-
-	sdp::socket socket_{ip::v4};
-	sdp::psk_acceptor acceptor_{key()};
-};
-
-using sdp::psk_wire::status;
-
-TEST_F(acceptor, takes_a_hello_once_wherever_it_comes_from)
-{
-	EXPECT_EQ(answer(hello(1000), 40000), status::ok);
-	EXPECT_EQ(answer(hello(2000), 40001), status::ok);
-	EXPECT_EQ(answer(hello(3000), 40001), status::ok);
-	// A listener repeats what it read, from the address of somebody with a session.
-	EXPECT_EQ(answer(hello(2000), 40000), status::refused);
-	EXPECT_EQ(answer(hello(3000), 40000), status::refused);
-	EXPECT_EQ(answer(hello(1000), 40000), status::refused);
-	// Which has kept nobody out.
-	EXPECT_EQ(answer(hello(1001), 40000), status::ok);
-}
-
-TEST_F(acceptor, leaves_responses_to_the_application)
-{
-	kernel_.inbox.push_back(incoming(2, sdp::as_bytes("response"), 40000));
-	EXPECT_FALSE(acceptor_.handle(socket_, socket_.receive()));
-	EXPECT_TRUE(kernel_.sent.empty());
-	kernel_.inbox.push_back(incoming(1, sdp::as_bytes(std::string(81, 'x')), 40000));
-	EXPECT_TRUE(acceptor_.handle(socket_, socket_.receive()));
-	EXPECT_EQ(kernel_.sent.size(), 1);
 }
 
 TEST_F(handshake, nonces_of_those_that_fail_are_not_lost)
 {
 	sdp::socket socket(ip::v4);
-	kernel_.on_send = [this](const plain &request) {
-		plain failed = incoming(2, {}, 4000);
-		failed.rpc.flags = SDP_RPC_FAILED;
-		failed.rpc.error = ETIMEDOUT;
-		failed.rpc.cookie = request.rpc.cookie;
-		kernel_.inbox.push_back(failed);
-	};
 	for (int i = 0; i < 10; ++i) {
-		EXPECT_THROW(sdp::psk_connect(socket, server_, key()), std::system_error);
+		EXPECT_THROW(sdp::psk_connect(socket, server_, key(), soon_), std::system_error);
 	}
-	EXPECT_EQ(kernel_.sent.size(), 30);
 	EXPECT_EQ(kernel_.nonces, 1);
+}
+
+/** A server on a socket of the played kernel; its clients speak UDP with it. */
+class acceptor : public handshake {
+protected:
+	acceptor()
+	{
+		socket_.bind(sdp::address::parse("127.0.0.1:0"));
+		acceptor_.emplace(socket_, key());
+	}
+
+	/** What comes of a client's handshake from @p port: none is a session. */
+	sdp::psk::reason answer(std::uint16_t port, std::uint16_t size = sdp::record_size_default)
+	{
+		const auto wire = sdp::detail::datagrams::to(client_, socket_.local());
+		const sdp::psk::keys keys(key(), "");
+		sdp::psk::wish wish;
+		wish.client_port = port;
+		wish.server_port = socket_.local().port();
+		wish.cipher = sdp::cipher::aes_128_gcm;
+		wish.record_size = size;
+		wish.attempt[0] = std::byte{++attempt_};
+		auto now = std::chrono::steady_clock::now();
+		sdp::psk::caller caller(keys, wish, sdp::psk::place_of(wire.local()),
+					sdp::psk::ip_of(socket_.local()), now,
+					std::chrono::hours(1));
+		while (!caller.accepted() && caller.refused() == sdp::psk::reason::none) {
+			now = caller.next();
+			wire.send(*caller.send(now));
+			acceptor_->handle();
+			std::array<std::byte, 500> room{};
+			while (const auto got = wire.receive(room)) {
+				caller.take(std::span(room).first(got->size), now);
+			}
+		}
+		return caller.refused();
+	}
+
+	sdp::socket socket_{ip::v4};
+	sdp::socket client_{ip::v4};
+	std::optional<sdp::psk_acceptor> acceptor_;
+	unsigned char attempt_ = 0;
+};
+
+using sdp::psk::reason;
+
+TEST_F(acceptor, installs_what_both_ends_have_said)
+{
+	EXPECT_EQ(answer(40000), reason::none);
+	EXPECT_EQ(answer(40001, 4096), reason::none);
+	ASSERT_EQ(kernel_.added.size(), 2);
+	const sdp_session_add &first = kernel_.added[0];
+	const sdp_session_add &second = kernel_.added[1];
+	EXPECT_EQ(first.role, SDP_ROLE_SERVER);
+	EXPECT_EQ(second.record_size, 4096);
+	EXPECT_EQ(ntohs(second.peer.sin6_port), 40001);
+	EXPECT_EQ(second.local.sin6_addr.s6_addr[15], 1);
+	EXPECT_NE(0, std::memcmp(first.context, second.context, sizeof(first.context)));
+	EXPECT_NE(0, std::memcmp(first.secret, second.secret, sizeof(first.secret)));
 }
 
 TEST_F(acceptor, nonces_of_sessions_that_are_refused_are_not_lost)
 {
-	kernel_.session_error = ENOBUFS;
-	for (std::uint64_t i = 1; i <= 10; ++i) {
-		EXPECT_EQ(answer(hello(i), 40000), status::refused);
+	kernel_.session_error = EPERM;
+	for (int i = 0; i < 10; ++i) {
+		EXPECT_EQ(answer(40000), reason::declined);
 	}
 	EXPECT_EQ(kernel_.nonces, 1);
-	auto bad = hello(11);
-	bad.record_size = 255;
-	EXPECT_EQ(answer(bad, 40000), status::refused);
+	EXPECT_EQ(answer(40000, 255), reason::declined);
 	EXPECT_EQ(kernel_.nonces, 1);
 	// A nonce that the kernel does not know any more is not tried again.
 	kernel_.session_error = EINVAL;
-	EXPECT_EQ(answer(hello(12), 40000), status::refused);
+	EXPECT_EQ(answer(40000), reason::declined);
 	kernel_.session_error = 0;
-	EXPECT_EQ(answer(hello(13), 40000), status::ok);
-	EXPECT_EQ(answer(hello(14), 40000), status::ok);
+	EXPECT_EQ(answer(40000), reason::none);
+	EXPECT_EQ(answer(40000), reason::none);
 	EXPECT_EQ(kernel_.nonces, 3);
 }
 
@@ -350,19 +351,19 @@ TEST_F(acceptor, sessions_that_are_silent_make_room_for_others)
 {
 	using namespace std::chrono_literals;
 	kernel_.most_sessions = 3;
-	EXPECT_EQ(answer(hello(1), 40001), status::ok);
-	EXPECT_EQ(answer(hello(2), 40002), status::ok);
-	EXPECT_EQ(answer(hello(3), 40003), status::ok);
-	EXPECT_EQ(answer(hello(4), 40004), status::refused);
+	EXPECT_EQ(answer(40001), reason::none);
+	EXPECT_EQ(answer(40002), reason::none);
+	EXPECT_EQ(answer(40003), reason::none);
+	EXPECT_EQ(answer(40004), reason::busy);
 	kernel_.sessions = {{40001, 61s}, {40002, 3600s}, {40003, 59s}};
-	EXPECT_EQ(answer(hello(5), 40004), status::ok);
+	EXPECT_EQ(answer(40004), reason::none);
 	EXPECT_FALSE(kernel_.sessions.contains(40002));
-	EXPECT_EQ(answer(hello(6), 40005), status::ok);
+	EXPECT_EQ(answer(40005), reason::none);
 	EXPECT_FALSE(kernel_.sessions.contains(40001));
-	EXPECT_EQ(answer(hello(7), 40006), status::refused);
+	EXPECT_EQ(answer(40006), reason::busy);
 	EXPECT_EQ(kernel_.sessions.size(), 3);
 	// Who has one gets another in its place.
-	EXPECT_EQ(answer(hello(8), 40005), status::ok);
+	EXPECT_EQ(answer(40005), reason::none);
 	EXPECT_EQ(kernel_.sessions.size(), 3);
 }
 
@@ -370,9 +371,20 @@ TEST_F(acceptor, sessions_that_are_silent_make_room_for_others)
 
 extern "C" {
 
-int socket(int, int, int) noexcept
+// A TCP socket stands in for one of SDP's: it can be bound, and leaves the UDP port free.
+int socket(int domain, int type, int protocol) noexcept
 {
-	return ::eventfd(0, EFD_CLOEXEC);
+	const bool ours = protocol == IPPROTO_HOMA;
+	const auto fd =
+		static_cast<int>(ours ? ::syscall(SYS_socket, domain, SOCK_STREAM | SOCK_CLOEXEC, 0)
+				      : ::syscall(SYS_socket, domain, type, protocol));
+	if (played != nullptr) {
+		played->sockets.erase(fd);
+		if (ours) {
+			played->sockets.insert(fd);
+		}
+	}
+	return fd;
 }
 
 int ioctl(int, unsigned long, ...) noexcept
@@ -380,13 +392,18 @@ int ioctl(int, unsigned long, ...) noexcept
 	return 0;
 }
 
-int setsockopt(int, int, int option, const void *value, socklen_t) noexcept
+int setsockopt(int fd, int level, int option, const void *value, socklen_t length) noexcept
 {
+	if (level != IPPROTO_HOMA) {
+		return static_cast<int>(
+			::syscall(SYS_setsockopt, fd, level, option, value, length));
+	}
 	int error = 0;
 	if (option == SDP_POLICY) {
 		played->policy = *static_cast<const int *>(value);
+		played->policies.push_back(played->policy);
 	} else if (option == SDP_SESSION_ADD) {
-		error = played->add_session(static_cast<const sdp_session_add *>(value)->peer);
+		error = played->add_session(*static_cast<const sdp_session_add *>(value));
 	} else if (option == SDP_SESSION_DEL) {
 		const auto &ref = *static_cast<const sdp_session_ref *>(value);
 		error = played->sessions.erase(ntohs(ref.peer.sin6_port)) == 0 ? ENOENT : 0;
@@ -395,8 +412,12 @@ int setsockopt(int, int, int option, const void *value, socklen_t) noexcept
 	return error == 0 ? 0 : -1;
 }
 
-int getsockopt(int, int, int option, void *value, socklen_t *length) noexcept
+int getsockopt(int fd, int level, int option, void *value, socklen_t *length) noexcept
 {
+	if (level != IPPROTO_HOMA) {
+		return static_cast<int>(
+			::syscall(SYS_getsockopt, fd, level, option, value, length));
+	}
 	if (option == SDP_POLICY) {
 		*static_cast<int *>(value) = played->policy;
 	} else if (option == SDP_NONCE) {
@@ -414,31 +435,22 @@ int getsockopt(int, int, int option, void *value, socklen_t *length) noexcept
 	return 0;
 }
 
-ssize_t sendmsg(int, const msghdr *head, int)
+int poll(pollfd *files, nfds_t count, int milliseconds)
 {
-	plain message;
-	std::memcpy(&message.rpc, CMSG_DATA(CMSG_FIRSTHDR(head)), sizeof(message.rpc));
-	for (const iovec &piece : std::span(head->msg_iov, head->msg_iovlen)) {
-		const auto *bytes = static_cast<const std::byte *>(piece.iov_base);
-		message.body.insert(message.body.end(), bytes, bytes + piece.iov_len);
+	if (played != nullptr && played->sockets.contains(files->fd)) {
+		return 0;
 	}
-	message.port = ntohs(static_cast<const sockaddr_in *>(head->msg_name)->sin_port);
-	played->sent.push_back(message);
-	if (played->on_send) {
-		played->on_send(message);
-	}
-	return static_cast<ssize_t>(message.body.size());
+	const timespec time{.tv_sec = milliseconds / 1000,
+			    .tv_nsec = milliseconds % 1000 * 1000000};
+	return ::ppoll(files, count, milliseconds < 0 ? nullptr : &time, nullptr);
 }
 
-int poll(pollfd *files, nfds_t count, int)
+ssize_t recvmsg(int fd, msghdr *head, int flags)
 {
-	const timespec now{};
-	return played == nullptr ? ::ppoll(files, count, &now, nullptr) : 0;
-}
-
-ssize_t recvmsg(int, msghdr *head, int)
-{
-	const int result = head->msg_iovlen != 0 ? receive_plain(*head) : receive_region(*head);
+	if (!played->sockets.contains(fd)) {
+		return ::syscall(SYS_recvmsg, fd, head, flags);
+	}
+	const int result = receive_region(*head);
 	if (result < 0) {
 		errno = -result;
 		return -1;

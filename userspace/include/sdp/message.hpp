@@ -63,8 +63,11 @@ public:
 	 */
 	[[nodiscard]] const std::error_code &error() const noexcept { return error_; }
 
-	/** Whether it came encrypted. Where a receive region is used: whether the socket allows
-	 * only that. */
+	/**
+	 * Whether it came encrypted. Where a receive region is used: whether nothing else can
+	 * have come, because the socket's policy is secure and, for a response, no request
+	 * has ever been sent under another.
+	 */
 	[[nodiscard]] bool secure() const noexcept { return secure_; }
 	/** Id of the session it came over; 0 in the clear or where a receive region is used. */
 	[[nodiscard]] std::uint32_t session() const noexcept { return session_; }

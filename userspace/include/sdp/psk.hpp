@@ -1,23 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * @file
- * A handshake for two ends that share 32 secret bytes. One RPC in the clear on
- * a mixed socket carries both nonces; then both ends install a session.
+ * A handshake for two ends that share 32 secret bytes: it makes a session between a socket
+ * of the client and one of the server, both of which take encrypted messages alone, before,
+ * during and after it.
  *
- * Both messages are 80 bytes, big-endian: "SDP-PSK", version u8 = 1, kind u8
- * (1 hello, 2 reply), status u8, cipher u16, record size u16, zero u16,
- * client's time u64 (ns since 1970), client's nonce 16, server's nonce 16
- * (zero in the hello), and the first 24 bytes of HMAC-SHA256 over all before.
- * Its key is HMAC-SHA256(secret, "sdp psk 1 mac"); what is installed is
- * HMAC-SHA256(secret, "sdp psk 1 session").
- *
- * The kernel salts the keys with both nonces and binds them to cipher and
- * record size: whoever changes a byte of the handshake gets ends that do not
- * understand each other, even without the code, which only makes the failure
- * immediate. A hello is taken once: its time must be later than that of the
- * last one from the same address and port, and it must not have come from any
- * other, so that a repeated hello does not replace a working session. There is no forward secrecy:
- * who learns the secret later reads what was recorded.
+ * It goes over UDP, to the UDP port with the number of the server's SDP port, and so never
+ * through a socket that is for messages. Four datagrams: hello, challenge, confirm, accept;
+ * docs/wire.md has their bytes and keys, docs/threat-model.md what they are good for. In
+ * short: both ends prove that they have the secret, for this handshake alone; the keys depend
+ * on all that they said, on both ports, roles and hosts; whoever can send packets, but not
+ * stop them, cannot stop it. There is no forward secrecy: who learns the secret later reads
+ * what was recorded. All who have a secret can be each other: use one for each pair, or,
+ * against outsiders who redirect packets, name servers.
  */
 #ifndef SDP_PSK_HPP
 #define SDP_PSK_HPP
@@ -29,10 +24,8 @@
 
 #include <chrono>
 #include <cstdint>
-#include <map>
-#include <set>
-#include <span>
-#include <utility>
+#include <memory>
+#include <string>
 #include <vector>
 
 namespace sdp {
@@ -40,27 +33,43 @@ namespace sdp {
 /** What a client asks for. */
 struct psk_options {
 	sdp::cipher cipher = cipher::aes_128_gcm;
-	std::uint16_t record_size = record_size_default;
-	std::chrono::milliseconds timeout{5000}; /**< for each of 3 tries */
+	std::uint16_t record_size = record_size_default; /**< bytes */
+	std::chrono::milliseconds timeout{10'000};       /**< for all of it */
+	std::string server_name{};                       /**< as the server calls itself */
 };
 
 /**
- * Makes a session with @p server; @p on is set to the mixed policy for it and
- * to the secure policy when done. If it fails, a socket that was secure is so
- * again, and any other stays mixed, which sends nothing in the clear unasked.
- * @throws std::system_error EKEYREJECTED (the secrets differ, or the reply was
- *         forged), ECONNREFUSED (the server declines), EPROTO, ETIMEDOUT, EINVAL (an
- *         empty secret).
+ * Makes a session with @p server, in the place of one that there may be. @p on has the secure
+ * policy from the beginning, and keeps it whatever comes of this.
+ *
+ * Answers that do not verify are ignored until the time is over. Several threads may do this
+ * on one socket; with the same server, one after another.
+ *
+ * @throws std::system_error when the server, verifiably, declines: ECONNREFUSED (cipher or
+ *         record size), ENOBUFS (it has no room). When the time is over: ETIMEDOUT, or what
+ *         the last answer said or seemed to say, which anybody may have sent: ECONNREFUSED
+ *         (nobody answers at that UDP port), EKEYREJECTED (another secret, or another name),
+ *         EPROTO (another version of the handshake; another port), ELOOP (what was sent to
+ *         the server came back to this host), or what routing says. At once: EINVAL (an
+ *         empty secret), EPERM (the secure policy is forbidden), EXDEV (the socket is of
+ *         another network namespace than this thread), ENOBUFS (sessions of this user), and
+ *         what else making a UDP socket or a session may throw.
  */
 SDP_EXPORT void psk_connect(socket &on, const address &server, const secret &shared,
 			    const psk_options &options = {});
 
-namespace psk_wire {
-struct handshake;
-} // namespace psk_wire
+/** How a server answers. */
+struct psk_acceptor_options {
+	std::vector<cipher> allowed{}; /**< that a client may choose; empty: all */
+	std::string name{};            /**< what clients have to call it */
+};
 
 /**
- * The server's side. Remembers the last hello of up to 65,536 peers, and as many hellos.
+ * The server's side, for a program that has a loop of its own; sdp::server has a thread for
+ * it. One thread at a time.
+ *
+ * It keeps nothing for those who only send hellos. Handshakes that succeeded are remembered
+ * for ten seconds, at most 16,384; more clients in that time are told ENOBUFS.
  *
  * Clients go without a word, and their sessions stay. Where this user may have no more
  * (net.sdp.user_sessions), a new one takes the place of one that has been silent for a
@@ -69,57 +78,31 @@ struct handshake;
 class SDP_EXPORT psk_acceptor {
 public:
 	/**
-	 * @param allowed ciphers that a client may choose; empty: all.
-	 * @throws std::system_error EINVAL for an empty secret.
+	 * @param on bound to a port; given the secure policy. Neither moved nor destroyed
+	 *           before this.
+	 * @throws std::system_error EINVAL (an empty secret, no port), EADDRINUSE (somebody has
+	 *         the UDP port of that number), EPERM (the secure policy is forbidden), EXDEV (as
+	 *         psk_connect()).
 	 */
-	explicit psk_acceptor(secret shared, std::vector<cipher> allowed = {});
+	psk_acceptor(socket &on, const secret &shared, const psk_acceptor_options &options = {});
+	~psk_acceptor();
+	psk_acceptor(psk_acceptor &&other) noexcept;
+	psk_acceptor &operator=(psk_acceptor &&other) noexcept;
+	psk_acceptor(const psk_acceptor &) = delete;
+	psk_acceptor &operator=(const psk_acceptor &) = delete;
 
+	/** For poll(): readable when handle() has something to do. */
+	[[nodiscard]] int fd() const noexcept;
 	/**
-	 * Answers @p request if it came in the clear on the mixed socket @p on: a
-	 * good hello gets a session, anything else is refused.
-	 * @return false if it came encrypted, or is no request: the application's.
+	 * Answers what has come, at most 64 datagrams. Waits for nobody, but up to 0.2 s where
+	 * a session has to go before another can be made.
 	 */
-	bool handle(socket &on, const message &request);
+	void handle() noexcept;
 
 private:
-	bool fresh(const address &peer, const psk_wire::handshake &hello);
-	nonce install_with_room(socket &on, session_parameters session);
-	bool make_room(socket &on, const address &peer);
-
-	secret shared_;
-	std::vector<cipher> allowed_;
-	std::map<address, std::uint64_t> last_;
-	std::set<std::pair<std::uint64_t, nonce>> hellos_;
-	address looked_at_;
+	struct state;
+	std::unique_ptr<state> state_;
 };
-
-/** The bytes of the handshake, for tests and other implementations. */
-namespace psk_wire {
-
-inline constexpr std::size_t size = 80;
-enum class kind : std::uint8_t { hello = 1, reply = 2 };
-enum class status : std::uint8_t { ok = 0, refused = 1 };
-
-struct handshake {
-	psk_wire::kind kind{};
-	psk_wire::status status{};
-	sdp::cipher cipher{};
-	std::uint16_t record_size = 0;
-	std::uint64_t time = 0;
-	nonce client{};
-	nonce server{};
-};
-
-using packet = std::array<std::byte, size>;
-
-[[nodiscard]] SDP_EXPORT packet seal(const handshake &what, const secret &shared);
-/** @throws std::system_error EPROTO (not a handshake of this version), EKEYREJECTED (wrong code).
- */
-[[nodiscard]] SDP_EXPORT handshake open(bytes_view bytes, const secret &shared);
-/** What both ends install. */
-[[nodiscard]] SDP_EXPORT secret session_secret(const secret &shared);
-
-} // namespace psk_wire
 
 } // namespace sdp
 

@@ -7,7 +7,8 @@
 #include <sdp/psk.hpp>
 #include <sdp/socket.hpp>
 
-#include <optional>
+#include <memory>
+#include <string_view>
 
 namespace sdp {
 
@@ -37,13 +38,21 @@ private:
 	socket socket_;
 };
 
-/** Receives requests on one port. Several threads may share it. */
+/**
+ * Receives requests on one port. Several threads may share it; moving and destroying it is
+ * for when none uses it.
+ */
 class SDP_EXPORT server {
 public:
 	/** In the clear. */
 	explicit server(const address &local);
-	/** Encrypted: answers handshakes by itself, and takes no other request in the clear. */
-	server(const address &local, secret shared);
+	/**
+	 * Encrypted, and nothing else at any time. A thread of its own answers handshakes at
+	 * the UDP port of the same number (psk_acceptor); it is not there in a child after
+	 * fork().
+	 * @throws std::system_error as socket, socket::bind() and psk_acceptor.
+	 */
+	server(const address &local, const secret &shared, const psk_acceptor_options &psk = {});
 	~server();
 	server(server &&other) noexcept;
 	server &operator=(server &&other) noexcept;
@@ -52,18 +61,18 @@ public:
 
 	/** Waits for the next request. */
 	[[nodiscard]] message receive();
-	void respond(const message &request, bytes_view body) { socket_.respond(request, body); }
+	void respond(const message &request, bytes_view body) { socket_->respond(request, body); }
 	void respond(const message &request, std::string_view body)
 	{
-		socket_.respond(request, as_bytes(body));
+		socket_->respond(request, as_bytes(body));
 	}
 
-	[[nodiscard]] socket &underlying() noexcept { return socket_; }
+	[[nodiscard]] socket &underlying() noexcept { return *socket_; }
 
 private:
-	struct handshakes;
-	socket socket_;
-	std::unique_ptr<handshakes> handshakes_;
+	class handshakes;
+	std::unique_ptr<socket> socket_;
+	std::unique_ptr<handshakes> handshakes_; /**< uses socket_, so goes first */
 };
 
 } // namespace sdp

@@ -7,7 +7,9 @@
 #include <sdp/export.hpp>
 #include <sdp/secret.hpp>
 
+#include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -42,6 +44,13 @@ struct session_parameters {
 	std::uint16_t record_size = record_size_default; /**< bytes */
 	nonce own_nonce{};                               /**< from socket::new_nonce() */
 	nonce peer_nonce{};                              /**< from the peer's */
+	/** Own address; any: the one from which the peer is first known to have heard this end. */
+	address local;
+	/**
+	 * A hash of what both ends know of each other: identities, ports, roles, the transcript
+	 * of their handshake. Keys of ends that name another have nothing in common.
+	 */
+	std::array<std::byte, 32> context{};
 };
 
 /** State of a session. There are no key bytes in it. */

@@ -20,6 +20,7 @@
 namespace sdp {
 
 namespace detail {
+class handshake_turn;
 class unspent;
 } // namespace detail
 
@@ -138,6 +139,7 @@ public:
 	[[nodiscard]] session_info info(const address &peer) const;
 
 private:
+	friend class detail::handshake_turn;
 	friend class detail::unspent;
 	struct state;
 	std::unique_ptr<state> state_;
