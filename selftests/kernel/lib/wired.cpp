@@ -12,9 +12,9 @@ size_t header_length(const Wired::Packet &packet)
 	return packet.at(0) >> 4 == 6 ? 40 : (packet[0] & 15U) * 4;
 }
 
-bool is_homa(const Wired::Packet &packet)
+bool is_of(const Wired::Packet &packet, uint8_t protocol)
 {
-	return packet.size() > 40 && packet[packet[0] >> 4 == 6 ? 6 : 9] == packet::protocol;
+	return packet.size() > 40 && packet[packet[0] >> 4 == 6 ? 6 : 9] == protocol;
 }
 
 } // namespace
@@ -83,11 +83,12 @@ void Wired::open()
 
 void Wired::decide(Way way, Packet packet)
 {
-	if (!is_homa(packet)) {
+	if (is_of(packet, packet::protocol)) {
+		seen_++;
+	} else if (!udp_ || !is_of(packet, IPPROTO_UDP)) {
 		pass(way, packet);
 		return;
 	}
-	seen_++;
 	std::lock_guard<std::mutex> guard(lock_);
 	if (holding_)
 		held_.emplace_back(way, std::move(packet));

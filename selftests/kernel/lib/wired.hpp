@@ -23,7 +23,8 @@ class Wired {
 public:
 	using Packet = Wire::Packet;
 	/// Decides about a packet, in the thread of the link; what it wants to
-	/// arrive it hands to pass(). Packets other than protocol 146 pass unseen.
+	/// arrive it hands to pass(). Packets other than protocol 146 pass unseen,
+	/// unless watch_udp() was called.
 	using Hook = std::function<void(Way, Packet)>;
 
 	/// Its thread belongs to the process that calls start(), which a constructor
@@ -36,6 +37,8 @@ public:
 	/// From now on @a hook decides; none: everything passes. When this
 	/// returns, the hook before it is not running any more.
 	void set(Hook hook);
+	/// Also hands UDP to the hook.
+	void watch_udp() { udp_ = true; }
 	/// Delivers a packet, from any thread.
 	void pass(Way way, const Packet &packet) const;
 	/// Lets no packet through and keeps them until open().
@@ -57,6 +60,7 @@ private:
 	std::mutex lock_;
 	Hook hook_;
 	bool holding_ = false;
+	std::atomic<bool> udp_ = false;
 	std::deque<std::pair<Way, Packet>> held_;
 	std::atomic<unsigned> seen_ = 0;
 	std::atomic<bool> stop_ = false;
