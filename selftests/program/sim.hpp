@@ -23,8 +23,9 @@
 
 namespace sim {
 
-// One packet, fields as its type has them; id as the receiver sees it. Its event
-// has the priority that a GRANT or RESEND asks for, @prio is the packet's own.
+// One packet, fields as its type has them; id as the receiver sees it. Its
+// event has the priority that a GRANT or RESEND asks for, @prio is the packet's
+// own.
 struct Packet {
 	int from = 0;
 	int to = 0;
@@ -39,6 +40,7 @@ struct Packet {
 	u64 generation = 0;
 	prog_ev ev{};
 	std::vector<std::pair<u64, u16>> acks;
+	bool injected = false;
 };
 
 constexpr u32 type_data = 0x10;
@@ -52,7 +54,8 @@ struct Incoming {
 	std::vector<u8> here;    // 1: byte is here
 	std::vector<u8> corrupt; // 1: but not what was sent
 	u32 got = 0;
-	std::vector<u32> bad; // records that failed once
+	std::vector<u8> verified; // records
+	u64 charged = 0;          // bytes of memory
 };
 
 using Key = std::tuple<int, bool, u64>; // peer, secure, id
@@ -76,6 +79,10 @@ struct Rpc {
 	int position[PROG_RANKS] = {-1, -1, -1};
 };
 
+class FixedPeer;
+
+constexpr int PROG_ENOBUFS = 105;
+
 struct Host {
 	int number = 0;
 	prog_params params{};
@@ -89,6 +96,19 @@ struct Host {
 	bool pacing = false;     // a turn of PROG_RANK_SEND is due
 	bool owed[PROG_RANKS]{}; // a single place is a clear message's next
 	u64 generation = 0;
+	u64 charged = 0; // memory of packets kept
+	u64 most_charged = 0;
+	bool pressed = false;             // a message is to go, for want of memory
+	std::shared_ptr<FixedPeer> fixed; // what runs here instead of the program
+};
+
+// How the record layer and the memory of packets are built (sim_record.cpp).
+struct Layer {
+	bool one_pass = true;     // all bad records are found before one is asked for
+	bool remembers = true;    // those that verified are not opened again
+	bool copies_small = true; // small payloads do not keep their packet
+	bool says_payload = true; // the program hears how long packets are
+	u64 memory = 0;           // bytes for packets, of a host; 0: no limit
 };
 
 // A link without a rate, with faults.
@@ -114,7 +134,9 @@ struct Settings {
 	u32 payload = 1400; // bytes of a message in a packet, at most
 	u32 record = 4000;
 	u64 service_ns = 20 * us;
-	u64 slow = 0; // every n-th request takes 300 ms of service
+	Layer layer;
+	int fixed = -1; // a host that runs FixedPeer
+	u64 slow = 0;   // every n-th request takes 300 ms of service
 };
 
 // What became of a request at its client.
@@ -147,6 +169,9 @@ public:
 	// Until nothing is left to happen; gives up at `limit`.
 	void run(u64 limit);
 
+	// A packet by somebody on the last link.
+	void inject(Packet packet);
+
 	bool live() const;
 	const std::map<Key, Outcome> &outcomes() const { return outcomes_; }
 	size_t failed() const;
@@ -155,6 +180,8 @@ public:
 	Settings settings;
 	// Sees each packet that a host sends, before anything becomes of it.
 	std::function<void(const Packet &)> tap;
+	// Packets that the network loses.
+	std::function<bool(const Packet &)> swallow;
 	// A client has its response, or its failure.
 	std::function<void(const Outcome &)> ended;
 	std::string broken;               // first property that did not hold
@@ -167,6 +194,9 @@ public:
 	u64 data_bytes = 0; // of messages, sent
 	u64 data_packets = 0;
 	u64 control_packets = 0;
+	u64 events = 0;
+	u64 injected_packets = 0;
+	u64 injected_bytes = 0;
 
 private:
 	using Turn = std::pair<std::shared_ptr<Rpc>, u32>;
@@ -174,16 +204,28 @@ private:
 	// sim_world.cpp: the network and the applications
 	bool chance(double p);
 	void send(Packet packet);
+	Unit unit_of(Packet packet);
 	void arrive(const Packet &packet);
 	void arrive_data(Host &h, const Packet &packet, std::shared_ptr<Rpc> rpc);
 	void arrive_control(Host &h, const Packet &packet, const std::shared_ptr<Rpc> &rpc);
 	void stray(Host &h, const Packet &packet);
 	void forge(const Packet &like);
+	// Whole records are sealed, some 16 KB at a time.
+	u32 seal_step() const { return std::max(16000 / settings.record, 1U) * settings.record; }
 	void seal_more(int number, const std::shared_ptr<Rpc> &rpc);
 	void take(int number, const std::shared_ptr<Rpc> &rpc);
-	bool open(Host &h, const std::shared_ptr<Rpc> &rpc);
+	void finish(int client, bool secure, u64 id, int error);
 	void notify(Host &h, const std::shared_ptr<Rpc> &rpc, const mtp_insn &insn);
 	void respond(int number, const std::shared_ptr<Rpc> &rpc);
+
+	// sim_record.cpp: the record layer, and memory
+	bool authentic(Host &h, const Packet &packet);
+	void charge(Host &h, Rpc &rpc, u32 bytes);
+	void relieve(Host &h);
+	static void uncharge(Host &h, Rpc &rpc);
+	void lose(Rpc &rpc, u32 start, u32 end);
+	bool open_record(Incoming &in, u32 record);
+	bool open(Host &h, const std::shared_ptr<Rpc> &rpc);
 
 	// sim_exec.cpp: the executor
 	int exec(Host &h, const std::shared_ptr<Rpc> &rpc, prog_ev ev, u32 kind,
@@ -191,7 +233,7 @@ private:
 	mtp_out dispatch(Host &h, Rpc *rpc, prog_peer *peer, prog_ev &ev, u32 kind);
 	void apply(Host &h, const std::shared_ptr<Rpc> &rpc, const mtp_out &out, const prog_ev &ev,
 		   const Packet *packet, std::vector<mtp_insn> &later, std::vector<u32> &raised);
-	void keep(Rpc &rpc, const mtp_insn &insn, const prog_ev &ev, const Packet *packet);
+	void keep(Host &h, Rpc &rpc, const mtp_insn &insn, const prog_ev &ev, const Packet *packet);
 	void carry_out(Host &h, const std::shared_ptr<Rpc> &rpc,
 		       const std::vector<mtp_insn> &later);
 	void transmit(Host &h, Rpc &rpc, const mtp_insn &insn);

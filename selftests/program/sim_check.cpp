@@ -2,7 +2,7 @@
 // What holds of any run, after every event (docs/program.md, "Properties").
 #include <cstring>
 
-#include "sim.hpp"
+#include "sim_fixed.hpp"
 
 namespace sim {
 
@@ -185,7 +185,7 @@ void World::check_end(Host &h, Rpc &rpc, u32 before, u32 kind)
 bool World::live() const
 {
 	for (const auto &h : hosts_)
-		if (!h.rpcs.empty())
+		if (!h.rpcs.empty() || (h.fixed && h.fixed->live()))
 			return true;
 	return false;
 }

@@ -37,6 +37,7 @@ mtp_out World::dispatch(Host &h, Rpc *rpc, prog_peer *peer, prog_ev &ev, u32 kin
 	homa_run(&ev, &h.params, (contexts & MTP_CTX_RPC) != 0 ? &rpc->ctx : nullptr, client,
 		 (contexts & MTP_CTX_PEER) != 0 ? peer : nullptr,
 		 (contexts & MTP_CTX_HOST) != 0 ? &h.ctx : nullptr, &scratch, &out);
+	events++;
 	count[prog_event_name(kind)]++;
 	if (out.verdict > 0)
 		count[std::string("drop ") + prog_drop_name(static_cast<u32>(out.verdict))]++;
@@ -44,7 +45,7 @@ mtp_out World::dispatch(Host &h, Rpc *rpc, prog_peer *peer, prog_ev &ev, u32 kin
 	return out;
 }
 
-void World::keep(Rpc &rpc, const mtp_insn &insn, const prog_ev &ev, const Packet *packet)
+void World::keep(Host &h, Rpc &rpc, const mtp_insn &insn, const prog_ev &ev, const Packet *packet)
 {
 	check(packet != nullptr, "RX_ADD without a packet");
 	check(insn.a >= ev.offset && insn.b <= ev.offset + ev.length && insn.a < insn.b,
@@ -56,6 +57,7 @@ void World::keep(Rpc &rpc, const mtp_insn &insn, const prog_ev &ev, const Packet
 	std::memset(&rpc.in.here[insn.a], 1, insn.b - insn.a);
 	std::memset(&rpc.in.corrupt[insn.a], packet->corrupt ? 1 : 0, insn.b - insn.a);
 	rpc.in.got += insn.b - insn.a;
+	charge(h, rpc, insn.b - insn.a);
 	rpc.forged |= packet->forged;
 }
 
@@ -73,14 +75,10 @@ void World::apply(Host &h, const std::shared_ptr<Rpc> &rpc, const mtp_out &out, 
 			rpc->in.corrupt.assign(insn.a, 0);
 			break;
 		case MTP_RX_ADD:
-			keep(*rpc, insn, ev, packet);
+			keep(h, *rpc, insn, ev, packet);
 			break;
 		case MTP_RX_FLUSH:
-			for (u32 at = insn.a; at < insn.b; at++) {
-				check(rpc->in.here[at] == 1, "RX_FLUSH of what is missing");
-				rpc->in.here[at] = 0;
-				rpc->in.got--;
-			}
+			lose(*rpc, insn.a, insn.b);
 			break;
 		case MTP_TIMER_SET:
 			set_timer(h, rpc, insn.key);
@@ -153,6 +151,7 @@ int World::exec(Host &h, const std::shared_ptr<Rpc> &rpc, prog_ev ev, u32 kind,
 	if (rpc->ended) {
 		check_end(h, *rpc, before, kind);
 		rpc->deadline = 0;
+		uncharge(h, *rpc);
 		h.rpcs.erase(rpc->key);
 		for (u32 rank = 0; rank < PROG_RANKS; rank++) {
 			if (rpc->in_rank[rank] && rpc->position[rank] == 0)
@@ -209,7 +208,8 @@ void World::transmit(Host &h, Rpc &rpc, const mtp_insn &insn)
 		packet.ev.incoming = insn.c;
 		packet.ev.cutoff_version = static_cast<u16>(prog_peer_cutoff_version(&peer_ctx));
 		packet.ev.auth = (insn.flags & MTP_TX_AUTH) != 0 ? 1 : 0;
-		packet.ev.payload = static_cast<u16>(secure ? settings.payload : 0);
+		if (secure && settings.layer.says_payload)
+			packet.ev.payload = static_cast<u16>(settings.payload);
 		packet.ev.record = secure ? settings.record : 0;
 		start += packet.ev.length;
 		if (prog_peer_acks(&peer_ctx) != 0) {

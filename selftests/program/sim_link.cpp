@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Links: a rate, a queue with strict priorities and tail drop, a delay, and faults.
+// Links: a rate, a queue with strict priorities and tail drop, a delay, and
+// faults.
 #include "sim_link.hpp"
 
 namespace sim {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The simulator's network: each host has a device towards the network and a last
-// link from it, both with rate, queue, delay and faults. What crosses them are
-// packets of so many bytes; who sends them (SDP, TCP, an injector) is not known
-// here.
+// The simulator's network: each host has a device towards the network and a
+// last link from it, both with rate, queue, delay and faults. What crosses them
+// are packets of so many bytes; who sends them (SDP, TCP, an injector) is not
+// known here.
 #pragma once
 
 #include <array>
@@ -14,7 +14,8 @@
 
 namespace sim {
 
-// Bytes on the wire that no packet counts: preamble, Ethernet header, checksum, gap.
+// Bytes on the wire that no packet counts: preamble, Ethernet header, checksum,
+// gap.
 constexpr u32 framing = 38;
 
 // One direction of a link. Bytes are those of IP packets.
@@ -32,7 +33,8 @@ struct LinkSettings {
 	u32 hole = 0;        // longer packets vanish; 0: none do
 	u64 police_rate = 0; // bit/s; what is above it vanishes
 	u64 police_burst = 0;
-	u64 arp_ns = 0; // the first packet to each host waits so long, those before it are dropped
+	u64 arp_ns = 0; // the first packet to each host waits so long, those before
+			// it are dropped
 };
 
 enum class Fate { sent, lost, overflow, hole, policed, unresolved, repeated, fates };

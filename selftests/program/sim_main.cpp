@@ -20,6 +20,7 @@ program and settings as the kernel, and prints what it took.
   --response BYTES     (default 100)
   --interval TIME      between a client's messages (default: all at once)
   --serial             each message after the response to the one before
+  --fixed HOST         a host with fixed timers, as Homa's kernel module (--clear)
   --clear              Homa's format instead of the secure one
 The last link to host 0, and with --back- before the name to the clients
 (default: the same); with --nic- each host's own towards the network:
@@ -159,6 +160,8 @@ bool valued(Options &options, const std::string &name, const char *value)
 		return link_option(options.settings.nic, name.substr(4), value);
 	} else if (name.starts_with("back-")) {
 		return link_option(*options.settings.back, name.substr(5), value);
+	} else if (name == "fixed") {
+		options.settings.fixed = std::atoi(value);
 	} else if (name == "arp") {
 		options.settings.nic.arp_ns = static_cast<u64>(number(value));
 	} else {
@@ -193,8 +196,8 @@ bool set_param(prog_params &params, const std::string &name, u64 value)
 	std::exit(2);
 }
 
-// Options of the link to host 0 count for the way back too, unless it has its own:
-// they are read first.
+// Options of the link to host 0 count for the way back too, unless it has its
+// own: they are read first.
 Options read(int argc, char **argv)
 {
 	Options options;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A simple TCP on the simulator's links, to compare with: handshake, slow start
 // from ten segments, additive increase and halving, selective acknowledgements,
-// retransmission timeout of at least 200 ms. Each RPC has a connection of its own.
+// retransmission timeout of at least 200 ms. Each RPC has a connection of its
+// own.
 #pragma once
 
 #include <deque>

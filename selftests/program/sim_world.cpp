@@ -2,13 +2,12 @@
 // The simulator's network and applications.
 #include <algorithm>
 
-#include "sim.hpp"
+#include "sim_fixed.hpp"
 
 namespace sim {
 
 namespace {
 
-constexpr u32 seal_step = 16000;
 constexpr u64 take_ns = 3 * us;
 
 u64 generation_key(const Host &h, u64 id)
@@ -49,6 +48,18 @@ World::World(const Settings &s)
 		host(i).number = i;
 		prog_params_init(&host(i).params);
 	}
+	if (s.fixed < 0)
+		return;
+	const int fixed = s.fixed;
+	host(fixed).fixed = std::make_shared<FixedPeer>(
+		fixed, s.payload,
+		FixedPeer::Around{
+			clock_, [this](Packet packet) { send(std::move(packet)); },
+			[this, fixed](u64 id, int error) { finish(fixed, false, id, error); },
+			[this, fixed](int peer, u64 id) {
+				return response_length_.at({fixed, peer, false, id});
+			},
+			s.service_ns});
 }
 
 bool World::chance(double p)
@@ -108,19 +119,38 @@ void World::send(Packet packet)
 		tap(packet);
 	const int from = packet.from;
 	const int to = packet.to;
-	Unit unit{bytes_of(packet), packet.prio, data, {}};
 	const bool forged = packet.forged;
 	if (!forged) {
 		(data ? data_packets : control_packets)++;
 		data_bytes += data ? packet.ev.length : 0;
 	}
+	if (swallow && swallow(packet))
+		return;
+	if (forged)
+		network_.inject(to, unit_of(std::move(packet)));
+	else
+		network_.send(from, to, unit_of(std::move(packet)));
+}
+
+Unit World::unit_of(Packet packet)
+{
+	Unit unit{bytes_of(packet), packet.prio, packet.type == type_data, {}};
+
 	unit.arrive = [this, packet = std::make_shared<const Packet>(std::move(packet))] {
 		arrive(*packet);
 	};
-	if (forged)
-		network_.inject(to, std::move(unit));
-	else
-		network_.send(from, to, std::move(unit));
+	return unit;
+}
+
+void World::inject(Packet packet)
+{
+	const int to = packet.to;
+
+	packet.injected = true;
+	packet.generation = host(packet.from).generation + host(to).generation;
+	injected_packets++;
+	injected_bytes += bytes_of(packet);
+	network_.inject(to, unit_of(std::move(packet)));
 }
 
 // Any packet of clear mode, in the name of a host that talks to this one.
@@ -171,13 +201,12 @@ void World::arrive(const Packet &packet)
 
 	if (unplugged_.contains(packet.to) || unplugged_.contains(packet.from))
 		return;
-	if (packet.secure) {
-		// A restarted host has other sessions.
-		if (packet.generation != h.generation + host(packet.from).generation)
-			return;
-		if (packet.number != 0 && !h.control_numbers.insert(packet.number).second)
-			return;
+	if (h.fixed) {
+		h.fixed->arrive(packet);
+		return;
 	}
+	if (packet.secure && !authentic(h, packet))
+		return;
 	for (const auto &[id, port] : packet.acks) {
 		const auto found = h.rpcs.find(Key{packet.from, packet.secure, id | 1});
 		if (found == h.rpcs.end())
@@ -257,17 +286,21 @@ u64 World::request(int from, int to, bool secure, u32 length, u32 response_lengt
 {
 	Host &h = host(from);
 	const u64 id = h.next_id;
-	auto rpc = std::make_shared<Rpc>();
 
 	h.next_id += 2;
+	response_length_[{to, from, secure, id | 1}] = response_length;
+	outcomes_[Key{from, secure, generation_key(h, id)}] = {from, to, secure, now()};
+	if (h.fixed) {
+		h.fixed->request(to, id, length);
+		return id;
+	}
+	auto rpc = std::make_shared<Rpc>();
 	rpc->key = Key{to, secure, id};
 	rpc->heard = now();
 	h.rpcs[rpc->key] = rpc;
-	response_length_[{to, from, secure, id | 1}] = response_length;
-	outcomes_[Key{from, secure, generation_key(h, id)}] = {from, to, secure, now()};
 	prog_ev ev{};
 	ev.message_length = length;
-	ev.length = secure ? std::min(length, seal_step) : length;
+	ev.length = secure ? std::min(length, seal_step()) : length;
 	ev.prio = static_cast<u8>(prog_peer_prio(&h.peers[{to, secure}], &h.params, length));
 	rpc->sealed = ev.length;
 	exec(h, rpc, ev, PROG_EV_SEND_REQUEST);
@@ -282,7 +315,7 @@ void World::seal_more(int number, const std::shared_ptr<Rpc> &rpc)
 	at(now() + 2 * us, [this, number, rpc] {
 		if (rpc->ended)
 			return;
-		rpc->sealed = std::min(rpc->sealed + seal_step, rpc->ctx.tx_length);
+		rpc->sealed = std::min(rpc->sealed + seal_step(), rpc->ctx.tx_length);
 		prog_ev ev{};
 		ev.length = rpc->sealed;
 		exec(host(number), rpc, ev, PROG_EV_READY_MORE);
@@ -301,30 +334,6 @@ void World::notify(Host &h, const std::shared_ptr<Rpc> &rpc, const mtp_insn &ins
 	}
 	rpc->ready = true;
 	at(now() + take_ns, [this, number, rpc] { take(number, rpc); });
-}
-
-// Open a secure message, record by record. One that fails a second time, in
-// authenticated form, is final.
-bool World::open(Host &h, const std::shared_ptr<Rpc> &rpc)
-{
-	bool good = true;
-	const u32 length = rpc->in.length;
-
-	for (u32 start = 0; start < length && !rpc->ended; start += settings.record) {
-		const u32 end = std::min(length, start + settings.record);
-		const auto from = rpc->in.corrupt.begin();
-		if (std::find(from + start, from + end, 1) == from + end)
-			continue;
-		prog_ev ev{};
-		ev.offset = start;
-		ev.length = end - start;
-		good = false;
-		// Where there is no room for another gap, it is told the next time.
-		if (exec(h, rpc, ev, PROG_EV_RECORD_BAD) != 0)
-			continue;
-		std::fill(rpc->in.corrupt.begin() + start, rpc->in.corrupt.begin() + end, 0);
-	}
-	return good;
 }
 
 void World::take(int number, const std::shared_ptr<Rpc> &rpc)
@@ -358,9 +367,18 @@ void World::take(int number, const std::shared_ptr<Rpc> &rpc)
 		at(now() + wait, [this, number, rpc] { respond(number, rpc); });
 		return;
 	}
-	Outcome &outcome = outcomes_.at(Key{number, secure, generation_key(h, id)});
+	finish(number, secure, id, 0);
+}
+
+// A client's application has the response, or the failure.
+void World::finish(int client, bool secure, u64 id, int error)
+{
+	Outcome &outcome = outcomes_.at(Key{client, secure, generation_key(host(client), id)});
+
 	check(outcome.done == 0, "delivered twice");
 	outcome.done = now();
+	if (error != 0)
+		outcome.error = error;
 	if (ended)
 		ended(outcome);
 }
@@ -375,7 +393,7 @@ void World::respond(int number, const std::shared_ptr<Rpc> &rpc)
 	prog_ev ev{};
 	const auto length = response_length_.find({number, peer, secure, id});
 	ev.message_length = length == response_length_.end() ? 100 : length->second;
-	ev.length = secure ? std::min(ev.message_length, seal_step) : ev.message_length;
+	ev.length = secure ? std::min(ev.message_length, seal_step()) : ev.message_length;
 	ev.prio = static_cast<u8>(
 		prog_peer_prio(&h.peers[{peer, secure}], &h.params, ev.message_length));
 	rpc->sealed = ev.length;
