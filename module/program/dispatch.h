@@ -24,6 +24,7 @@
 #define DO_RC(name) DO(name, rpc, client, scratch, out)
 #define DO_RP(name) DO(name, rpc, peer, scratch, out)
 #define DO_RH(name) DO(name, rpc, host, scratch, out)
+#define DO_RPH(name) DO(name, rpc, peer, host, scratch, out)
 
 /**
  * prog_dispatch_as() - run the chain of an event whose kind the caller knows.

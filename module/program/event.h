@@ -9,11 +9,13 @@
  * the fields of the event that raised them, @length and @kind apart.
  *
  * Application
- *   SEND_REQUEST   message_length, length, prio, paced, secure. The RPC is
- *                  fresh; a verdict means it is not kept.
- *   SEND_RESPONSE  message_length, length, prio, paced, scarce
+ *   SEND_REQUEST   message_length, length, prio, unsched, small, record, paced,
+ *                  secure. The RPC is fresh; a verdict means it is not kept.
+ *   SEND_RESPONSE  message_length, length, prio, unsched, small, record, paced,
+ *                  scarce
  *                  @length is how many bytes are ready (sealed) so far, @prio
- *                  what prog_peer_prio() says for @message_length.
+ *                  what prog_peer_prio() says for @message_length, @unsched and
+ *                  @small what prog_peer_unsched() and prog_peer_small() say.
  *   READY_MORE     length (bytes ready so far), paced
  *   VERIFIED       the whole secure message has been opened
  *   RECORD_BAD     offset, length, final: these bytes did not open
@@ -22,9 +24,10 @@
  *   TAKE_ACKS      length: give up at most that many MTP_ACK (1 clear, 5 secure)
  * Network, the RPC exists
  *   DATA           offset, length (payload), message_length, incoming,
- *                  cutoff_version, auth, payload, record
+ *                  cutoff_version, auth, again, payload, record
  *   GRANT          offset, prio, resend_all, paced
- *   RESEND         offset, length, prio, auth (the flag "bad record")
+ *   RESEND         offset, length, prio, auth (the flag "bad record"), record,
+ *                  paced
  *   RPC_UNKNOWN    before, paced
  *   BUSY NEED_ACK
  *   ACK            the RPC is acknowledged: one event for each of the packet's
@@ -41,11 +44,11 @@
  *   STRAY_NEED_ACK server_port in @port
  * Timer and ranks
  *   TIMEOUT        paced
- *   GRANT_TURN     position, winners
- *   FIFO_TURN
+ *   GRANT_TURN     position, winners, record
+ *   FIFO_TURN      record
  *   SEND_TURN      length: bytes that may be sent now
  * Raised by chains only
- *   REQUEST_DONE ACK_LATER PEER_ALIVE GRANT_SETTLE
+ *   REQUEST_DONE ACK_LATER PEER_ALIVE GRANT_SETTLE HOLE PATH PEER_LOSS PEER_SMALL
  *
  * A message that is sent with @paced set waits in PROG_RANK_SEND for its
  * SEND_TURN, unless it is short (prog_params.pace_bytes).
@@ -65,7 +68,9 @@
  * @length:         bytes that the event is about.
  * @message_length: bytes of the whole message.
  * @incoming:       bytes that the sender will send without more grants.
- * @record:         bytes of a record of a secure message; 0: not secure.
+ * @record:         bytes of a record of a secure message: grants and unscheduled
+ *                  bytes end at multiples of it; 0: not secure.
+ * @unsched:        most bytes that the path takes without a grant; 0: no limit known.
  * @cutoffs:        of a CUTOFFS packet.
  * @error:          positive errno.
  * @cutoff_version: version of cutoffs that the sender uses, or offers.
@@ -84,6 +89,8 @@
  * @ack_now:        DELIVERED: a response is acknowledged at once.
  * @scarce:         SEND_RESPONSE: memory for responses that are not acknowledged is
  *                  half used up.
+ * @small:          the path passes small packets only.
+ * @again:          DATA: marked as a retransmission.
  */
 struct prog_ev {
 	u64 now;
@@ -93,6 +100,7 @@ struct prog_ev {
 	u32 message_length;
 	u32 incoming;
 	u32 record;
+	u32 unsched;
 	u32 cutoffs[PROG_PRIOS];
 	s32 error;
 	u16 cutoff_version;
@@ -110,6 +118,8 @@ struct prog_ev {
 	u8 resend_all;
 	u8 ack_now;
 	u8 scarce;
+	u8 small;
+	u8 again;
 };
 
 /* RESEND: nothing of the message has arrived, its length is not known. */

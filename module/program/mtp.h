@@ -89,7 +89,15 @@ enum mtp_op {
 #define MTP_TX_RETRANSMIT 0x01	/* count as, and mark as, retransmission */
 #define MTP_TX_AUTH 0x02	/* DATA in authenticated form; RESEND: bad record */
 #define MTP_TX_BEFORE 0x04	/* RPC_UNKNOWN: delivered before */
-#define MTP_TX_FLAGS (MTP_TX_RETRANSMIT | MTP_TX_AUTH | MTP_TX_BEFORE)
+#define MTP_TX_SMALL 0x08	/* DATA: at most MTP_SMALL bytes in a packet */
+#define MTP_TX_FLAGS \
+	(MTP_TX_RETRANSMIT | MTP_TX_AUTH | MTP_TX_BEFORE | MTP_TX_SMALL)
+
+/*
+ * Payload of a small packet: with all headers it stays below 576 bytes, which
+ * every path of IPv4 passes, and 1,280 of IPv6.
+ */
+#define MTP_SMALL 480
 
 /* What NOTIFY tells. */
 enum mtp_notify {

@@ -10,15 +10,17 @@
 /**
  * struct prog_params - settings, the same for all events until changed.
  * @resend_ns:     silence after which the receiver of a message asks for what
- *                 is missing, and time between asking again.
- * @dead_ns:       silence after which the peer of an RPC is dead.
+ *                 is missing, unless the path is known to take longer.
+ * @dead_ns:       silence after which the peer of an RPC is dead; never less than
+ *                 three seconds.
  * @need_ack_ns:   time from the end of a response to the first NEED_ACK where memory
  *                 is scarce, and between two.
  * @forget_ns:     how long requests of a client are remembered, at least: longer
  *                 than it may be silent between two questions. And @dead_ns.
- * @unsched_bytes: bytes of our messages that are sent without a grant.
+ * @unsched_bytes: most bytes of our messages that are sent without a grant.
  * @max_unsched:   most unscheduled bytes that are taken from a peer.
- * @window:        bytes that one message may have granted and not received.
+ * @window:        most bytes that one message may have granted and not received;
+ *                 fewer where the path has lost some.
  * @max_incoming:  bytes that all messages may have granted and not received.
  * @quantum:       grants are multiples of it (or the length); 0 or 1: any.
  * @max_message:   longest message, bytes; [0] clear, [1] secure (sealed).

@@ -142,6 +142,7 @@ protected:
 		text += (insn.flags & MTP_TX_RETRANSMIT) != 0 ? " again" : "";
 		text += (insn.flags & MTP_TX_AUTH) != 0 ? " auth" : "";
 		text += (insn.flags & MTP_TX_BEFORE) != 0 ? " before" : "";
+		text += (insn.flags & MTP_TX_SMALL) != 0 ? " small" : "";
 		return text;
 	}
 

@@ -81,7 +81,7 @@ TEST_F(Data, announcement)
 TEST_F(Data, any_packet_may_be_the_first)
 {
 	EXPECT_EQ(request_new(200, 100, 300),
-		  (Words{"KEEP", "RX_NEW 300", "TIMER +5000us", "RX_ADD 200-300"}));
+		  (Words{"KEEP", "RX_NEW 300", "TIMER +5000us", "RX_ADD 200-300", "RAISE HOLE"}));
 	EXPECT_EQ(rpc.gaps, 1);
 	EXPECT_EQ(data(0, 100, 300), (Words{"RX_ADD 0-100"}));
 	EXPECT_EQ(data(0, 200, 300), (Words{"RX_ADD 100-200", "RAISE REQUEST_DONE", "READY"}));
@@ -165,8 +165,8 @@ TEST_F(Data, overlaps_are_trimmed)
 	data(0, 100, 1000);
 	EXPECT_EQ(data(50, 100, 1000), (Words{"RX_ADD 100-150"}));
 	EXPECT_EQ(data(0, 100, 1000), (Words{"drop DUPLICATE"}));
-	EXPECT_EQ(data(200, 100, 1000), (Words{"RX_ADD 200-300"}));
-	EXPECT_EQ(data(400, 100, 1000), (Words{"RX_ADD 400-500"}));
+	EXPECT_EQ(data(200, 100, 1000), (Words{"RX_ADD 200-300", "RAISE HOLE"}));
+	EXPECT_EQ(data(400, 100, 1000), (Words{"RX_ADD 400-500", "RAISE HOLE"}));
 	EXPECT_EQ(data(220, 50, 1000), (Words{"drop DUPLICATE"}));
 	EXPECT_EQ(data(100, 450, 1000),
 		  (Words{"RX_ADD 150-200", "RX_ADD 300-400", "RX_ADD 500-550"}));
@@ -178,7 +178,7 @@ TEST_F(Data, a_packet_in_the_middle_of_a_gap)
 {
 	wait();
 	data(900, 100, 1000);
-	EXPECT_EQ(data(400, 100, 1000), (Words{"RX_ADD 400-500"}));
+	EXPECT_EQ(data(400, 100, 1000), (Words{"RX_ADD 400-500", "RAISE HOLE"}));
 	EXPECT_EQ(rpc.gaps, 2);
 	EXPECT_EQ(rpc.gap[0].start, 0U);
 	EXPECT_EQ(rpc.gap[0].end, 400U);
@@ -200,7 +200,7 @@ TEST_F(Data, too_many_gaps)
 	EXPECT_EQ(data(7, 3, 10000), (Words{"RX_ADD 7-10"}));
 	EXPECT_EQ(data(320, 10, 10000), (Words{"RX_ADD 320-330"})) << "at the end";
 	EXPECT_EQ(data(20, 10, 10000), (Words{"RX_ADD 20-30"}));
-	EXPECT_EQ(data(400, 10, 10000), (Words{"RX_ADD 400-410"})) << "one is free";
+	EXPECT_EQ(data(400, 10, 10000), (Words{"RX_ADD 400-410", "RAISE HOLE"})) << "one is free";
 }
 
 TEST_F(Data, all_gaps_at_once)
@@ -231,8 +231,13 @@ TEST_F(Data, hearing_ends_a_question)
 	rpc.asking = 1;
 	rpc.tries = 2;
 	now += msec;
-	EXPECT_EQ(data(0, 100, 300), (Words{"TIMER +0us", "RAISE PEER_ALIVE"}))
-		<< "though it is a duplicate";
+	const u64 then = rpc.active;
+	EXPECT_EQ(data(0, 100, 300), (Words{"RAISE PEER_ALIVE"})) << "though it is a duplicate";
+	EXPECT_EQ(rpc.active, then) << "which is no progress";
+	EXPECT_EQ(rpc.tries, 2);
+	rpc.asking = 1;
+	EXPECT_EQ(data(100, 100, 300),
+		  (Words{"RX_ADD 100-200", "TIMER +0us", "RAISE PEER_ALIVE"}));
 	EXPECT_EQ(rpc.active, now);
 	EXPECT_EQ(rpc.tries, 0);
 }
@@ -380,7 +385,7 @@ TEST_F(Data, complete_gives_back_what_it_held)
 	turn(0, 1);
 	EXPECT_EQ(rpc.held, 100U);
 	EXPECT_EQ(data(10000, 100, 10100),
-		  (Words{"RX_ADD 10000-10100", "RAISE GRANT_SETTLE", "READY"}));
+		  (Words{"RX_ADD 10000-10100", "RAISE PATH", "RAISE GRANT_SETTLE", "READY"}));
 	run(PROG_EV_GRANT_SETTLE);
 	EXPECT_EQ(host.held[0], 0U);
 }
@@ -393,7 +398,8 @@ TEST_F(Data, all_is_granted_and_arrives)
 	turn(0, 1);
 	EXPECT_EQ(rpc.ranked, 0);
 	EXPECT_EQ(rpc.held, 6000U);
-	EXPECT_EQ(data(10000, 1000, 16000), (Words{"RX_ADD 10000-11000"}));
+	EXPECT_EQ(data(10000, 1000, 16000), (Words{"RX_ADD 10000-11000", "RAISE PATH"}));
+	run(PROG_EV_PATH);
 	EXPECT_EQ(data(11000, 1500, 16000), (Words{"RX_ADD 11000-12500", "RAISE GRANT_SETTLE"}));
 	EXPECT_EQ(run(PROG_EV_GRANT_SETTLE), Words{});
 	EXPECT_EQ(host.held[0], 3500U);

@@ -21,6 +21,7 @@ struct row {
 #define DO_RC(name) #name " "
 #define DO_RP(name) #name " "
 #define DO_RH(name) #name " "
+#define DO_RPH(name) #name " "
 
 static const struct row rows[] = {
 #define EVENT(name, contexts, chain) { #name, contexts, chain },

@@ -56,7 +56,7 @@ TEST_P(Networks, properties_hold)
 	param.settings.seed = seed;
 	World world(param.settings);
 	traffic(world, param.requests, 20 * ms, param.longest, param.secure);
-	world.run(20000 * ms);
+	world.run(300000 * ms);
 	EXPECT_EQ(world.broken, "");
 	EXPECT_EQ(world.outcomes().size(), static_cast<size_t>(param.requests));
 	EXPECT_LE(world.failed(), param.may_fail * param.requests);

@@ -31,6 +31,18 @@ TEST_F(Send, unscheduled_bytes_are_whole_quanta)
 	rpc = {};
 	params.unsched_bytes = 8192;
 	EXPECT_EQ(send_request(50000), (Words{"TIMER +5000us", "TX_DATA 0-8192 prio 0"}));
+	rpc = {};
+	params.unsched_bytes = 3000;
+	EXPECT_EQ(send_request(50000)[1], "TX_DATA 0-3000 prio 0") << "if there are as many";
+	rpc = {};
+	params.quantum = 0;
+	EXPECT_EQ(send_request(50000)[1], "TX_DATA 0-3000 prio 0");
+	rpc = {};
+	ev.unsched = 5000;
+	EXPECT_EQ(send_request(50000)[1], "TX_DATA 0-3000 prio 0") << "no more than settings say";
+	rpc = {};
+	ev.record = 2000;
+	EXPECT_EQ(send_request(50000)[1], "TX_DATA 0-4000 prio 0") << "whole records, always";
 }
 
 TEST_F(Send, empty_request)
@@ -115,9 +127,9 @@ TEST_F(Send, grant_to_send_all_again)
 	grant(20000, 1);
 	ev.resend_all = 1;
 	EXPECT_EQ(grant(22000, 1),
-		  (Words{"TX_DATA 0-20000 prio 1 again", "TX_DATA 20000-22000 prio 1"}));
+		  (Words{"TX_DATA 0-20000 prio 0 again", "TX_DATA 20000-22000 prio 1"}));
 	ev.resend_all = 1;
-	EXPECT_EQ(grant(22000, 1), (Words{"TX_DATA 0-2000 prio 1 again"})) << "bounded";
+	EXPECT_EQ(grant(22000, 1), (Words{"TX_DATA 0-2000 prio 0 again"})) << "bounded";
 	EXPECT_EQ(grant(22000, 1), Words{});
 }
 

@@ -189,6 +189,8 @@ void World::transmit(Host &h, Rpc &rpc, const mtp_insn &insn)
 {
 	const auto [peer, secure, id] = rpc.key;
 	prog_peer &peer_ctx = h.peers[{peer, secure}];
+	const bool small = (insn.flags & MTP_TX_SMALL) != 0;
+	const u32 most = small ? std::min<u32>(settings.payload, MTP_SMALL) : settings.payload;
 	u32 start = insn.a;
 
 	if ((insn.flags & MTP_TX_RETRANSMIT) != 0)
@@ -203,14 +205,15 @@ void World::transmit(Host &h, Rpc &rpc, const mtp_insn &insn)
 		packet.again = (insn.flags & MTP_TX_RETRANSMIT) != 0;
 		packet.id = id ^ 1;
 		packet.ev.offset = start;
-		packet.ev.length = std::min(insn.b - start, settings.payload);
+		packet.ev.length = std::min(insn.b - start, most);
 		packet.ev.message_length = rpc.ctx.tx_length;
 		packet.ev.incoming = insn.c;
 		packet.ev.cutoff_version = static_cast<u16>(prog_peer_cutoff_version(&peer_ctx));
 		packet.ev.auth = (insn.flags & MTP_TX_AUTH) != 0 ? 1 : 0;
 		if (secure && settings.layer.says_payload)
-			packet.ev.payload = static_cast<u16>(settings.payload);
+			packet.ev.payload = static_cast<u16>(most);
 		packet.ev.record = secure ? settings.record : 0;
+		packet.ev.again = packet.again ? 1 : 0;
 		start += packet.ev.length;
 		if (prog_peer_acks(&peer_ctx) != 0) {
 			prog_ev take{};

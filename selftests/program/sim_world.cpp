@@ -301,7 +301,10 @@ u64 World::request(int from, int to, bool secure, u32 length, u32 response_lengt
 	prog_ev ev{};
 	ev.message_length = length;
 	ev.length = secure ? std::min(length, seal_step()) : length;
-	ev.prio = static_cast<u8>(prog_peer_prio(&h.peers[{to, secure}], &h.params, length));
+	const prog_peer &ctx = h.peers[{to, secure}];
+	ev.prio = static_cast<u8>(prog_peer_prio(&ctx, &h.params, length));
+	ev.unsched = prog_peer_unsched(&ctx);
+	ev.small = static_cast<u8>(prog_peer_small(&ctx, now()));
 	rpc->sealed = ev.length;
 	exec(h, rpc, ev, PROG_EV_SEND_REQUEST);
 	seal_more(from, rpc);
@@ -394,8 +397,10 @@ void World::respond(int number, const std::shared_ptr<Rpc> &rpc)
 	const auto length = response_length_.find({number, peer, secure, id});
 	ev.message_length = length == response_length_.end() ? 100 : length->second;
 	ev.length = secure ? std::min(ev.message_length, seal_step()) : ev.message_length;
-	ev.prio = static_cast<u8>(
-		prog_peer_prio(&h.peers[{peer, secure}], &h.params, ev.message_length));
+	const prog_peer &ctx = h.peers[{peer, secure}];
+	ev.prio = static_cast<u8>(prog_peer_prio(&ctx, &h.params, ev.message_length));
+	ev.unsched = prog_peer_unsched(&ctx);
+	ev.small = static_cast<u8>(prog_peer_small(&ctx, now()));
 	rpc->sealed = ev.length;
 	exec(h, rpc, ev, PROG_EV_SEND_RESPONSE);
 	seal_more(number, rpc);

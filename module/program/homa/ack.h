@@ -73,7 +73,10 @@ static inline void homa_ack_needed(const struct prog_ev *ev,
 		out->verdict = PROG_DROP_ROLE;
 		return;
 	}
-	homa_heard(ev, rpc, out);
+	/* The server has sent all: no reason to wait any longer for it. */
+	if (homa_barren(ev, params, rpc, out))
+		return;
+	homa_alive(rpc, out);
 	homa_packet(out, here ? PROG_PACKET_ACK : PROG_PACKET_BUSY);
 }
 
@@ -88,8 +91,11 @@ static inline void homa_ack_received(const struct prog_ev *ev,
 		out->verdict = PROG_DROP_ROLE;
 	else if (rpc->state != HOMA_REPLY)
 		out->verdict = PROG_DROP_STATE;
-	else
-		homa_over(ev, params, rpc, out);
+	if (out->verdict)
+		return;
+	rpc->asking = rpc->tries > 0;
+	homa_alive(rpc, out);
+	homa_over(ev, params, rpc, out);
 }
 
 #endif /* SDP_PROGRAM_HOMA_ACK_H */

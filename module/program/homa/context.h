@@ -19,12 +19,14 @@
 #define HOMA_ACK_LATE_NS 1000000000ull
 /* Numbers of requests (id / 2) that at-most-once remembers in one context. */
 #define PROG_CLIENT_NUMBERS 1024
-/*
- * Times that a client starts a request over on RPC_UNKNOWN, in all, and after how
- * many of them the time between two doubles.
- */
+/* Times that a client starts a request over on RPC_UNKNOWN, in all. */
 #define HOMA_RESTARTS 40
-#define HOMA_RESTARTS_DOUBLE 4
+/*
+ * Restarts, and answers that bring nothing, in a row, after which packets are
+ * taken to be too large for the path; and answers after which the RPC ends.
+ */
+#define HOMA_TRY_SMALL 4
+#define HOMA_BARREN 24
 /*
  * Times that a question waits for another RPC's, in a row, and how often that time
  * doubles.
@@ -32,16 +34,26 @@
 #define HOMA_PUT_OFF 8
 #define HOMA_PUT_OFF_DOUBLES 5
 /*
- * BUSY in a row: the time between two questions doubles that often. Whatever made
- * it longer, it is at most so many ns (or resend_ns, need_ack_ns).
+ * The time between two questions doubles with each that has no answer, and with
+ * each BUSY, up to so many times; but not beyond so many ns because of that.
  */
-#define HOMA_BUSY_DOUBLES 7
+#define HOMA_DOUBLES 12
 #define HOMA_PATIENCE_MAX 1000000000ull
 /* So a client has given up, or is another, that has asked for as long as this. */
 #define HOMA_RETRY_NS (HOMA_RESTARTS * HOMA_PATIENCE_MAX)
-/* Silence: the time between two questions doubles up to dead_ns >> this. */
-#define HOMA_SILENCE_SHIFT 3
-#define HOMA_SILENCE_DOUBLES 16
+/* The time to ask doubles so many times while what is asked for comes twice. */
+#define HOMA_SPURIOUS_MAX 3
+/* Ticks between two arrivals that tell how long to wait for the next, at most. */
+#define HOMA_PACE_MAX 500000
+/* A peer is dead after so many ns at the earliest. */
+#define HOMA_DEAD_MIN 3000000000ull
+/*
+ * An RPC ends that has heard nothing for so many times that, though its peer
+ * lives.
+ */
+#define HOMA_FORSAKEN 40
+/* Where nothing is missing: ns from silence to the question whether the peer lives. */
+#define HOMA_IDLE_NS 400000000ull
 
 /*
  * Ranks. Of PROG_RANK_GRANT, the target lets clear messages win at most half of
@@ -72,24 +84,37 @@ enum homa_state {
 
 /**
  * struct homa_range - bytes [@start, @end) of a message.
+ * @due: when to ask for them (again), in ticks (path.h); 0: they have just been
+ *       found missing.
  */
 struct homa_range {
 	u32 start;
 	u32 end;
+	u32 due;
 };
 
 /**
  * struct prog_rpc - one RPC at one of its ends.
  * @active:      when the peer was last heard, or it became its turn.
  * @asked:       when we last asked (RESEND, NEED_ACK).
+ * @first:       when we asked the first of the questions without an answer.
+ * @timed:       when the grant went out whose first byte is waited for, or 0.
  * @born:        when the message that is being received began.
  * @resent_since: start of the interval that @resent counts.
+ * @tail:        when the last byte sent so far went out last.
  * @tx_length:   bytes of our message.
  * @tx_ready:    bytes of it that may be sent (sealed).
  * @tx_unsched:  bytes of it that need no grant.
  * @tx_granted:  bytes of it that the peer lets us send.
  * @tx_sent:     bytes of it sent at least once.
  * @resent:      bytes sent again in this interval.
+ * @rx_timed:    end of what was granted before @timed.
+ * @rx_before:   end of what was granted before the last grant.
+ * @rx_step:     bytes after whose arrival the host context hears of it.
+ * @rx_grown:    @rx_received when the window was last looked at.
+ * @moved:       when bytes last arrived, in ticks.
+ * @pace:        longest time between two arrivals of late, in ticks.
+ * @part:        end of what was last asked for.
  * @rx_length:   bytes of the peer's message; 0: not known.
  * @rx_unsched:  bytes of it that come without a grant.
  * @rx_granted:  bytes of it that the peer may send.
@@ -109,9 +134,18 @@ struct homa_range {
  * @asking:      the peer owes an answer to this RPC.
  * @offered:     CUTOFFS have been sent for this RPC.
  * @tries:       questions since the peer was last heard.
+ * @barren:      answers in a row that brought nothing.
+ * @again:       times that the end of our message was sent again.
+ * @lost:        what was asked for after the last byte received had to be sent
+ *               again: so will the rest.
+ * @begged:      bytes of the message have been asked for.
+ * @copies:      bytes have come twice after that.
+ * @small:       our packets are small: larger ones seem not to arrive.
+ * @cut:         the path let fewer bytes go unscheduled than would be usual.
+ * @shrunk:      the peer context has heard of a loss of this message.
  * @put_off:     times that another RPC's question went first.
  * @patience:    times that the time between two questions is doubled, as the
- *               peer has answered BUSY, or had no room for the request, in a row.
+ *               peer has answered BUSY, or does not know the request, in a row.
  * @restarts:    times that the request was started over.
  * @tx_prio:     of unscheduled data.
  * @tx_sched_prio: of scheduled data.
@@ -120,8 +154,11 @@ struct homa_range {
 struct prog_rpc {
 	u64 active;
 	u64 asked;
+	u64 first;
+	u64 timed;
 	u64 born;
 	u64 resent_since;
+	u64 tail;
 	u32 tx_length;
 	u32 tx_ready;
 	u32 tx_unsched;
@@ -134,6 +171,13 @@ struct prog_rpc {
 	u32 rx_end;
 	u32 rx_received;
 	u32 rx_settled;
+	u32 rx_timed;
+	u32 rx_before;
+	u32 rx_step;
+	u32 rx_grown;
+	u32 moved;
+	u32 pace;
+	u32 part;
 	u32 held;
 	u8 state;
 	u8 server;
@@ -144,6 +188,14 @@ struct prog_rpc {
 	u8 asking;
 	u8 offered;
 	u8 tries;
+	u8 barren;
+	u8 again;
+	u8 lost;
+	u8 begged;
+	u8 copies;
+	u8 small;
+	u8 cut;
+	u8 shrunk;
 	u8 put_off;
 	u8 patience;
 	u8 restarts;
@@ -181,21 +233,44 @@ struct homa_ack {
 
 /**
  * struct prog_peer - a peer address (clear), or a session (secure).
+ * @heard:          when the peer last answered any RPC, as far as we were told.
+ * @path:           smoothed time that a packet and its answer take, ns; 0: not
+ *                  measured.
+ * @path_var:       how far it varies, ns.
+ * @shrunk:         when @window was last halved.
+ * @small_until:    packets to the peer are small until then.
  * @asked:          when a RESEND last went to this peer.
  * @asker:          RPC id of that RESEND, while it is not answered.
+ * @window:         bytes of it that one message may have granted and not received;
+ *                  0: as many as settings say.
+ * @threshold:      below it, @window grows with each byte that arrives.
+ * @credit:         bytes that have arrived since @window last grew.
+ * @unsched:        bytes that go to it without a grant; 0: as settings say.
  * @cutoffs:        what the peer wants us to use for unscheduled data.
  * @cutoff_version: of @cutoffs, 0: none yet. For the header of DATA.
  * @asking:         a RESEND is not answered.
+ * @spurious:       times that the time to ask is doubled, as what we asked for had
+ *                  been on its way.
  * @unanswered:     RESENDs since the peer was last heard.
  * @acks:           number of @ack.
  * @ack:            acknowledgements to send.
  */
 struct prog_peer {
+	u64 heard;
+	u64 path;
+	u64 path_var;
+	u64 shrunk;
+	u64 small_until;
 	u64 asked;
 	u64 asker;
+	u32 window;
+	u32 threshold;
+	u32 credit;
+	u32 unsched;
 	u32 cutoffs[PROG_PRIOS];
 	u16 cutoff_version;
 	u8 asking;
+	u8 spurious;
 	u8 unanswered;
 	u8 acks;
 	struct homa_ack ack[HOMA_ACKS];
@@ -220,6 +295,7 @@ struct prog_host {
  * initialised.
  * @fresh: the event created the RPC.
  * @stop:  TIMEOUT: nothing to do any more.
+ * @silent: TIMEOUT: the peer has been silent for too long.
  * @count: of @range.
  * @auth:  bit i: @range[i] needs authenticated packets.
  * @range: gaps while they are rewritten.
@@ -227,6 +303,7 @@ struct prog_host {
 struct prog_scratch {
 	u32 fresh;
 	u32 stop;
+	u32 silent;
 	u32 count;
 	u32 auth;
 	struct homa_range range[HOMA_GAPS + 1];

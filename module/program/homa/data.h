@@ -128,7 +128,7 @@ static inline u32 homa_data_cut(const struct prog_ev *ev, u32 end)
  * sender makes it would cost memory and a gap of its own. The header says how
  * many bytes there are in a packet; what is left over after whole ones, and is
  * less than half of one, is taken only where something ends: a segment, the
- * message, or a gap (whose bytes were asked for).
+ * message, a gap, or the part of it that was asked for.
  */
 static inline u32 homa_data_end(const struct prog_ev *ev,
 				const struct prog_rpc *rpc)
@@ -140,7 +140,7 @@ static inline u32 homa_data_end(const struct prog_ev *ev,
 		return end;
 	rest = ev->length % ev->payload;
 	if (rest << 1 >= ev->payload || homa_data_cut(ev, end) ||
-	    homa_range_closes(rpc, end))
+	    homa_range_closes(rpc, end) || end == rpc->part)
 		return end;
 	return end - rest;
 }
@@ -162,8 +162,55 @@ static inline u32 homa_data_alive(const struct prog_ev *ev,
 }
 
 /*
- * Keep what is new of the packet. In the clear one with nothing new still says
- * that the peer is alive.
+ * The message makes progress. How long bytes take to follow each other tells how
+ * long to wait for the next; unless we had to ask for them, and they or the grant
+ * for them had been lost.
+ */
+static inline void homa_data_progress(const struct prog_ev *ev,
+				      struct prog_rpc *rpc, u32 before,
+				      struct mtp_out *out)
+{
+	u32 gap = homa_tick(ev->now) - rpc->moved;
+
+	if (before) {
+		rpc->pace -= rpc->pace >> 6;
+		if (!ev->again && (!rpc->tries || ev->offset != rpc->rx_before))
+			rpc->pace = homa_max(rpc->pace,
+					     homa_min(gap, HOMA_PACE_MAX));
+	}
+	rpc->moved = homa_tick(ev->now);
+	rpc->barren = 0;
+	if (rpc->patience)
+		homa_timer_set(out, ev->now + 1);
+	rpc->patience = 0;
+	homa_heard(ev, rpc, out);
+	if (rpc->timed && ev->offset + ev->length > rpc->rx_timed)
+		homa_raise(out, PROG_EV_PATH);
+}
+
+/*
+ * Whether there is more to ask for: later bytes show a new gap, or the last byte
+ * that we asked for is here, and there was no room to ask for more, or had to be
+ * sent again.
+ */
+static inline u32 homa_data_hole(const struct prog_ev *ev, struct prog_rpc *rpc,
+				 u32 end, u32 gaps)
+{
+	u32 last = rpc->part > ev->offset && rpc->part <= end;
+	u32 i;
+
+	rpc->lost = ev->again && rpc->rx_end < rpc->rx_granted &&
+		    (rpc->lost || (last && rpc->part == rpc->rx_end));
+	if (last)
+		for (i = 0; i < HOMA_GAPS; i++)
+			if (rpc->gap[i].start >= rpc->part)
+				rpc->gap[i].due = 0;
+	return rpc->gaps > gaps || (last && (rpc->gaps || rpc->lost));
+}
+
+/*
+ * Keep what is new of the packet. One with nothing new is no progress, but in the
+ * clear it still says that the peer is alive.
  */
 static inline void homa_data_place(const struct prog_ev *ev,
 				   const struct prog_params *params,
@@ -173,15 +220,23 @@ static inline void homa_data_place(const struct prog_ev *ev,
 {
 	u32 before = rpc->rx_received;
 	u32 end = homa_data_end(ev, rpc);
+	u32 alive = homa_data_alive(ev, rpc, end);
+	u32 gaps = rpc->gaps;
 
 	if (homa_range_full(rpc, ev->offset, end)) {
 		out->verdict = PROG_DROP_GAPS;
 		return;
 	}
-	if (homa_data_alive(ev, rpc, end))
-		homa_heard(ev, rpc, out);
 	if (ev->offset < end)
 		homa_range_insert(rpc, ev->offset, end, ev->auth, scratch, out);
+	if (alive && (rpc->rx_received != before || !ev->length)) {
+		homa_data_progress(ev, rpc, before, out);
+	} else if (alive) {
+		rpc->copies |= rpc->begged && ev->again;
+		homa_alive(rpc, out);
+	}
+	if (homa_data_hole(ev, rpc, end, gaps))
+		homa_raise(out, PROG_EV_HOLE);
 	if (rpc->rx_received != before || out->count)
 		return;
 	if (end < ev->offset + ev->length)
@@ -203,7 +258,7 @@ static inline u32 homa_data_settles(const struct prog_params *params,
 
 	if (!rpc->ranked && !rpc->held)
 		return rpc->rx_granted < rpc->rx_length;
-	return news >= params->window >> 2 ||
+	return news >= (rpc->rx_step ? rpc->rx_step : params->window >> 2) ||
 	       rpc->rx_received >= rpc->rx_granted;
 }
 

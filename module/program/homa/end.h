@@ -51,20 +51,33 @@ static inline void homa_end_abort(const struct prog_ev *ev,
 }
 
 /*
- * The client starts its request over: the same bytes, as if for the first time. It may
- * have been lost, or refused by a server whose memory is full: less and less often.
+ * The client starts its request over: the same bytes. It may have been lost, or
+ * refused by a server whose memory is full: less and less often. Or it is still on
+ * its way, which the question has overtaken: so one packet is sent again, and the
+ * server asks for the rest. If none arrives time and again, it may be too large.
+ * A server that had granted more has lost what it knew: to that one, all is new.
  */
 static inline void homa_end_restart(const struct prog_ev *ev,
 				    const struct prog_params *params,
 				    struct prog_rpc *rpc, struct mtp_out *out)
 {
+	u32 first;
+
 	if (rpc->restarts >= HOMA_RESTARTS) {
 		homa_fail(ev, params, rpc, PROG_ETIMEDOUT, out);
 		return;
 	}
 	rpc->restarts++;
-	rpc->patience = rpc->restarts / HOMA_RESTARTS_DOUBLE;
-	homa_send_start(ev, rpc, out);
+	rpc->patience = homa_min(rpc->restarts - 1u, HOMA_DOUBLES);
+	if (rpc->restarts >= HOMA_TRY_SMALL)
+		rpc->small = 1;
+	first = homa_min(rpc->small ? MTP_SMALL : HOMA_PACKET, rpc->tx_sent);
+	if (!first || rpc->tx_granted > rpc->tx_unsched)
+		homa_send_start(ev, rpc, out);
+	else
+		homa_send_data(rpc, 0, first, rpc->tx_prio, MTP_TX_RETRANSMIT,
+			       out);
+	rpc->active = ev->now;
 }
 
 /*

@@ -84,7 +84,8 @@ static inline void homa_grant_settle(const struct prog_ev *ev,
  * holds nothing gets a quantum even where the cap is less than that.
  */
 static inline u32 homa_grant_room(const struct prog_params *params,
-				  const struct prog_host *host, u32 class)
+				  const struct prog_host *host, u32 class,
+				  u32 quantum)
 {
 	u64 half = params->max_incoming >> 1;
 	u64 other = host->held[!class];
@@ -92,8 +93,8 @@ static inline u32 homa_grant_room(const struct prog_params *params,
 
 	if (!class && host->ranked[1] && most > half)
 		most = half;
-	if (!host->held[class] && most < params->quantum)
-		return params->quantum;
+	if (!host->held[class] && most < quantum)
+		return quantum;
 	return host->held[class] < most ? most - host->held[class] : 0;
 }
 
@@ -118,10 +119,11 @@ static inline void homa_grant_share(const struct prog_params *params,
 static inline u32 homa_grant_issue(const struct prog_ev *ev,
 				   const struct prog_params *params,
 				   struct prog_rpc *rpc, struct prog_host *host,
-				   u32 want, u8 prio, struct mtp_out *out)
+				   u32 want, u32 quantum, u8 prio,
+				   struct mtp_out *out)
 {
 	u32 class = homa_grant_class(rpc);
-	u32 room = homa_grant_room(params, host, class);
+	u32 room = homa_grant_room(params, host, class, quantum);
 	u32 before = rpc->rx_granted;
 
 	if (want <= before)
@@ -129,14 +131,21 @@ static inline u32 homa_grant_issue(const struct prog_ev *ev,
 	if (want - before > room) {
 		host->denied[class] = 1;
 		want = before + room;
-		if (params->quantum > 1)
-			want -= want % params->quantum;
+		want -= want % quantum;
 		if (want <= before)
 			return 0;
 	}
 	/* The peer's turn begins, unless it was its turn already. */
-	if (rpc->rx_received == before)
+	if (rpc->rx_received == before) {
 		rpc->active = ev->now;
+		rpc->moved = homa_tick(ev->now);
+	}
+	/* The path is timed, unless what is waited for may have been lost. */
+	if (!rpc->timed && !rpc->tries) {
+		rpc->timed = ev->now;
+		rpc->rx_timed = before;
+	}
+	rpc->rx_before = before;
 	rpc->rx_granted = want;
 	rpc->rx_prio = prio;
 	homa_grant_count(rpc, host);
@@ -152,19 +161,26 @@ static inline u32 homa_grant_issue(const struct prog_ev *ev,
  */
 static inline void homa_grant_turn(const struct prog_ev *ev,
 				   const struct prog_params *params,
-				   struct prog_rpc *rpc, struct prog_host *host,
+				   struct prog_rpc *rpc, struct prog_peer *peer,
+				   struct prog_host *host,
 				   struct prog_scratch *scratch,
 				   struct mtp_out *out)
 {
+	u32 window, quantum;
 	u32 levels = homa_min(ev->winners, params->sched_prios);
 	u32 above = ev->position + 1u;
 	u32 want;
 
 	if (!rpc->ranked || ev->position >= params->overcommit)
 		return;
-	want = homa_send_round(params, rpc->rx_received + params->window);
+	homa_path_grow(params, peer, rpc->rx_received - rpc->rx_grown);
+	rpc->rx_grown = rpc->rx_received;
+	window = homa_path_window(params, peer);
+	quantum = homa_quantum(ev, params, window);
+	rpc->rx_step = window >> 2;
+	want = homa_round(rpc->rx_received + window, quantum);
 	want = homa_grant_issue(ev, params, rpc, host,
-				homa_min(want, rpc->rx_length),
+				homa_min(want, rpc->rx_length), quantum,
 				levels > above ? levels - above : 0, out);
 	if (want)
 		homa_grant_share(params, host, want, out);
@@ -173,18 +189,21 @@ static inline void homa_grant_turn(const struct prog_ev *ev,
 /* FIFO_TURN: the RPC is the oldest that wants grants. */
 static inline void homa_grant_fifo(const struct prog_ev *ev,
 				   const struct prog_params *params,
-				   struct prog_rpc *rpc, struct prog_host *host,
+				   struct prog_rpc *rpc, struct prog_peer *peer,
+				   struct prog_host *host,
 				   struct prog_scratch *scratch,
 				   struct mtp_out *out)
 {
+	u32 window = homa_path_window(params, peer);
+	u32 quantum = homa_quantum(ev, params, window);
 	u32 want;
 
 	if (!rpc->ranked || host->fifo_credit < params->fifo_chunk ||
-	    rpc->rx_granted - rpc->rx_received > params->window)
+	    rpc->rx_granted - rpc->rx_received > window)
 		return;
-	want = homa_send_round(params, rpc->rx_granted + params->fifo_chunk);
+	want = homa_round(rpc->rx_granted + params->fifo_chunk, quantum);
 	want = homa_grant_issue(ev, params, rpc, host,
-				homa_min(want, rpc->rx_length),
+				homa_min(want, rpc->rx_length), quantum,
 				params->sched_prios ? params->sched_prios - 1 : 0,
 				out);
 	if (want)

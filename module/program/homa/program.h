@@ -26,6 +26,7 @@
 
 #include "tables.h"
 #include "info.h"
+#include "path.h"
 #include "send.h"
 #include "data.h"
 #include "client.h"

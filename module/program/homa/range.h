@@ -18,12 +18,13 @@ static inline void homa_range_add(struct prog_rpc *rpc, u32 start, u32 end,
 
 /* Put a gap at the end of the list that is being written. */
 static inline void homa_range_push(struct prog_scratch *scratch, u32 start,
-				   u32 end, u32 auth)
+				   u32 end, u32 auth, u32 due)
 {
 	if (start >= end)
 		return;
 	scratch->range[scratch->count].start = start;
 	scratch->range[scratch->count].end = end;
+	scratch->range[scratch->count].due = due;
 	scratch->auth |= auth << scratch->count;
 	scratch->count++;
 }
@@ -76,12 +77,14 @@ static inline void homa_range_fill(struct prog_rpc *rpc, u32 start, u32 end,
 			break;
 		if (low >= high || (auth && !authentic)) {
 			homa_range_push(scratch, rpc->gap[i].start,
-					rpc->gap[i].end, auth);
+					rpc->gap[i].end, auth, rpc->gap[i].due);
 			continue;
 		}
 		homa_range_add(rpc, low, high, out);
-		homa_range_push(scratch, rpc->gap[i].start, low, auth);
-		homa_range_push(scratch, high, rpc->gap[i].end, auth);
+		homa_range_push(scratch, rpc->gap[i].start, low, auth,
+				rpc->gap[i].due);
+		homa_range_push(scratch, high, rpc->gap[i].end, auth,
+				rpc->gap[i].due);
 	}
 	homa_range_store(rpc, scratch);
 }
@@ -94,6 +97,7 @@ static inline void homa_range_insert(struct prog_rpc *rpc, u32 start, u32 end,
 	if (start > rpc->rx_end) {
 		rpc->gap[rpc->gaps].start = rpc->rx_end;
 		rpc->gap[rpc->gaps].end = start;
+		rpc->gap[rpc->gaps].due = 0;
 		rpc->gaps++;
 	} else if (rpc->gaps && start < rpc->rx_end) {
 		homa_range_fill(rpc, start, end, authentic, scratch, out);
@@ -105,11 +109,11 @@ static inline void homa_range_insert(struct prog_rpc *rpc, u32 start, u32 end,
 }
 
 /*
- * Bytes [@start, @end), all of them received, are missing again. There is room
- * for one more gap.
+ * Bytes [@start, @end), all of them received, are missing again, and asked for
+ * until @due. There is room for one more gap.
  */
 static inline void homa_range_lose(struct prog_rpc *rpc, u32 start, u32 end,
-				   struct prog_scratch *scratch,
+				   u32 due, struct prog_scratch *scratch,
 				   struct mtp_out *out)
 {
 	u32 placed = 0;
@@ -121,14 +125,14 @@ static inline void homa_range_lose(struct prog_rpc *rpc, u32 start, u32 end,
 		if (i >= rpc->gaps)
 			continue;
 		if (!placed && rpc->gap[i].start >= end) {
-			homa_range_push(scratch, start, end, 1);
+			homa_range_push(scratch, start, end, 1, due);
 			placed = 1;
 		}
 		homa_range_push(scratch, rpc->gap[i].start, rpc->gap[i].end,
-				rpc->gap_auth >> i & 1);
+				rpc->gap_auth >> i & 1, rpc->gap[i].due);
 	}
 	if (!placed)
-		homa_range_push(scratch, start, end, 1);
+		homa_range_push(scratch, start, end, 1, due);
 	homa_emit(out, MTP_RX_FLUSH, 0, start, end);
 	rpc->rx_received -= end - start;
 	homa_range_store(rpc, scratch);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Answering a RESEND: with the data, with BUSY where there is nothing to send
- * (now), or with a RESEND of our own where we miss what has to come first.
- * Every RESEND has an answer, so that who asks can tell a busy peer from a dead
- * one.
+ * Answering a RESEND: with the data, or with BUSY where there is nothing to send
+ * (now): because it has not been sent yet, because it has just been sent, or
+ * because the peer's own message has to come first, which we ask for by
+ * ourselves. Every RESEND has an answer, so that who asks can tell a busy peer
+ * from a dead one.
  */
 #ifndef SDP_PROGRAM_HOMA_RESEND_H
 #define SDP_PROGRAM_HOMA_RESEND_H
@@ -11,51 +12,111 @@
 #include "send.h"
 
 /*
- * A server is asked for a response while it misses part of the request: it asks
- * for the first bytes that are granted and missing.
+ * Whether the last byte sent can hardly have arrived. Who asks for it goes by a
+ * clock: nothing that came later shows a loss. @bytes more are on their way with
+ * it.
  */
-static inline void homa_resend_ask(const struct prog_params *params,
-				   const struct prog_rpc *rpc,
-				   struct mtp_out *out)
+static inline u32 homa_resend_early(const struct prog_ev *ev,
+				    const struct prog_params *params,
+				    const struct prog_rpc *rpc,
+				    const struct prog_peer *peer, u32 bytes)
 {
-	u32 start = rpc->gaps ? rpc->gap[0].start : rpc->rx_end;
-	u32 end = rpc->gaps ? rpc->gap[0].end : rpc->rx_granted;
+	u64 path = homa_double(params->resend_ns << 1,
+			       homa_min(rpc->again << 1, HOMA_DOUBLES),
+			       HOMA_PATIENCE_MAX);
 
-	if (start < end)
-		homa_packet_resend(out, params, start, end - start,
-				   rpc->gap_auth & 1);
-	else
-		homa_packet(out, PROG_PACKET_BUSY);
+	if (peer->path)
+		path = peer->path;
+	return ev->now - rpc->tail < path + (u64)bytes * HOMA_BYTE_NS;
+}
+
+/*
+ * Bytes that went unscheduled are lost: the next message to this peer sends half
+ * as many. Once per message, and not for one sent before the last such lesson.
+ */
+static inline void homa_resend_shrink(struct prog_rpc *rpc,
+				      struct prog_peer *peer)
+{
+	u32 unsched = rpc->tx_unsched;
+
+	if (rpc->shrunk || unsched <= HOMA_PACKET ||
+	    (peer->unsched && peer->unsched < unsched))
+		return;
+	rpc->shrunk = 1;
+	peer->unsched = homa_max(unsched >> 1, HOMA_PACKET);
+}
+
+/* Large packets do not get through, but this one of ours may. */
+static inline void homa_resend_small(const struct prog_ev *ev,
+				     struct prog_rpc *rpc, struct prog_peer *peer)
+{
+	if (ev->length == MTP_SMALL && !ev->auth)
+		rpc->small = 1;
+	if (rpc->small)
+		peer->small_until = ev->now + HOMA_SMALL_NS;
+}
+
+/*
+ * What is asked for is granted, too: the grant may have been lost. What has not
+ * been sent goes out in its turn; but in authenticated form at once, for junk may
+ * stand in its place there.
+ */
+static inline void homa_resend_grant(const struct prog_ev *ev,
+				     const struct prog_params *params,
+				     struct prog_rpc *rpc, u32 end)
+{
+	end = homa_min(homa_round(end, homa_quantum(ev, params, 0)),
+		       rpc->tx_length);
+	rpc->tx_granted = homa_max(rpc->tx_granted, end);
+	if (ev->auth)
+		rpc->tx_sent = homa_max(rpc->tx_sent,
+					homa_min(end, rpc->tx_ready));
 }
 
 static inline void homa_resend_part(const struct prog_ev *ev,
 				    const struct prog_params *params,
-				    struct prog_rpc *rpc, struct mtp_out *out)
+				    struct prog_rpc *rpc,
+				    struct prog_peer *peer, struct mtp_out *out)
 {
-	u32 start = ev->offset;
-	u32 end = rpc->tx_sent;
+	u32 all = ev->length == PROG_LENGTH_ALL;
+	u32 start = all ? 0 : homa_min(ev->offset, rpc->tx_length);
+	u32 end = all ? rpc->tx_sent :
+			start + homa_min(ev->length, rpc->tx_length - start);
+	u32 tail;
 
-	if (ev->length == PROG_LENGTH_ALL)
-		start = 0;
-	else if (start < end)
-		end = start + homa_min(ev->length, end - start);
-	if (!homa_send_again(ev, params, rpc, start, end,
+	if (!all && start < end) {
+		homa_resend_grant(ev, params, rpc, end);
+		homa_resend_small(ev, rpc, peer);
+	}
+	tail = end >= rpc->tx_sent && start < rpc->tx_sent && !ev->auth;
+	if ((tail && homa_resend_early(ev, params, rpc, peer,
+				       all ? end : 0)) ||
+	    !homa_send_again(ev, params, rpc, peer, start, end,
 			     ev->auth ? MTP_TX_AUTH : 0, out))
 		homa_packet(out, PROG_PACKET_BUSY);
+	else if (!all && start < rpc->tx_unsched)
+		homa_resend_shrink(rpc, peer);
 }
 
 /* RESEND */
 static inline void homa_resend_answer(const struct prog_ev *ev,
 				      const struct prog_params *params,
 				      struct prog_rpc *rpc,
+				      struct prog_peer *peer,
 				      struct prog_scratch *scratch,
 				      struct mtp_out *out)
 {
-	homa_heard(ev, rpc, out);
+	u32 waits = rpc->server && rpc->state == HOMA_IN;
+
+	peer->heard = ev->now;
+	if (waits && homa_barren(ev, params, rpc, out))
+		return;
+	/* A question is no part of the message, or acknowledgement, we wait for. */
+	homa_alive(rpc, out);
+	if (!waits)
+		rpc->active = ev->now;
 	if (homa_sending(rpc))
-		homa_resend_part(ev, params, rpc, out);
-	else if (rpc->server && rpc->state == HOMA_IN)
-		homa_resend_ask(params, rpc, out);
+		homa_resend_part(ev, params, rpc, peer, out);
 	else if (rpc->state == HOMA_FAILED)
 		homa_packet(out, PROG_PACKET_RPC_UNKNOWN);
 	else

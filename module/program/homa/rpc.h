@@ -4,7 +4,7 @@
  * that happen to an RPC from many sides.
  *
  * No chain emits more than MTP_MAX_INSNS instructions; the longest are DATA
- * that fills all gaps at once (17 RX_ADD and up to 6 others) and TIMEOUT with
+ * that fills all gaps at once (17 RX_ADD and up to 7 others) and TIMEOUT with
  * all gaps open (17 RESEND and up to 2 others).
  */
 #ifndef SDP_PROGRAM_HOMA_RPC_H
@@ -41,6 +41,33 @@ static inline void homa_timer_set(struct mtp_out *out, u64 deadline)
 	out->insn[out->count++] = (struct mtp_insn){
 		.op = MTP_TIMER_SET, .key = deadline,
 	};
+}
+
+/* Times are compared in ticks of 1,024 ns, which 32 bits hold for an hour. */
+static inline u32 homa_tick(u64 ns)
+{
+	return ns >> 10;
+}
+
+/* When to ask for the first of the gaps, if before @latest. */
+static inline u64 homa_gap_due(const struct prog_ev *ev,
+			       const struct prog_rpc *rpc, u64 latest)
+{
+	u64 first = latest;
+	u32 i;
+
+	for (i = 0; i < HOMA_GAPS; i++) {
+		s32 ticks = rpc->gap[i].due - homa_tick(ev->now);
+		u64 due = ev->now + 1;
+
+		if (i >= rpc->gaps)
+			break;
+		if (ticks > 0)
+			due += (u64)ticks << 10;
+		if (due < first)
+			first = due;
+	}
+	return first;
 }
 
 static inline void homa_packet(struct mtp_out *out, u8 type)
@@ -83,6 +110,15 @@ static inline u32 homa_sending(const struct prog_rpc *rpc)
 	return rpc->state == HOMA_OUT || rpc->state == HOMA_REPLY;
 }
 
+/* The peer lives. Its context is told only if it waits for an answer. */
+static inline void homa_alive(struct prog_rpc *rpc, struct mtp_out *out)
+{
+	if (!rpc->asking)
+		return;
+	rpc->asking = 0;
+	homa_raise(out, PROG_EV_PEER_ALIVE);
+}
+
 /*
  * The peer has been heard about this RPC. Its context is needed only to tell
  * it that its question has been answered: not on the way of every packet.
@@ -91,15 +127,11 @@ static inline void homa_heard(const struct prog_ev *ev, struct prog_rpc *rpc,
 			      struct mtp_out *out)
 {
 	/* No longer to wait as long as that. */
-	if (rpc->patience || rpc->tries > 1)
+	if (rpc->tries > 1)
 		homa_timer_set(out, ev->now + 1);
-	rpc->patience = 0;
 	rpc->active = ev->now;
 	rpc->tries = 0;
-	if (!rpc->asking)
-		return;
-	rpc->asking = 0;
-	homa_raise(out, PROG_EV_PEER_ALIVE);
+	homa_alive(rpc, out);
 }
 
 /* The host context gives back what this RPC holds of it. */
@@ -147,6 +179,24 @@ static inline void homa_fail(const struct prog_ev *ev,
 	rpc->queued = 0;
 	homa_emit(out, MTP_TX_FLUSH, 0, 0, 0);
 	homa_emit(out, MTP_NOTIFY, MTP_NOTIFY_FAILED, error, 0);
+}
+
+/*
+ * The peer answers, but with nothing that helps: small packets pass, and those
+ * that are asked for do not. Returns whether that has gone on for too long, and
+ * the RPC has failed.
+ */
+static inline u32 homa_barren(const struct prog_ev *ev,
+			      const struct prog_params *params,
+			      struct prog_rpc *rpc, struct mtp_out *out)
+{
+	if (!rpc->asking)
+		return 0;
+	rpc->barren++;
+	if (rpc->barren < HOMA_BARREN)
+		return 0;
+	homa_fail(ev, params, rpc, PROG_ETIMEDOUT, out);
+	return 1;
 }
 
 #endif /* SDP_PROGRAM_HOMA_RPC_H */

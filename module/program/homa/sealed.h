@@ -59,12 +59,14 @@ static inline void homa_sealed_bad(const struct prog_ev *ev,
 		out->verdict = PROG_DROP_GAPS;
 		return;
 	}
-	homa_range_lose(rpc, ev->offset, end, scratch, out);
+	homa_range_lose(rpc, ev->offset, end,
+			homa_tick(ev->now + params->resend_ns) | 1, scratch, out);
 	homa_packet_resend(out, params, ev->offset, ev->length, 1);
 	rpc->state = HOMA_IN;
 	rpc->tries = 0;
 	rpc->active = ev->now;
 	rpc->asked = ev->now;
+	rpc->begged = 1;
 	homa_timer_set(out, ev->now + params->resend_ns);
 }
 

@@ -6,17 +6,26 @@
 #ifndef SDP_PROGRAM_HOMA_SEND_H
 #define SDP_PROGRAM_HOMA_SEND_H
 
-#include "rpc.h"
+#include "path.h"
 
-/* Round up to the quantum of grants. */
-static inline u32 homa_send_round(const struct prog_params *params, u32 bytes)
+/*
+ * What grants are multiples of, out of a window of so many bytes: the record,
+ * always; else the quantum, where that is not more than the window.
+ */
+static inline u32 homa_quantum(const struct prog_ev *ev,
+			       const struct prog_params *params, u32 window)
 {
-	u32 rest;
+	if (ev->record)
+		return ev->record;
+	return params->quantum && params->quantum <= window ? params->quantum : 1;
+}
 
-	if (params->quantum <= 1)
-		return bytes;
-	rest = bytes % params->quantum;
-	return rest ? bytes - rest + params->quantum : bytes;
+/* Round up to a multiple. */
+static inline u32 homa_round(u32 bytes, u32 quantum)
+{
+	u32 rest = bytes % quantum;
+
+	return rest ? bytes - rest + quantum : bytes;
 }
 
 /* End of what may be sent now. */
@@ -32,11 +41,17 @@ static inline void homa_send_data(const struct prog_rpc *rpc, u32 start,
 	out->insn[out->count++] = (struct mtp_insn){
 		.op = MTP_TX_DATA,
 		.prio = prio,
-		.flags = flags,
+		.flags = rpc->small ? flags | MTP_TX_SMALL : flags,
 		.a = start,
 		.b = end,
 		.c = rpc->tx_granted,
 	};
+}
+
+/* Priority of the byte at @start when it is sent for the first time. */
+static inline u8 homa_send_prio(const struct prog_rpc *rpc, u32 start)
+{
+	return start < rpc->tx_unsched ? rpc->tx_prio : rpc->tx_sched_prio;
 }
 
 /* Send up to @end for the first time, or again after a restart. */
@@ -45,25 +60,28 @@ static inline void homa_send_until(const struct prog_ev *ev,
 				   struct mtp_out *out)
 {
 	homa_send_data(rpc, rpc->tx_sent, end,
-		       rpc->tx_sent < rpc->tx_unsched ? rpc->tx_prio :
-							rpc->tx_sched_prio,
+		       homa_send_prio(rpc, rpc->tx_sent),
 		       rpc->restarts ? MTP_TX_RETRANSMIT : 0, out);
 	rpc->tx_sent = end;
 	rpc->active = ev->now;
+	rpc->tail = ev->now;
 }
 
 /*
- * Send bytes [@start, @end) again, as far as they have been sent. In one RESEND
- * interval no more is sent again than the peer has granted (and was sent once):
- * whoever asks for everything over and over gets it once. Returns whether
- * anything was sent.
+ * Send bytes [@start, @end) again, as far as they have been sent, and not before
+ * those that go out for the first time. In one path time (or RESEND interval) no
+ * more is sent again than the peer has granted (and was sent once): whoever asks
+ * for everything over and over gets it once. Returns whether anything was sent.
  */
 static inline u32 homa_send_again(const struct prog_ev *ev,
 				  const struct prog_params *params,
-				  struct prog_rpc *rpc, u32 start, u32 end,
-				  u8 flags, struct mtp_out *out)
+				  struct prog_rpc *rpc,
+				  const struct prog_peer *peer, u32 start,
+				  u32 end, u8 flags, struct mtp_out *out)
 {
-	if (ev->now - rpc->resent_since >= params->resend_ns) {
+	u64 interval = homa_longer(params->resend_ns, peer->path);
+
+	if (ev->now - rpc->resent_since >= interval) {
 		rpc->resent_since = ev->now;
 		rpc->resent = 0;
 	}
@@ -72,7 +90,12 @@ static inline u32 homa_send_again(const struct prog_ev *ev,
 		return 0;
 	end = homa_min(end, start + rpc->tx_sent - rpc->resent);
 	rpc->resent += end - start;
-	homa_send_data(rpc, start, end, homa_min(ev->prio, params->prios - 1),
+	if (end == rpc->tx_sent) {
+		rpc->tail = ev->now;
+		rpc->again += rpc->again < 255;
+	}
+	homa_send_data(rpc, start, end,
+		       homa_min(ev->prio, homa_send_prio(rpc, start)),
 		       flags | MTP_TX_RETRANSMIT, out);
 	return 1;
 }
@@ -92,8 +115,14 @@ static inline void homa_send_message(const struct prog_ev *ev,
 				     const struct prog_params *params,
 				     struct prog_rpc *rpc, struct mtp_out *out)
 {
-	u32 unsched = homa_send_round(params, params->unsched_bytes);
+	u32 unsched = params->unsched_bytes;
 
+	if (ev->unsched && ev->unsched < unsched) {
+		unsched = ev->unsched;
+		rpc->cut = unsched < ev->message_length;
+	}
+	unsched = homa_round(unsched, homa_quantum(ev, params, unsched));
+	rpc->small = ev->small;
 	rpc->tx_length = ev->message_length;
 	rpc->tx_ready = homa_min(ev->length, ev->message_length);
 	rpc->tx_unsched = homa_min(unsched, ev->message_length);
@@ -218,12 +247,28 @@ static inline void homa_send_turn(const struct prog_ev *ev,
 }
 
 /*
+ * The peer grants: so far the path has taken what went unscheduled. If that was
+ * less than usual, it is to be more.
+ */
+static inline void homa_send_passed(const struct prog_params *params,
+				    struct prog_rpc *rpc, struct prog_peer *peer)
+{
+	if (!rpc->cut || rpc->shrunk || !peer->unsched)
+		return;
+	rpc->cut = 0;
+	peer->unsched += (peer->unsched >> 1) + 1;
+	if (peer->unsched >= params->unsched_bytes)
+		peer->unsched = 0;
+}
+
+/*
  * GRANT: the peer takes bytes up to ev->offset. It never takes leave back, and
  * a grant beyond the message is one for all of it.
  */
 static inline void homa_send_granted(const struct prog_ev *ev,
 				     const struct prog_params *params,
 				     struct prog_rpc *rpc,
+				     struct prog_peer *peer,
 				     struct prog_scratch *scratch,
 				     struct mtp_out *out)
 {
@@ -231,9 +276,11 @@ static inline void homa_send_granted(const struct prog_ev *ev,
 		out->verdict = PROG_DROP_STATE;
 		return;
 	}
+	peer->heard = ev->now;
 	homa_heard(ev, rpc, out);
+	homa_send_passed(params, rpc, peer);
 	if (ev->resend_all)
-		homa_send_again(ev, params, rpc, 0, ev->offset, 0, out);
+		homa_send_again(ev, params, rpc, peer, 0, ev->offset, 0, out);
 	rpc->tx_sched_prio = homa_min(ev->prio, params->prios - 1);
 	rpc->tx_granted = homa_max(rpc->tx_granted,
 				   homa_min(ev->offset, rpc->tx_length));

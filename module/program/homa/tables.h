@@ -72,6 +72,21 @@ static inline u64 prog_forget_ns(const struct prog_params *params)
 						     params->dead_ns;
 }
 
+/**
+ * prog_peer_unsched() - bytes that the path takes without a grant, 0: not known;
+ * may be racy. For prog_ev.unsched.
+ */
+static inline u32 prog_peer_unsched(const struct prog_peer *peer)
+{
+	return peer->unsched;
+}
+
+/** prog_peer_small() - whether packets are to be small; may be racy. */
+static inline u32 prog_peer_small(const struct prog_peer *peer, u64 now)
+{
+	return peer->small_until > now;
+}
+
 /** prog_peer_cutoff_version() - for the header of DATA; may be racy. */
 static inline u32 prog_peer_cutoff_version(const struct prog_peer *peer)
 {

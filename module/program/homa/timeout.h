@@ -1,54 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The one timer of an RPC. It is set when the RPC begins to wait for its peer,
- * then here, and where an answer comes after long silence: packets note when they
- * came (rpc->active), and a timer that fires too early for that goes to sleep again.
+ * then here, where later bytes show a hole, and where an answer comes after long
+ * silence: packets note when they came (rpc->active), and a timer that fires too
+ * early for that goes to sleep again.
  *
- * An RPC that has heard nothing for a while asks:
+ * A hole is asked for when its time has come (path.h). An RPC that has heard
+ * nothing for a while asks:
  *   client, request sent                 RESEND of all of the response
- *                                        (less and less often while that is
- *                                        answered with BUSY or RPC_UNKNOWN)
- *   either, part of a message is missing RESEND of each gap, GRANT again
+ *   either, part of a message is missing RESEND of that part, GRANT again
  *   either, nothing is missing           RESEND of no bytes: are you there?
  *   server, response sent                NEED_ACK
- * less and less often while there is no answer, and fails when neither it nor
- * others have had one from the peer for prog_params.dead_ns. One RPC per peer asks
- * with RESEND at a time.
+ * half as often each time while there is no answer, or it is BUSY, and fails when
+ * nothing has been heard from the peer for prog_params.dead_ns. One RPC per peer
+ * asks so at a time.
  */
 #ifndef SDP_PROGRAM_HOMA_TIMEOUT_H
 #define SDP_PROGRAM_HOMA_TIMEOUT_H
 
-#include "rpc.h"
+#include "path.h"
 
 /* All of a response has been sent: what is missing is the acknowledgement. */
 static inline u32 homa_timeout_answered(const struct prog_rpc *rpc)
 {
 	return rpc->state == HOMA_REPLY && rpc->tx_sent == rpc->tx_length;
-}
-
-/*
- * Time from one question to the next. Without an answer it doubles, with every other
- * RESEND and every NEED_ACK: silence may be of a path that is full, not least of
- * questions.
- */
-static inline u64 homa_timeout_interval(const struct prog_params *params,
-					const struct prog_rpc *rpc)
-{
-	u32 answered = homa_timeout_answered(rpc);
-	u64 interval = answered ? params->need_ack_ns : params->resend_ns;
-	u64 most = HOMA_PATIENCE_MAX;
-	u32 doubles = rpc->patience;
-
-	if (rpc->tries) {
-		doubles = homa_min(answered ? rpc->tries : rpc->tries / 2,
-				   HOMA_SILENCE_DOUBLES);
-		if (params->dead_ns >> HOMA_SILENCE_SHIFT < most)
-			most = params->dead_ns >> HOMA_SILENCE_SHIFT;
-	}
-	if (interval >= most)
-		return interval;
-	interval <<= doubles;
-	return interval < most ? interval : most;
 }
 
 /* It is our turn: there is leave to send what has not been sent. */
@@ -57,32 +32,102 @@ static inline u32 homa_timeout_ours(const struct prog_rpc *rpc)
 	return homa_sending(rpc) && rpc->tx_sent < rpc->tx_granted;
 }
 
-/* TIMEOUT: whether it is time to ask. */
+/*
+ * Nobody waits for the answer: what was granted is here, or the peer has yet to
+ * grant, which it will not forget. We ask in order not to serve the dead.
+ */
+static inline u32 homa_timeout_idle(const struct prog_rpc *rpc)
+{
+	if (rpc->state == HOMA_IN)
+		return !rpc->gaps && rpc->rx_end == rpc->rx_granted;
+	return rpc->state == HOMA_REPLY && rpc->tx_sent < rpc->tx_length;
+}
+
+/*
+ * Silence before the first question. Bytes that come in slowly are waited for,
+ * and so is what our own take on a slow link.
+ */
+static inline u64 homa_timeout_patience(const struct prog_params *params,
+					const struct prog_rpc *rpc,
+					const struct prog_peer *peer)
+{
+	u64 time = homa_path_patience(params, peer);
+	u32 bytes = rpc->tx_sent;
+
+	if (homa_timeout_idle(rpc))
+		return homa_longer(time, HOMA_IDLE_NS);
+	if (rpc->state == HOMA_IN) {
+		bytes = peer->path ? 0 : rpc->rx_granted - rpc->rx_end;
+		time = homa_longer(time, (u64)rpc->pace << 11);
+	} else if (homa_timeout_answered(rpc)) {
+		time = homa_longer(time, params->need_ack_ns);
+	}
+	return time + (u64)homa_min(bytes, params->window) * HOMA_BYTE_NS;
+}
+
+/* Time from one question to the next: twice as long with each. */
+static inline u64 homa_timeout_interval(const struct prog_params *params,
+					const struct prog_rpc *rpc,
+					const struct prog_peer *peer)
+{
+	u32 doubles = homa_min(homa_max(rpc->tries, rpc->patience),
+			       HOMA_DOUBLES);
+
+	return homa_double(homa_timeout_patience(params, rpc, peer), doubles,
+			   HOMA_PATIENCE_MAX);
+}
+
+static inline u64 homa_timeout_due(const struct prog_params *params,
+				   const struct prog_rpc *rpc,
+				   const struct prog_peer *peer)
+{
+	return homa_longer(rpc->active, rpc->asked) +
+	       homa_timeout_interval(params, rpc, peer);
+}
+
+/* Set the timer for what comes first: silence that is too long, or a gap's time. */
+static inline void homa_timeout_sleep(const struct prog_ev *ev,
+				      const struct prog_params *params,
+				      const struct prog_rpc *rpc,
+				      const struct prog_peer *peer,
+				      struct mtp_out *out)
+{
+	u64 due = homa_timeout_due(params, rpc, peer);
+
+	homa_timer_set(out, homa_gap_due(ev, rpc,
+					 homa_longer(due, ev->now + 1)));
+}
+
+/* TIMEOUT: whether it is time to ask, and because of silence or for a hole only. */
 static inline void homa_timeout_check(const struct prog_ev *ev,
 				      const struct prog_params *params,
 				      struct prog_rpc *rpc,
+				      struct prog_peer *peer,
 				      struct prog_scratch *scratch,
 				      struct mtp_out *out)
 {
-	u64 since = rpc->active > rpc->asked ? rpc->active : rpc->asked;
-	u64 due = since + homa_timeout_interval(params, rpc);
+	u64 due;
 
 	scratch->stop = 1;
+	scratch->silent = 0;
 	if (!homa_sending(rpc) && rpc->state != HOMA_IN)
 		return;
 	if (homa_timeout_ours(rpc)) {
 		rpc->active = ev->now;
 		rpc->tries = 0;
-		due = ev->now + params->resend_ns;
 	}
-	if (ev->now < due) {
-		homa_timer_set(out, due);
-		return;
-	}
-	scratch->stop = 0;
+	due = homa_timeout_due(params, rpc, peer);
+	scratch->silent = ev->now >= due || (rpc->lost && !rpc->tries);
+	scratch->stop = !scratch->silent &&
+			homa_gap_due(ev, rpc, due) > ev->now + 1;
+	if (scratch->stop)
+		homa_timeout_sleep(ev, params, rpc, peer, out);
 }
 
-/* TIMEOUT: the peer of a silent RPC may be dead. */
+/*
+ * TIMEOUT: the peer of a silent RPC may be dead. Or it lives, and has forsaken
+ * this one.
+ */
 static inline void homa_timeout_dead(const struct prog_ev *ev,
 				     const struct prog_params *params,
 				     struct prog_rpc *rpc,
@@ -91,12 +136,16 @@ static inline void homa_timeout_dead(const struct prog_ev *ev,
 				     struct mtp_out *out)
 {
 	u32 tries = homa_max(rpc->tries, peer->unanswered);
+	u64 dead = homa_longer(params->dead_ns, HOMA_DEAD_MIN);
+	u64 silence = ev->now - rpc->active;
 
 	/* The silence that counts begins with a question. */
 	if (rpc->patience && !rpc->tries)
 		return;
-	if (scratch->stop || tries < params->resend_tries ||
-	    ev->now - rpc->active < params->dead_ns)
+	if (scratch->stop || !scratch->silent || tries < params->resend_tries ||
+	    silence < dead)
+		return;
+	if (ev->now - peer->heard < dead && silence < dead * HOMA_FORSAKEN)
 		return;
 	scratch->stop = 1;
 	if (peer->asker == ev->id)
@@ -117,12 +166,13 @@ static inline void homa_timeout_turn(const struct prog_ev *ev,
 {
 	u64 wait;
 
-	if (scratch->stop || homa_timeout_answered(rpc) || !peer->asking ||
-	    peer->asker == ev->id || rpc->put_off >= HOMA_PUT_OFF ||
-	    ev->now - peer->asked >= params->resend_ns)
+	if (scratch->stop || !scratch->silent || homa_timeout_answered(rpc) ||
+	    !peer->asking || peer->asker == ev->id ||
+	    rpc->put_off >= HOMA_PUT_OFF ||
+	    ev->now - peer->asked >= homa_path_patience(params, peer))
 		return;
 	scratch->stop = 1;
-	wait = homa_timeout_interval(params, rpc) >> 2;
+	wait = homa_timeout_interval(params, rpc, peer) >> 2;
 	if (!rpc->patience)
 		wait <<= homa_min(rpc->put_off, HOMA_PUT_OFF_DOUBLES);
 	if (wait > HOMA_PATIENCE_MAX)
@@ -132,56 +182,138 @@ static inline void homa_timeout_turn(const struct prog_ev *ev,
 }
 
 /*
- * Ask for all that is granted and missing. Where bytes past the last ones
- * received are missing, the grant may have been lost: it is repeated, after the
- * RESEND, which the sender of bytes that it had no leave for answers with BUSY.
+ * Ask for [@start, @end). Where answers come but bytes do not, what is asked for
+ * fits a small packet.
  */
-static inline void homa_timeout_missing(const struct prog_params *params,
-					const struct prog_rpc *rpc,
-					struct mtp_out *out)
+static inline void homa_timeout_beg(const struct prog_params *params,
+				    struct prog_rpc *rpc, u32 start, u32 length,
+				    u32 auth, struct mtp_out *out)
 {
+	u32 small = rpc->barren >= HOMA_TRY_SMALL ||
+		    rpc->tries >= HOMA_TRY_SMALL + 2;
+
+	rpc->begged = 1;
+	if (small && !auth)
+		length = homa_min(length, MTP_SMALL);
+	homa_packet_resend(out, params, start, length, auth);
+}
+
+/*
+ * Ask for the gaps whose time has come, for no more than a window. It comes again
+ * when there has been time for an answer; the longer, the longer there has been
+ * silence. Returns what is left of the window.
+ */
+static inline u32 homa_timeout_gaps(const struct prog_ev *ev,
+				    const struct prog_params *params,
+				    struct prog_rpc *rpc,
+				    struct prog_peer *peer, struct mtp_out *out)
+{
+	u64 again = ev->now + homa_double(homa_path_patience(params, peer),
+					  homa_min(rpc->tries, HOMA_DOUBLES),
+					  HOMA_PATIENCE_MAX);
+	u32 window = homa_path_window(params, peer);
+	u32 room = window;
+	u32 now = homa_tick(ev->now);
 	u32 i;
 
-	for (i = 0; i < HOMA_GAPS; i++)
-		if (i < rpc->gaps)
-			homa_packet_resend(out, params, rpc->gap[i].start,
-					   rpc->gap[i].end - rpc->gap[i].start,
-					   rpc->gap_auth >> i & 1);
-	if (rpc->rx_end < rpc->rx_granted) {
-		homa_packet_resend(out, params, rpc->rx_end,
-				   rpc->rx_granted - rpc->rx_end, 0);
-		if (rpc->rx_granted > rpc->rx_unsched)
-			homa_packet_grant(out, rpc->rx_granted, rpc->rx_prio);
-	} else if (!rpc->gaps) {
-		homa_packet_resend(out, params, 0, 0, 0);
+	for (i = 0; i < HOMA_GAPS; i++) {
+		u32 missing = rpc->gap[i].end - rpc->gap[i].start;
+		s32 ticks = rpc->gap[i].due - now;
+		u32 bytes = homa_min(missing, room);
+
+		if (i >= rpc->gaps)
+			break;
+		if (ticks > 0)
+			continue;
+		rpc->gap[i].due = homa_tick(again) | 1;
+		room -= bytes;
+		if (!bytes)
+			continue;
+		rpc->part = rpc->gap[i].start + bytes;
+		homa_timeout_beg(params, rpc, rpc->gap[i].start, bytes,
+				 rpc->gap_auth >> i & 1, out);
 	}
+	if (room == window)
+		return room;
+	/* Was what we asked for before only late? Then have more patience. */
+	peer->spurious += rpc->copies && peer->spurious < HOMA_SPURIOUS_MAX;
+	rpc->copies = 0;
+	homa_path_lost(ev, params, peer, 0);
+	return room;
+}
+
+/*
+ * Ask for what is granted and missing after the last byte received: one packet, for
+ * it may all be on its way, and come twice; if that one has to be sent again, all.
+ * The grant
+ * may have been lost: our own kind takes the RESEND for one, but others need it
+ * after the RESEND, which they answer with BUSY.
+ */
+static inline void homa_timeout_tail(const struct prog_ev *ev,
+				     const struct prog_params *params,
+				     struct prog_rpc *rpc,
+				     struct prog_peer *peer, u32 room,
+				     struct mtp_out *out)
+{
+	u32 bytes = homa_min(rpc->rx_granted - rpc->rx_end,
+			     rpc->lost ? room : HOMA_PACKET);
+
+	rpc->timed = 0;
+	rpc->part = rpc->rx_end + bytes;
+	homa_timeout_beg(params, rpc, rpc->rx_end, bytes, 0, out);
+	if (rpc->rx_granted > rpc->rx_unsched)
+		homa_packet_grant(out, rpc->rx_granted, rpc->rx_prio);
+	if (peer->path || rpc->tries)
+		homa_path_lost(ev, params, peer, rpc->tries);
+}
+
+/* Silence: ask for what has not come. */
+static inline void homa_timeout_silent(const struct prog_ev *ev,
+				       const struct prog_params *params,
+				       struct prog_rpc *rpc,
+				       struct prog_peer *peer, u32 room,
+				       struct mtp_out *out)
+{
+	if (homa_timeout_answered(rpc)) {
+		homa_packet(out, PROG_PACKET_NEED_ACK);
+	} else {
+		rpc->asking = 1;
+		if (homa_timeout_idle(rpc))
+			homa_packet_resend(out, params, 0, 0, 0);
+		else if (rpc->state == HOMA_OUT)
+			homa_timeout_beg(params, rpc, 0, PROG_LENGTH_ALL, 0, out);
+		else if (rpc->rx_end < rpc->rx_granted && room)
+			homa_timeout_tail(ev, params, rpc, peer, room, out);
+	}
+	if (rpc->patience && !rpc->tries)
+		rpc->active = ev->now;
+	if (!rpc->tries)
+		rpc->first = ev->now;
+	rpc->tries += rpc->tries < 255;
+	rpc->put_off = 0;
+	rpc->asked = ev->now;
 }
 
 /* TIMEOUT: ask. */
 static inline void homa_timeout_ask(const struct prog_ev *ev,
 				    const struct prog_params *params,
 				    struct prog_rpc *rpc,
+				    struct prog_peer *peer,
 				    struct prog_scratch *scratch,
 				    struct mtp_out *out)
 {
+	u32 room = 0;
+
 	if (scratch->stop)
 		return;
-	if (homa_timeout_answered(rpc)) {
-		homa_packet(out, PROG_PACKET_NEED_ACK);
-	} else {
-		rpc->asking = 1;
-		if (rpc->state == HOMA_IN)
-			homa_timeout_missing(params, rpc, out);
-		else
-			homa_packet_resend(out, params, 0,
-					   rpc->server ? 0 : PROG_LENGTH_ALL, 0);
+	if (rpc->state == HOMA_IN) {
+		homa_path_grow(params, peer, rpc->rx_received - rpc->rx_grown);
+		rpc->rx_grown = rpc->rx_received;
+		room = homa_timeout_gaps(ev, params, rpc, peer, out);
 	}
-	if (rpc->patience && !rpc->tries)
-		rpc->active = ev->now;
-	rpc->tries += rpc->tries < 255;
-	rpc->put_off = 0;
-	rpc->asked = ev->now;
-	homa_timer_set(out, ev->now + homa_timeout_interval(params, rpc));
+	if (scratch->silent)
+		homa_timeout_silent(ev, params, rpc, peer, room, out);
+	homa_timeout_sleep(ev, params, rpc, peer, out);
 }
 
 /* TIMEOUT: this RPC's question is the peer's one. */
@@ -192,10 +324,12 @@ static inline void homa_timeout_asked(const struct prog_ev *ev,
 				      struct prog_scratch *scratch,
 				      struct mtp_out *out)
 {
-	if (scratch->stop || !rpc->asking)
+	u64 dead = homa_longer(params->dead_ns, HOMA_DEAD_MIN);
+
+	if (scratch->stop || !scratch->silent || !rpc->asking)
 		return;
 	/* Silence of long ago says nothing about today. */
-	if (ev->now - peer->asked >= params->dead_ns)
+	if (ev->now - peer->asked >= dead)
 		peer->unanswered = 0;
 	peer->asking = 1;
 	peer->asker = ev->id;
@@ -203,7 +337,29 @@ static inline void homa_timeout_asked(const struct prog_ev *ev,
 	peer->unanswered += peer->unanswered < 255;
 }
 
-/* PEER_ALIVE: the question of an RPC has been answered. */
+/*
+ * The question of an RPC has been answered, or one of several. The time since the
+ * first is no less than the path takes, that since the last no more. Control
+ * packets may overtake bytes, so what they show to be shorter is believed slowly.
+ */
+static inline void homa_timeout_sample(const struct prog_ev *ev,
+				       struct prog_rpc *rpc,
+				       struct prog_peer *peer)
+{
+	u64 last = ev->now - rpc->asked;
+
+	if (!rpc->first)
+		return;
+	if (!peer->path)
+		homa_path_sample(peer, ev->now - rpc->first);
+	else if (last > peer->path)
+		homa_path_sample(peer, last);
+	else
+		peer->path -= peer->path >> 6;
+	rpc->first = 0;
+}
+
+/* PEER_ALIVE: an RPC that asked has heard something. */
 static inline void homa_timeout_alive(const struct prog_ev *ev,
 				      const struct prog_params *params,
 				      struct prog_rpc *rpc,
@@ -211,31 +367,35 @@ static inline void homa_timeout_alive(const struct prog_ev *ev,
 				      struct prog_scratch *scratch,
 				      struct mtp_out *out)
 {
+	/* The response has begun: its first byte may be the answer. */
+	if (rpc->born == ev->now)
+		homa_timeout_sample(ev, rpc, peer);
+	peer->heard = ev->now;
 	peer->unanswered = 0;
 	if (peer->asker == ev->id)
 		peer->asking = 0;
 }
 
 /*
- * BUSY: the peer lives. While that is its answer, as it works on the request or has
- * not taken the response, there is no use in asking often: thousands of RPCs may wait
- * so. Whatever else it says ends that.
+ * BUSY: the peer lives. While that is its answer, as it works on the request, has
+ * not taken the response, or has others to serve first, there is no use in asking
+ * often: thousands of RPCs may wait so. Whatever else it says ends that.
  */
 static inline void homa_timeout_heard(const struct prog_ev *ev,
 				      const struct prog_params *params,
 				      struct prog_rpc *rpc,
+				      struct prog_peer *peer,
 				      struct prog_scratch *scratch,
 				      struct mtp_out *out)
 {
-	u32 answered = homa_timeout_answered(rpc);
-	u32 asked = rpc->asking || (answered && rpc->tries);
-	u32 patience = homa_min(rpc->patience + asked, HOMA_BUSY_DOUBLES);
+	u32 asked = rpc->asking || (homa_timeout_answered(rpc) && rpc->tries);
+	u32 patience = homa_min(rpc->patience + asked, HOMA_DOUBLES);
 
-	rpc->patience = 0;
+	homa_timeout_sample(ev, rpc, peer);
+	peer->heard = ev->now;
+	rpc->barren -= rpc->barren > 0;
 	homa_heard(ev, rpc, out);
-	if (answered ||
-	    (rpc->state == HOMA_OUT && rpc->tx_sent == rpc->tx_length))
-		rpc->patience = patience;
+	rpc->patience = patience;
 }
 
 #endif /* SDP_PROGRAM_HOMA_TIMEOUT_H */

@@ -121,6 +121,17 @@ static void ride_along(struct sdp_run *run, struct sdp_rpc *rpc)
 		take_acks(run, rpc, &rpc->ack.id, &rpc->ack.port, 1);
 }
 
+/* What the path to the peer is known to take, and where records end. */
+static void describe_path(struct prog_ev *ev, const struct sdp_rpc *rpc)
+{
+	const struct prog_peer *peer = &rpc->pctx->prog;
+
+	ev->prio = prog_peer_prio(peer, &rpc->who.sn->set.prog, rpc->tx.length);
+	ev->unsched = prog_peer_unsched(peer);
+	ev->small = prog_peer_small(peer, ktime_get_ns());
+	ev->record = sdp_rpc_record(rpc);
+}
+
 static int run_send(struct sdp_rpc *rpc, u32 kind, u32 ready)
 {
 	struct sdp_run *run = sdp_run_begin(rpc->who.sn);
@@ -137,9 +148,7 @@ static int run_send(struct sdp_rpc *rpc, u32 kind, u32 ready)
 	sdp_run_event(run, .message_length = rpc->tx.length, .length = ready,
 		      .paced = sdp_transmit_paced(rpc));
 	if (kind == PROG_EV_SEND_RESPONSE) {
-		run->ev.prio = prog_peer_prio(&rpc->pctx->prog,
-					      &run->sn->set.prog,
-					      rpc->tx.length);
+		describe_path(&run->ev, rpc);
 		run->ev.scarce = sdp_memory_scarce(rpc->ep);
 		err = sdp_exec_send_response(run, rpc);
 		/* Refused, so nobody has looked at it: it may be made anew. */
@@ -167,10 +176,8 @@ static int run_request(struct sdp_rpc *rpc, u32 ready)
 	}
 	WRITE_ONCE(rpc->tx.ready, ready);
 	sdp_run_event(run, .message_length = rpc->tx.length, .length = ready,
-		      .paced = sdp_transmit_paced(rpc),
-		      .prio = prog_peer_prio(&rpc->pctx->prog,
-					     &run->sn->set.prog,
-					     rpc->tx.length));
+		      .paced = sdp_transmit_paced(rpc));
+	describe_path(&run->ev, rpc);
 	err = sdp_exec_send_request(run, rpc);
 	sdp_count(rpc->who.sn->counts, SDP_CTR_client_rpcs);
 out:

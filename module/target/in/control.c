@@ -155,6 +155,7 @@ enum sdp_drop sdp_receive_control(struct sdp_run *run,
 	}
 	if (rpc) {
 		run->ev.paced = sdp_transmit_paced(rpc);
+		run->ev.record = sdp_rpc_record(rpc);
 		verdict = sdp_exec(run, rpc, events[type & 15].known);
 		drop = verdict ? SDP_DROP_program : 0;
 	} else {

@@ -91,6 +91,7 @@ static void clear_data_event(struct sdp_run *run,
 	sdp_run_event(run, .message_length = ntohl(hdr->message_length),
 		      .incoming = ntohl(hdr->incoming),
 		      .cutoff_version = ntohs(hdr->cutoff_version),
+		      .again = !!hdr->retransmit,
 		      .offset = offset, .length = length);
 }
 

@@ -268,6 +268,7 @@ static enum sdp_drop receive_secure_data(struct sdp_packet *packet)
 		goto unlock;
 	}
 	sdp_run_event(run, .auth = auth,
+		      .again = !!(hdr->flags & SDP_DATA_RETRANSMIT),
 		      .message_length = ntohl(hdr->message_length),
 		      .incoming = ntohl(hdr->incoming),
 		      .cutoff_version = ntohs(hdr->cutoff_version),

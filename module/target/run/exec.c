@@ -524,7 +524,8 @@ static noinline void take_turn(struct sdp_run *run, struct sdp_rpc *rpc, u32 ran
 		sdp_rpc_unlock(rpc);
 	} else if (rpc->hashed) {
 		sdp_run_event(run, .position = rpc->rank[rank].position,
-			      .winners = run->sn->ranks[rank].count);
+			      .winners = run->sn->ranks[rank].count,
+			      .record = sdp_rpc_record(rpc));
 		sdp_exec(run, rpc, prog_rank_event(rank));
 	} else {
 		sdp_rpc_unlock(rpc);

@@ -201,6 +201,14 @@ static inline bool sdp_rpc_is_server(const struct sdp_rpc *rpc)
 	return rpc->who.id & 1;
 }
 
+/** sdp_rpc_record() - what grants are multiples of: records; 0: anything. */
+static inline u32 sdp_rpc_record(const struct sdp_rpc *rpc)
+{
+	if (!rpc->session)
+		return 0;
+	return sdp_layout_wire_size(sdp_session_record_size(rpc->session));
+}
+
 static inline void sdp_rpc_hold(struct sdp_rpc *rpc)
 {
 	refcount_inc(&rpc->refs);

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What is known of the path to a peer: how long it takes, how much it carries
+ * (docs/congestion.md).
+ *
+ * Time is measured where no work of the other end is in it: from a grant to the
+ * first byte beyond what was granted before, from a question to BUSY. An answer
+ * that may be one to an earlier question only ever makes the estimate longer.
+ */
+#ifndef SDP_PROGRAM_HOMA_PATH_H
+#define SDP_PROGRAM_HOMA_PATH_H
+
+#include "rpc.h"
+
+/* About what a packet holds: the least that is sent or granted at a time. */
+#define HOMA_PACKET 1400
+/* How long packets stay small after large ones did not arrive, ns. */
+#define HOMA_SMALL_NS 600000000000ull
+/*
+ * ns for each byte on its way over a path of which nothing is known: those of a
+ * link of 10 Mbit/s.
+ */
+#define HOMA_BYTE_NS 800
+
+static inline u64 homa_longer(u64 a, u64 b)
+{
+	return a > b ? a : b;
+}
+
+/* Twice @time, @doubles times, but what is added ends at @most. */
+static inline u64 homa_double(u64 time, u32 doubles, u64 most)
+{
+	if (time >= most)
+		return time;
+	time <<= doubles;
+	return time < most ? time : most;
+}
+
+/* Time in which a packet is answered, nearly always. */
+static inline u64 homa_path_time(const struct prog_params *params,
+				 const struct prog_peer *peer)
+{
+	return homa_longer(params->resend_ns,
+			   peer->path + (peer->path_var << 2));
+}
+
+/* Silence that shows a packet, or its answer, to be lost. */
+static inline u64 homa_path_patience(const struct prog_params *params,
+				     const struct prog_peer *peer)
+{
+	return homa_double(homa_path_time(params, peer), peer->spurious,
+			   HOMA_PATIENCE_MAX);
+}
+
+/*
+ * How much later than its followers a packet may come: a quarter of the path
+ * time, or where that is not known or tiny, a sixteenth of resend_ns.
+ */
+static inline u64 homa_path_allowance(const struct prog_params *params,
+				      const struct prog_peer *peer)
+{
+	u64 time = homa_longer(params->resend_ns >> 4, peer->path >> 2);
+
+	return homa_double(time, peer->spurious, HOMA_PATIENCE_MAX);
+}
+
+/* RFC 6298's smoothing. */
+static inline void homa_path_sample(struct prog_peer *peer, u64 sample)
+{
+	u64 error = sample > peer->path ? sample - peer->path :
+					  peer->path - sample;
+
+	if (peer->path) {
+		peer->path_var += (error >> 2) - (peer->path_var >> 2);
+		peer->path += (sample >> 3) - (peer->path >> 3);
+	} else {
+		peer->path = sample;
+		peer->path_var = sample >> 1;
+	}
+	peer->path |= 1;
+}
+
+/* Bytes that one message from this peer may have granted and not received. */
+static inline u32 homa_path_window(const struct prog_params *params,
+				   const struct prog_peer *peer)
+{
+	return peer->window ? homa_min(peer->window, params->window) :
+			      params->window;
+}
+
+/*
+ * Something is lost: half as much from now on, or where silence followed, one
+ * packet, up to that half at once again. Once in a path time, for what is lost
+ * together is one loss.
+ */
+static inline void homa_path_lost(const struct prog_ev *ev,
+				  const struct prog_params *params,
+				  struct prog_peer *peer, u32 silence)
+{
+	u32 half = homa_path_window(params, peer) >> 1;
+
+	if (ev->now - peer->shrunk < homa_path_time(params, peer))
+		return;
+	peer->shrunk = ev->now;
+	peer->threshold = homa_max(half, HOMA_PACKET);
+	peer->window = silence ? HOMA_PACKET : peer->threshold;
+	peer->credit = 0;
+}
+
+/* Bytes have arrived: the window grows with them, or a packet with each window. */
+static inline void homa_path_grow(const struct prog_params *params,
+				  struct prog_peer *peer, u32 bytes)
+{
+	if (!peer->window)
+		return;
+	peer->credit += bytes;
+	if (peer->window < peer->threshold) {
+		peer->window += bytes;
+		peer->credit = 0;
+	} else if (peer->credit >= peer->window) {
+		peer->credit = 0;
+		peer->window += HOMA_PACKET;
+	}
+	if (peer->window >= params->window)
+		peer->window = 0;
+}
+
+/* PATH: the first byte beyond an earlier grant has come. */
+static inline void homa_path_measured(const struct prog_ev *ev,
+				      const struct prog_params *params,
+				      struct prog_rpc *rpc,
+				      struct prog_peer *peer,
+				      struct prog_scratch *scratch,
+				      struct mtp_out *out)
+{
+	homa_path_sample(peer, ev->now - rpc->timed);
+	rpc->timed = 0;
+	peer->heard = ev->now;
+	peer->spurious -= peer->spurious && !rpc->copies;
+}
+
+/* HOLE: later bytes show that earlier ones are missing; they may just be late. */
+static inline void homa_path_hole(const struct prog_ev *ev,
+				  const struct prog_params *params,
+				  struct prog_rpc *rpc, struct prog_peer *peer,
+				  struct prog_scratch *scratch,
+				  struct mtp_out *out)
+{
+	u64 due = ev->now + homa_path_allowance(params, peer);
+	u32 i;
+
+	for (i = 0; i < HOMA_GAPS; i++)
+		if (i < rpc->gaps && !rpc->gap[i].due)
+			rpc->gap[i].due = homa_tick(due) | 1;
+	homa_timer_set(out, homa_gap_due(ev, rpc, due + 1));
+}
+
+#endif /* SDP_PROGRAM_HOMA_PATH_H */
