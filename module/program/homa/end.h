@@ -81,6 +81,17 @@ static inline void homa_end_restart(const struct prog_ev *ev,
 }
 
 /*
+ * Whether the peer may have been asked: after silence, or for a hole. What a client
+ * asks for under a session is answered by nobody else, and RPC_UNKNOWN may be late,
+ * of a time before its request was there: it is believed after silence only.
+ */
+static inline u32 homa_end_asked(const struct prog_rpc *rpc)
+{
+	return rpc->asking || (rpc->begged && rpc->state == HOMA_IN &&
+			       (rpc->server || !rpc->secure));
+}
+
+/*
  * RPC_UNKNOWN: the peer has no such RPC (any more). Believed only as the answer
  * to a question. Where part of the response is here, the request has been
  * executed; "delivered before" says so too.
@@ -91,7 +102,7 @@ static inline void homa_end_unknown(const struct prog_ev *ev,
 				    struct prog_scratch *scratch,
 				    struct mtp_out *out)
 {
-	if (!rpc->asking || rpc->state == HOMA_FAILED) {
+	if (!homa_end_asked(rpc) || rpc->state == HOMA_FAILED) {
 		out->verdict = PROG_DROP_STALE;
 		return;
 	}
