@@ -3,11 +3,11 @@
 // turn on one CPU. Run where a nanosecond is an instruction (vm -m icount).
 //
 //   echo CLIENT_NETNS SERVER_NETNS SERVER_ADDRESS [-t TRANSPORT]... [-s SIZE]...
-//        [-o OUTSTANDING]... [-n CONNECTIONS] [-d MILLISECONDS]
+//        [-o OUTSTANDING]... [-n CONNECTIONS] [-d MILLISECONDS | -f RPCS]
 //
 // Prints "transport outstanding size nanoseconds_per_rpc connection rpcs", a line
-// for each connection (default: 3 of each kind, for 100 ms each). "-" as a namespace
-// means the one it was started in.
+// for each connection (default: 3 of each kind, for 100 ms each, once it is warm; with
+// -f its first RPCS). "-" as a namespace means the one it was started in.
 #include "mark.hpp"
 #include "transport.hpp"
 
@@ -69,6 +69,7 @@ struct options {
 	std::vector<std::size_t> outstanding;
 	unsigned connections = 3;
 	std::chrono::nanoseconds duration = std::chrono::milliseconds(100);
+	std::size_t first = 0; /**< measure so many RPCs from the first on; 0: do not */
 };
 
 void enter(const std::string &netns)
@@ -168,6 +169,10 @@ result measure(const transport &kind, const plan &what, const options &all)
 	take_turns(what.outstanding > 1);
 	const server_process server(kind, what, all.server_netns);
 	const auto connected = kind.connect(what, server.setup());
+	if (all.first != 0) {
+		const double total = time_of([&] { connected->run(all.first); });
+		return {total / static_cast<double>(all.first), all.first};
+	}
 	const std::size_t some = std::max<std::size_t>(50, 4 * what.outstanding);
 	connected->run(some);
 	const double guess = time_of([&] { connected->run(some); }) / static_cast<double>(some);
@@ -213,14 +218,15 @@ bool measure_all(const transport &kind, const options &all)
 [[noreturn]] void usage()
 {
 	std::cerr << "usage: echo CLIENT_NETNS SERVER_NETNS SERVER_ADDRESS:PORT [-t TRANSPORT]..."
-		     " [-s SIZE]... [-o OUTSTANDING]... [-n CONNECTIONS] [-d MILLISECONDS]\n";
+		     " [-s SIZE]... [-o OUTSTANDING]... [-n CONNECTIONS] [-d MILLISECONDS | -f "
+		     "RPCS]\n";
 	std::exit(2);
 }
 
 options read_options(int argc, char **argv)
 {
 	options all;
-	for (int letter; (letter = ::getopt(argc, argv, "t:s:o:n:d:")) != -1;) {
+	for (int letter; (letter = ::getopt(argc, argv, "t:s:o:n:d:f:")) != -1;) {
 		switch (letter) {
 		case 't':
 			all.transports.emplace_back(optarg);
@@ -236,6 +242,9 @@ options read_options(int argc, char **argv)
 			break;
 		case 'd':
 			all.duration = std::chrono::milliseconds(std::stoul(optarg));
+			break;
+		case 'f':
+			all.first = std::stoul(optarg);
 			break;
 		default:
 			usage();
