@@ -258,16 +258,17 @@ TEST_F(Injected, pieces_that_no_sender_makes)
 	request_new(0, 1000, 9000);
 	EXPECT_EQ(data(3000, 1, 9000), (Words{"drop TINY"}));
 	EXPECT_EQ(data(3000, 499, 9000), (Words{"drop TINY"}));
-	EXPECT_EQ(data(3000, 500, 9000), (Words{"RX_ADD 3000-3500"}));
+	EXPECT_EQ(data(3000, 500, 9000), (Words{"RX_ADD 3000-3500", "RAISE HOLE"}));
 	EXPECT_EQ(rpc.gaps, 1);
 }
 
 TEST_F(Injected, pieces_where_something_ends)
 {
 	request_new(0, 1000, 9000);
-	EXPECT_EQ(data(4000, 100, 9000), (Words{"RX_ADD 4000-4100"})) << "a record";
-	EXPECT_EQ(data(8100, 100, 9000), (Words{"RX_ADD 8100-8200"})) << "another";
-	EXPECT_EQ(data(8900, 100, 9000), (Words{"RX_ADD 8900-9000"})) << "the message";
+	EXPECT_EQ(data(4000, 100, 9000), (Words{"RX_ADD 4000-4100", "RAISE HOLE"})) << "a record";
+	EXPECT_EQ(data(8100, 100, 9000), (Words{"RX_ADD 8100-8200", "RAISE HOLE"})) << "another";
+	EXPECT_EQ(data(8900, 100, 9000), (Words{"RX_ADD 8900-9000", "RAISE HOLE"}))
+		<< "the message";
 	EXPECT_EQ(data(3900, 100, 9000), (Words{"RX_ADD 3900-4000"})) << "a gap";
 	EXPECT_EQ(data(3700, 100, 9000), (Words{"drop TINY"}));
 	ev.record = 0;
@@ -275,7 +276,20 @@ TEST_F(Injected, pieces_where_something_ends)
 	ev.offset = 4910;
 	ev.length = 10;
 	ev.incoming = 4920;
-	EXPECT_EQ(run(PROG_EV_DATA), (Words{"RX_ADD 4910-4920"})) << "a segment";
+	EXPECT_EQ(run(PROG_EV_DATA), (Words{"RX_ADD 4910-4920", "RAISE HOLE"})) << "a segment";
+}
+
+// A window that is no number of packets: what answers the question ends with a
+// short one.
+TEST_F(Injected, pieces_where_the_part_asked_for_ends)
+{
+	peer.window = 2100;
+	request_new(0, 1000, 9000);
+	data(8000, 1000, 9000);
+	EXPECT_EQ(timeout(msec)[0], "RESEND 1000+2100");
+	EXPECT_EQ(data(3000, 90, 9000), (Words{"drop TINY"}));
+	EXPECT_EQ(data(3000, 100, 9000), (Words{"RX_ADD 3000-3100", "RAISE HOLE"}))
+		<< "there is more to ask for";
 }
 
 TEST_F(Injected, a_piece_behind_genuine_packets_costs_only_itself)
@@ -297,14 +311,14 @@ TEST_F(Injected, authenticated_packets_have_any_length)
 {
 	request_new(0, 1000, 9000);
 	ev.auth = 1;
-	EXPECT_EQ(data(3000, 1, 9000), (Words{"RX_ADD 3000-3001"}));
+	EXPECT_EQ(data(3000, 1, 9000), (Words{"RX_ADD 3000-3001", "RAISE HOLE"}));
 }
 
 TEST_F(Injected, who_does_not_say_sends_any_length)
 {
 	request_new(0, 1000, 9000);
 	ev.payload = 0;
-	EXPECT_EQ(data(3000, 1, 9000), (Words{"RX_ADD 3000-3001"}));
+	EXPECT_EQ(data(3000, 1, 9000), (Words{"RX_ADD 3000-3001", "RAISE HOLE"}));
 }
 
 TEST_F(Injected, nothing_new_is_no_sign_of_life)
@@ -324,16 +338,25 @@ TEST_F(Injected, nothing_new_is_no_sign_of_life)
 	EXPECT_EQ(rpc.active, then);
 	EXPECT_EQ(rpc.tries, 2);
 	EXPECT_EQ(data(1000, 500, 9000),
-		  (Words{"TIMER +0us", "RAISE PEER_ALIVE", "RX_ADD 1000-1500"}));
+		  (Words{"RX_ADD 1000-1500", "TIMER +0us", "RAISE PEER_ALIVE"}));
 	EXPECT_EQ(rpc.active, now);
 }
 
 TEST_F(Injected, what_is_authentic_is_a_sign_of_life)
 {
 	request_new(0, 1000, 9000);
+	data(2000, 1000, 9000);
+	rpc.gap_auth = 1;
+	rpc.asking = 1;
+	const u64 then = now;
 	now += msec;
 	ev.auth = 1;
-	EXPECT_EQ(data(0, 1000, 9000), (Words{"drop DUPLICATE"}));
+	EXPECT_EQ(data(0, 1000, 9000), (Words{"RAISE PEER_ALIVE"})) << "even a duplicate";
+	EXPECT_EQ(rpc.active, then) << "which is no progress";
+	EXPECT_EQ(data(0, 1000, 9000), (Words{"drop DUPLICATE"})) << "nobody asks any more";
+	rpc.asking = 1;
+	EXPECT_EQ(data(1000, 1, 9000), (Words{"RX_ADD 1000-1001", "RAISE PEER_ALIVE"}))
+		<< "however little";
 	EXPECT_EQ(rpc.active, now);
 }
 
@@ -341,7 +364,7 @@ TEST_F(Injected, the_end_of_a_message_is_a_sign_of_life)
 {
 	request_new(0, 1000, 9000);
 	now += msec;
-	EXPECT_EQ(data(8900, 100, 9000), (Words{"RX_ADD 8900-9000"}));
+	EXPECT_EQ(data(8900, 100, 9000), (Words{"RX_ADD 8900-9000", "RAISE HOLE"}));
 	EXPECT_EQ(rpc.active, now);
 }
 
@@ -354,12 +377,18 @@ TEST_F(Injected, gaps_used_up)
 	for (u32 i = 0; i < HOMA_GAPS; i++)
 		data(3000 + i * 4000, 1000, 80000);
 	ASSERT_EQ(rpc.gaps, HOMA_GAPS);
+	const u64 then = now;
 	now += 4 * msec;
 	EXPECT_EQ(data(9000, 1000, 80000), (Words{"drop GAPS"}));
-	EXPECT_EQ(timeout(1 * msec).size(), 18U) << "that was no sign of life";
-	EXPECT_EQ(data(1000, 1000, 80000).back(), "RX_ADD 1000-2000");
+	EXPECT_EQ(rpc.active, then) << "that was no sign of life";
+	Words asked = timeout(8 * msec);
+	asked.pop_back();
+	EXPECT_EQ(asked, (Words{"RESEND 1000+2000", "RESEND 4000+3000", "RESEND 8000+3000"}))
+		<< "a window of them";
+	EXPECT_EQ(rpc.tries, 1) << "after silence since the last that was taken";
+	EXPECT_EQ(data(1000, 1000, 80000), (Words{"RX_ADD 1000-2000", "RAISE PEER_ALIVE"}));
 	EXPECT_EQ(data(2000, 1000, 80000), (Words{"RX_ADD 2000-3000"}));
-	EXPECT_EQ(data(9000, 1000, 80000), (Words{"RX_ADD 9000-10000"}));
+	EXPECT_EQ(data(9000, 1000, 80000), (Words{"RX_ADD 9000-10000", "RAISE HOLE"}));
 }
 
 TEST_F(Data, grants_hear_of_progress)

@@ -1030,7 +1030,7 @@ TEST_F(Path, need_ack_to_its_answer)
 	run(PROG_EV_BUSY);
 	EXPECT_EQ(peer.path, 2 * msec | 1);
 	timeout(100 * msec);
-	EXPECT_EQ(run(PROG_EV_ACK), (Words{"RAISE PEER_ALIVE", "RAISE REQUEST_DONE", "END"}));
+	EXPECT_EQ(run(PROG_EV_ACK), (Words{"RAISE PEER_ALIVE", "END"}));
 }
 
 TEST_F(Path, from_a_grant_to_its_first_byte)
