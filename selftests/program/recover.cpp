@@ -1178,6 +1178,48 @@ TEST_F(Unknown, not_asked)
 	EXPECT_EQ(run(PROG_EV_RPC_UNKNOWN), (Words{"drop STALE"}));
 }
 
+TEST_F(Unknown, asked_for_a_hole)
+{
+	for (const u8 secure : {0, 1}) {
+		rpc = {};
+		ev.secure = secure;
+		request_new(0, 1000, 9000);
+		data(2000, 1000, 9000);
+		run(PROG_EV_HOLE);
+		EXPECT_EQ(timeout(msec)[0], "RESEND 1000+1000");
+		EXPECT_EQ(rpc.asking, 0) << "there was no silence";
+		EXPECT_EQ(run(PROG_EV_RPC_UNKNOWN), (Words{"RAISE PEER_ALIVE", "END"}));
+	}
+}
+
+// Under a session it may be of a time before the request was there.
+TEST_F(Unknown, a_client_asked_for_a_hole)
+{
+	for (const u8 secure : {0, 1}) {
+		rpc = {};
+		ev.secure = secure;
+		send_request(100);
+		data(0, 1000, 9000);
+		data(2000, 1000, 9000);
+		run(PROG_EV_HOLE);
+		EXPECT_EQ(timeout(msec)[0], "RESEND 1000+1000");
+		if (secure != 0) {
+			EXPECT_EQ(run(PROG_EV_RPC_UNKNOWN), (Words{"drop STALE"}));
+			timeout(50 * msec);
+			EXPECT_EQ(rpc.asking, 1);
+		}
+		EXPECT_EQ(run(PROG_EV_RPC_UNKNOWN)[3], "FAILED 104");
+	}
+}
+
+TEST_F(Unknown, answered_before)
+{
+	send_request(100);
+	EXPECT_EQ(timeout(6 * msec)[0], "RESEND all");
+	run(PROG_EV_BUSY);
+	EXPECT_EQ(run(PROG_EV_RPC_UNKNOWN), (Words{"drop STALE"}));
+}
+
 TEST_F(Unknown, an_end_is_told_once)
 {
 	send_request(100);
