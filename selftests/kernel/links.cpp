@@ -124,7 +124,7 @@ void send_all(const Ends &ends, unsigned count, size_t length)
 
 /// No more is sent than docs/congestion.md says: 1.2 times what is needed where nothing
 /// is lost (and what one path has in flight before it is known); control packets at most
-/// 4 for each RPC and one for each 16 KB.
+/// 4 for each RPC, one for each 16 KB, and two for each packet that was sent again.
 void bounded(const Ends &ends, const Sent &from, const Sent &to, unsigned count, size_t length,
 	     double factor)
 {
@@ -134,7 +134,9 @@ void bounded(const Ends &ends, const Sent &from, const Sent &to, unsigned count,
 		   std::to_string(static_cast<uint64_t>(needed)) + ", " +
 		   std::to_string(from.control() + to.control()) + " control packets");
 	CHECK(static_cast<double>(from.bytes()) <= factor * needed + 1500);
-	CHECK(from.control() + to.control() <= 4 * count + count * length / 16384 + 4);
+	CHECK(from.control() + to.control() <= 4 * count + count * length / 16384 + 4 +
+						       2 * (from.counters.moved("tx_retransmits") +
+							    to.counters.moved("tx_retransmits")));
 }
 
 void slow(const std::string &netem, Mode mode, unsigned count, size_t length, double factor = 1.2)

@@ -159,7 +159,7 @@ TEST(clear_requests_of_a_client_that_turns_secure)
 	talk.client.request(talk.to, pattern(10));
 	PlainMessage taken = talk.server.expect();
 	session::policy(talk.client.fd(), SDP_POLICY_SECURE);
-	EQ(talk.client.expect().rpc->error, ECONNRESET);
+	talk.client.expect_failure(ECONNRESET);
 	talk.server.reply(taken, pattern(30));
 	CHECK(!talk.client.ready(POLLIN, 100));
 }
