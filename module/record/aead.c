@@ -50,7 +50,7 @@ static bool gcm_internal __read_mostly;
 typedef int (*crypt_fn)(struct aead_request *req);
 
 static void set_request(struct aead_request *req, struct sdp_aead *aead,
-		    struct sdp_aead_op *op, u32 flags)
+			struct sdp_aead_op *op, u32 flags)
 {
 	aead_request_set_tfm(req, aead->tfm);
 	aead_request_set_callback(req, flags, NULL, NULL);

@@ -107,7 +107,7 @@ static noinline_for_stack bool claim_shorter(struct sdp_sock *s,
 
 /* Wait until pages have been given back, or another message may fit. */
 static int wait_for_pages(struct sdp_sock *s, u64 id, u32 given, u32 ready,
-			 long *timeo)
+			  long *timeo)
 {
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
 	struct sock *sk = sdp_sock_sk(s);
@@ -182,7 +182,7 @@ static void give_pages(struct sdp_sock *s, const struct sdp_pages *pages)
 
 /* As claim_with_room(), and the message is in the region when it returns. */
 static int receive_pages(struct sdp_sock *s, u64 id, long timeo,
-		   struct sdp_received *got, struct sdp_pages *pages)
+			 struct sdp_received *got, struct sdp_pages *pages)
 {
 	struct iovec iov[HOMA_MAX_BPAGES];
 	unsigned long start = jiffies;

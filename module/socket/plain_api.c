@@ -143,7 +143,7 @@ static void end_claim(struct sdp_received *got, int flags)
 
 /* Before the claim ends: what cannot be told has not been received. */
 static int describe_message(struct sdp_sock *s, struct msghdr *msg,
-		    struct sdp_received *got)
+			    struct sdp_received *got)
 {
 	int err = put_cmsg_rpc(msg, got);
 
@@ -194,7 +194,7 @@ static int deliver_message(struct sdp_sock *s, struct msghdr *msg,
 
 /* Claim a message and copy it; again if it turns out not to verify. */
 static int receive_plain(struct sdp_sock *s, struct msghdr *msg, long timeo,
-		   struct sdp_received *got, ssize_t *copied)
+			 struct sdp_received *got, ssize_t *copied)
 {
 	unsigned long start = jiffies;
 	int err;

@@ -215,8 +215,8 @@ TEST_LIMIT(junk_in_whole_packets_ends_no_rpc, 240)
 	Two two;
 	Bytes genuine = two.second.packet(0);
 	for (uint32_t at = 1420; at < two.second.length; at += 1420)
-		two.on.peer.send(junk_behind(
-			genuine, at, pattern(std::min(1420U, two.second.length - at), 9)));
+		two.on.peer.send(junk_behind(genuine, at,
+					     pattern(std::min(1420U, two.second.length - at), 9)));
 	two.finish();
 }
 
@@ -321,9 +321,9 @@ TEST_LIMIT(short_packets_of_a_clear_sender, 240)
 	long most = 0;
 	for (uint32_t at = 0; at < message.size(); at++) {
 		packet::Data fields{.message_length = 6000, .incoming = 6000, .offset = at};
-		place->wire.send(packet::ip(peer_at(7), host_at(),
-					    packet::make_data({7, port, 1000}, fields,
-							      View(message).subspan(at, 1))));
+		place->wire.send(packet::ip(
+			peer_at(7), host_at(),
+			packet::make_data({7, port, 1000}, fields, View(message).subspan(at, 1))));
 		if (at % 500 == 0) {
 			EVENTUALLY(counters.moved("rx_data") == at + 1);
 			most = std::max(most, rmem_of(place->host.ns, port));

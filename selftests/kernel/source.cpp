@@ -142,10 +142,9 @@ TEST(session_of_a_link_local_address)
 	auto of_client = session::make(SDP_ROLE_CLIENT, to, SDP_CIPHER_AES_128_GCM, mine, theirs);
 	of_client.local = net::Address::of("fe80::1:11", 0).in6();
 	OK(session::add(client.fd(), of_client));
-	OK(session::add(server.fd(),
-			session::make(SDP_ROLE_SERVER,
-				      scoped(hosts->b.ns, "fe80::1:11", client.port()),
-				      SDP_CIPHER_AES_128_GCM, theirs, mine)));
+	OK(session::add(server.fd(), session::make(SDP_ROLE_SERVER,
+						   scoped(hosts->b.ns, "fe80::1:11", client.port()),
+						   SDP_CIPHER_AES_128_GCM, theirs, mine)));
 	client.request(to, pattern(500), 7);
 	PlainMessage request = server.expect();
 	EQ(host_of(request), "fe80::1:11");
@@ -300,8 +299,11 @@ TEST(address_goes_while_rpcs_run)
 		EQ(host_of(request), names.a);
 		// Nobody answers to an address that is not there: its RPC ends.
 		hosts->a.ns.patient(false);
-		hosts->a.ns.sh("sysctl -qw net.ipv4.conf.all.promote_secondaries=1; ip addr del " + names.a + "/" + names.length + " dev eth0; ip route "
-			       "replace " + names.b + " dev eth0");
+		hosts->a.ns.sh("sysctl -qw net.ipv4.conf.all.promote_secondaries=1; ip addr del " +
+			       names.a + "/" + names.length +
+			       " dev eth0; ip route "
+			       "replace " +
+			       names.b + " dev eth0");
 		client.expect_failure(ETIMEDOUT);
 		hosts->a.ns.patient(true);
 		CHECK(!server.ready(POLLIN, 100));

@@ -236,8 +236,7 @@ TEST_F(Data, hearing_ends_a_question)
 	EXPECT_EQ(rpc.active, then) << "which is no progress";
 	EXPECT_EQ(rpc.tries, 2);
 	rpc.asking = 1;
-	EXPECT_EQ(data(100, 100, 300),
-		  (Words{"RX_ADD 100-200", "TIMER +0us", "RAISE PEER_ALIVE"}));
+	EXPECT_EQ(data(100, 100, 300), (Words{"RX_ADD 100-200", "TIMER +0us", "RAISE PEER_ALIVE"}));
 	EXPECT_EQ(rpc.active, now);
 	EXPECT_EQ(rpc.tries, 0);
 }
@@ -301,8 +300,8 @@ TEST_F(Injected, a_piece_behind_genuine_packets_costs_only_itself)
 
 TEST_F(Injected, a_piece_comes_first)
 {
-	EXPECT_EQ(request_new(10, 1, 9000),
-		  (Words{"KEEP", "RX_NEW 9000", "TIMER +5000us"})) << "as an announcement";
+	EXPECT_EQ(request_new(10, 1, 9000), (Words{"KEEP", "RX_NEW 9000", "TIMER +5000us"}))
+		<< "as an announcement";
 	EXPECT_EQ(rpc.rx_received, 0U);
 	EXPECT_EQ(rpc.gaps, 0);
 }

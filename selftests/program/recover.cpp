@@ -123,7 +123,8 @@ TEST_F(Resend, of_what_has_just_been_sent)
 	send_request(30000);
 	now += 9 * msec;
 	EXPECT_EQ(resend(5000, 5000), (Words{"BUSY"})) << "asked for by a clock";
-	EXPECT_EQ(resend(5000, 4999), (Words{"TX_DATA 5000-9999 prio 0 again"})) << "later bytes came";
+	EXPECT_EQ(resend(5000, 4999), (Words{"TX_DATA 5000-9999 prio 0 again"}))
+		<< "later bytes came";
 	now += 1 * msec;
 	EXPECT_EQ(resend(5000, 5000), (Words{"TX_DATA 5000-10000 prio 0 again"}));
 	now += 39 * msec;
@@ -354,8 +355,7 @@ TEST_F(Timeout, busy_is_over_with_the_first_byte)
 	timeout(100 * msec);
 	run(PROG_EV_BUSY);
 	EXPECT_EQ(rpc.patience, 2);
-	EXPECT_EQ(data(0, 10, 100),
-		  (Words{"RX_NEW 100", "TX_FLUSH", "RX_ADD 0-10", "TIMER +0us"}));
+	EXPECT_EQ(data(0, 10, 100), (Words{"RX_NEW 100", "TX_FLUSH", "RX_ADD 0-10", "TIMER +0us"}));
 	EXPECT_EQ(rpc.patience, 0);
 }
 
@@ -566,8 +566,8 @@ TEST_F(Timeout, each_gap_is_asked_for)
 	data(200, 100, 50000);
 	data(400, 100, 50000);
 	rpc.gap_auth = 2;
-	EXPECT_EQ(timeout(500 * msec),
-		  (Words{"RESEND 100+100", "RESEND 300+100 auth", "RESEND 500+1400", "TIMER +5001us"}));
+	EXPECT_EQ(timeout(500 * msec), (Words{"RESEND 100+100", "RESEND 300+100 auth",
+					      "RESEND 500+1400", "TIMER +5001us"}));
 }
 
 TEST_F(Timeout, sixteen_gaps)

@@ -180,7 +180,7 @@ int sdp_records_look(struct sdp_rpc *rpc)
 
 /* RECORD_BAD on records [@from, @to). Return: the verdict. */
 static int tell_bad(struct sdp_run *run, struct sdp_rpc *rpc, u32 from, u32 to,
-		bool final)
+		    bool final)
 {
 	u32 size = sdp_session_record_size(rpc->session);
 	u32 offset = sdp_layout_offset(size, from);
@@ -206,7 +206,7 @@ static void ask_for_bad(struct sdp_run *run, struct sdp_rpc *rpc)
 
 	for (from = 0; from < repair->count && repair->bad; from = to) {
 		for (to = from; to < repair->count &&
-				repair->state[to] == RECORD_BAD; to++)
+		     repair->state[to] == RECORD_BAD; to++)
 			;
 		if (to == from) {
 			to++;
@@ -232,7 +232,7 @@ void sdp_records_give_back(struct sdp_rpc *rpc)
 	run = sdp_run_begin(rpc->who.sn);
 	if (final)
 		tell_bad(run, rpc, final - repair->state, final - repair->state + 1,
-		     true);
+			 true);
 	else
 		ask_for_bad(run, rpc);
 	sdp_run_finish(run);

@@ -55,7 +55,7 @@ static int peer_key(struct sdp_peer_key *key, const struct sdp_endpoint *ep,
 	if (session)
 		sdp_session_source(session, &own);
 	if (!ipv6_addr_any(&own)) {
-		bool bound = v4 ? from.s6_addr32[3] : !ipv6_addr_any(&from);
+		bool bound = v4 ? from.s6_addr32[3] != 0 : !ipv6_addr_any(&from);
 
 		if (bound && !ipv6_addr_equal(&from, &own))
 			return -EADDRNOTAVAIL;

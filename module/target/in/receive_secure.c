@@ -142,9 +142,9 @@ static u32 place_of(const struct sdp_packet *packet,
 
 /* A new RPC for a verified packet of a request. */
 static enum sdp_drop make_secure_rpc(struct sdp_run *run, struct sdp_packet *packet,
-			      struct sdp_epoch *epoch,
-			      const struct sdp_secure_data_hdr *hdr,
-			      struct sdp_rpc **rpc)
+				     struct sdp_epoch *epoch,
+				     const struct sdp_secure_data_hdr *hdr,
+				     struct sdp_rpc **rpc)
 {
 	int err;
 
@@ -209,7 +209,7 @@ static enum sdp_drop run_data(struct sdp_run *run, struct sdp_packet *packet,
  * is then locked. Nothing is done to it before the packet has verified.
  */
 static struct sdp_session *find_session(struct sdp_packet *packet, u32 id,
-				struct sdp_rpc **found, bool *mismatch)
+					struct sdp_rpc **found, bool *mismatch)
 {
 	struct sdp_rpc *rpc = sdp_receive_find(packet);
 

@@ -22,7 +22,7 @@ static struct sdp_table_bucket *bucket_of(struct sdp_table *table, u32 hash)
 }
 
 static struct sdp_table_entry *find_entry(struct sdp_table *table, const void *key,
-				    u32 hash)
+					  u32 hash)
 {
 	struct sdp_table_entry *entry;
 
