@@ -8,10 +8,10 @@ int main(int argc, char **argv)
 {
 	if (argc < 3)
 		return 2;
-	sdp::secret secret = sdp::secret::load(argv[1]);
+	const sdp::secret secret = sdp::secret::load(argv[1]);
 	const auto where = sdp::address::parse(argv[2]);
 	if (argc == 3) {
-		sdp::server server(where, std::move(secret));
+		sdp::server server(where, secret);
 		for (;;) {
 			const sdp::message name = server.receive();
 			server.respond(name, "hello, " + name.text().substr(0, 99));

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// Holes that later bytes show, and what is asked for.
+#include "chain.hpp"
+
+class Hole : public Chain {
+protected:
+	// A request with holes, which later bytes show.
+	void holes(int count)
+	{
+		peer.path = 4 * msec;
+		request_new(0, 100, 10000);
+		for (u32 i = 1; i <= static_cast<u32>(count); i++)
+			EXPECT_EQ(data(200 * i, 100, 10000).back(), "RAISE HOLE");
+	}
+};
+
+TEST_F(Hole, is_asked_for_after_a_quarter_of_the_path_time)
+{
+	holes(1);
+	EXPECT_EQ(run(PROG_EV_HOLE), (Words{"TIMER +1000us"}));
+	EXPECT_EQ(timeout(1100000), (Words{"RESEND 100+100", "TIMER +3900us"}));
+	EXPECT_EQ(rpc.tries, 0) << "not silence";
+	EXPECT_EQ(peer.asking, 0);
+	EXPECT_EQ(peer.window, 4000U) << "half of it";
+}
+
+TEST_F(Hole, of_a_path_that_is_not_known)
+{
+	holes(1);
+	peer.path = 0;
+	EXPECT_EQ(run(PROG_EV_HOLE), (Words{"TIMER +312us"}));
+}
+
+TEST_F(Hole, fills_in_time)
+{
+	holes(1);
+	run(PROG_EV_HOLE);
+	EXPECT_EQ(data(100, 100, 10000), (Words{"RX_ADD 100-200"}));
+	EXPECT_EQ(timeout(1100000)[0].substr(0, 5), "TIMER");
+}
+
+TEST_F(Hole, each_in_its_own_time)
+{
+	holes(1);
+	run(PROG_EV_HOLE);
+	now += 600000;
+	data(400, 100, 10000);
+	EXPECT_EQ(run(PROG_EV_HOLE)[0], "TIMER +400us") << "the first one's";
+	EXPECT_EQ(timeout(500000)[0], "RESEND 100+100");
+	EXPECT_EQ(timeout(600000)[0], "RESEND 300+100");
+	EXPECT_EQ(timeout(1)[0].substr(0, 5), "TIMER") << "not again so soon";
+}
+
+TEST_F(Hole, is_asked_for_again_after_a_path_time)
+{
+	holes(1);
+	peer.path_var = 1 * msec;
+	run(PROG_EV_HOLE);
+	timeout(1100000);
+	EXPECT_EQ(timeout(4 * msec)[0].substr(0, 5), "TIMER");
+	data(300, 100, 10000);
+	EXPECT_EQ(timeout(5 * msec)[0], "RESEND 100+100");
+}
+
+TEST_F(Hole, bad_records_in_authenticated_form)
+{
+	holes(2);
+	rpc.gap_auth = 2;
+	EXPECT_EQ(timeout(1100000)[1], "RESEND 300+100 auth");
+}
+
+TEST_F(Hole, one_loss_halves_the_window_once)
+{
+	holes(1);
+	run(PROG_EV_HOLE);
+	timeout(1100000);
+	data(400, 100, 10000);
+	run(PROG_EV_HOLE);
+	timeout(1100000);
+	EXPECT_EQ(peer.window, 4000U);
+	data(600, 100, 10000);
+	now += 5 * msec;
+	run(PROG_EV_HOLE);
+	timeout(1100000);
+	EXPECT_EQ(peer.window, 2000U);
+	peer.shrunk = 0;
+	data(800, 100, 10000);
+	run(PROG_EV_HOLE);
+	timeout(1100000);
+	EXPECT_EQ(peer.window, 1400U) << "down to a packet";
+}
+
+TEST_F(Hole, no_more_than_a_window_is_asked_for)
+{
+	peer.window = 1400;
+	request_new(0, 100, 10000);
+	data(2000, 100, 10000);
+	data(3000, 100, 10000);
+	run(PROG_EV_HOLE);
+	EXPECT_EQ(timeout(1100000)[0], "RESEND 100+1400");
+	EXPECT_EQ(out.count, 2U);
+	// The last byte of it brings on the rest.
+	ev.again = 1;
+	EXPECT_EQ(data(100, 1300, 10000), (Words{"RX_ADD 100-1400"}));
+	EXPECT_EQ(data(1400, 100, 10000), (Words{"RX_ADD 1400-1500", "RAISE HOLE"}));
+	run(PROG_EV_HOLE);
+	peer.shrunk = now;
+	EXPECT_EQ(timeout(1100000), (Words{"RESEND 1500+500", "RESEND 2100+900", "TIMER +5000us"}));
+}
+
+TEST_F(Hole, what_had_been_on_its_way_makes_patient)
+{
+	holes(1);
+	run(PROG_EV_HOLE);
+	timeout(1100000);
+	data(100, 100, 10000);
+	EXPECT_EQ(rpc.copies, 0);
+	EXPECT_EQ(data(100, 100, 10000), (Words{"drop DUPLICATE"}));
+	EXPECT_EQ(rpc.copies, 0) << "the network's";
+	ev.again = 1;
+	EXPECT_EQ(data(100, 100, 10000), (Words{"drop DUPLICATE"}));
+	EXPECT_EQ(rpc.copies, 1);
+	ev.again = 0;
+	data(400, 100, 10000);
+	run(PROG_EV_HOLE);
+	timeout(1100000);
+	EXPECT_EQ(peer.spurious, 1);
+	EXPECT_EQ(rpc.copies, 0);
+	data(600, 100, 10000);
+	EXPECT_EQ(run(PROG_EV_HOLE)[0].substr(0, 11), "TIMER +2000");
+	for (int i = 0; i < 9; i++) {
+		rpc.copies = 1;
+		timeout(1000 * msec);
+	}
+	EXPECT_EQ(peer.spurious, HOMA_SPURIOUS_MAX);
+}
+
+TEST_F(Hole, a_copy_of_what_nobody_asked_for)
+{
+	request_new(0, 100, 10000);
+	ev.again = 1;
+	data(0, 100, 10000);
+	EXPECT_EQ(rpc.copies, 0);
+}
