@@ -131,7 +131,7 @@ TEST(no_answer_to_a_secure_request_in_the_clear)
 	peer.send_message(secure::request(0, 100, pattern(50)));
 	PlainMessage sealed = server.expect();
 	EQ(sealed.rpc->id, clear.rpc->id);
-	peer.send(peer.control(packet::abort, 100, abort_body(1)));
+	OK(session::remove(server.fd(), peer_at(5000)));
 	EVENTUALLY([] {
 		for (const std::string &rpc : proc::lines(place->host.ns, "rpcs"))
 			if (rpc.find("session=") != std::string::npos)

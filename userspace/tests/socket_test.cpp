@@ -435,6 +435,9 @@ int getsockopt(int fd, int level, int option, void *value, socklen_t *length) no
 	return 0;
 }
 
+// The C library declares that poll() only writes to what it is given.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 int poll(pollfd *files, nfds_t count, int milliseconds)
 {
 	if (played != nullptr && played->sockets.contains(files->fd)) {
@@ -444,6 +447,7 @@ int poll(pollfd *files, nfds_t count, int milliseconds)
 			    .tv_nsec = milliseconds % 1000 * 1000000};
 	return ::ppoll(files, count, milliseconds < 0 ? nullptr : &time, nullptr);
 }
+#pragma GCC diagnostic pop
 
 ssize_t recvmsg(int fd, msghdr *head, int flags)
 {
