@@ -84,6 +84,16 @@ static inline u32 prog_peer_prio(const struct prog_peer *peer,
 	return 0;
 }
 
+static inline u32 prog_peer_unsched(const struct prog_peer *peer)
+{
+	return 0;
+}
+
+static inline u32 prog_peer_small(const struct prog_peer *peer, u64 now)
+{
+	return 0;
+}
+
 static inline u64 prog_forget_ns(const struct prog_params *params)
 {
 	return params->forget_ns;
