@@ -352,6 +352,11 @@ TEST_LIMIT(ipsec, 400)
 		CHECK(server.ready(POLLIN, 20000));
 		for (const net::Host *host : {&hosts.a, &hosts.b})
 			host->ns.sh("ip xfrm policy flush; ip xfrm state flush");
+		// A route is looked up again when it is next used, as a TCP socket's is.
+		PlainSocket other(hosts.b.ns, AF_INET, server_port + 1);
+		client.request(hosts.b.at(net::Family::v4, server_port + 1), pattern(10));
+		other.echo();
+		EQ(client.expect().bytes.size(), 10);
 		EVENTUALLY(users_of("esp4") == before);
 		EQ(server.expect().result, 50000);
 	}

@@ -106,6 +106,20 @@ static u32 flow_hash(u64 id)
 	return (u32)(id >> 1) * GOLDEN_RATIO_32;
 }
 
+/*
+ * Programs of the cgroup and rules of the firewall look at the owner. IPsec lengthens
+ * packets and charges that to it, too: the destructor has to be sock_wfree(). False
+ * when there is no owner any more.
+ */
+static bool set_owner(struct sk_buff *skb, struct sock *sk)
+{
+	if (unlikely(!refcount_add_not_zero(skb->truesize, &sk->sk_wmem_alloc)))
+		return false;
+	skb->sk = sk;
+	skb->destructor = sock_wfree;
+	return true;
+}
+
 /* Send a packet whose data begins with the transport header. */
 static void send_packet(struct sk_buff *skb, const struct way *path, u8 prio,
 			u64 id)
@@ -114,8 +128,7 @@ static void send_packet(struct sk_buff *skb, const struct way *path, u8 prio,
 	struct net *net = path->sn->net;
 	int err;
 
-	/* Programs of the cgroup and rules of the firewall look at the owner. */
-	if (unlikely(!skb_set_owner_sk_safe(skb, sk))) {
+	if (unlikely(!set_owner(skb, sk))) {
 		kfree_skb(skb);
 		return;
 	}

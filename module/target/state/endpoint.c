@@ -138,6 +138,8 @@ int sdp_endpoint_init(struct sdp_endpoint *ep, struct sock *sk)
 	sk->sk_rcvbuf = READ_ONCE(ep->sn->set.rcvbuf);
 	sk->sk_sndbuf = READ_ONCE(ep->sn->set.sndbuf);
 	sock_set_flag(sk, SOCK_RCU_FREE);
+	/* Whoever waits for room waits for memory of ours, not for packets that left. */
+	sock_set_flag(sk, SOCK_USE_WRITE_QUEUE);
 	return 0;
 }
 

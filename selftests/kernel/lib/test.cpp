@@ -172,11 +172,12 @@ std::string errno_name(int error)
 
 bool eventually(const std::function<bool()> &done, unsigned seconds)
 {
-	for (unsigned round = 0; round < slow(seconds) * 200; round++) {
+	time_t last = time(nullptr) + slow(seconds);
+	do {
 		if (done())
 			return true;
 		usleep(5000);
-	}
+	} while (time(nullptr) <= last);
 	return done();
 }
 
