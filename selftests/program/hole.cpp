@@ -4,6 +4,9 @@
 
 class Hole : public Chain {
 protected:
+	// As the program counts: ticks of 1,024 ns.
+	static u32 ticks(u64 ns) { return static_cast<u32>(ns >> 10); }
+
 	// A request with holes, which later bytes show.
 	void holes(int count)
 	{
@@ -60,6 +63,40 @@ TEST_F(Hole, is_asked_for_again_after_a_path_time)
 	EXPECT_EQ(timeout(4 * msec)[0].substr(0, 5), "TIMER");
 	data(300, 100, 10000);
 	EXPECT_EQ(timeout(5 * msec)[0], "RESEND 100+100");
+}
+
+// What is sent again queues behind what is on its way: 1,000 bytes come in 10 ms.
+TEST_F(Hole, is_asked_for_again_when_a_queue_may_have_passed)
+{
+	holes(0);
+	now += 10 * msec;
+	data(1100, 1000, 10000);
+	now += 10 * msec;
+	data(2100, 1000, 10000);
+	run(PROG_EV_HOLE);
+	EXPECT_EQ(timeout(1100000)[0], "RESEND 100+1000");
+	const u32 wait = rpc.gap[0].due - ticks(now);
+	EXPECT_GE(wait, ticks((10000 - 2100) * 10 * msec / 1000));
+	EXPECT_LE(wait, ticks(2 * (10000 - 2100) * 10 * msec / 1000));
+	data(3100, 1000, 10000);
+	EXPECT_EQ(timeout(10 * msec)[0].substr(0, 5), "TIMER");
+	EXPECT_EQ(timeout(15 * msec)[0], "RESEND 100+1000") << "silence";
+}
+
+TEST_F(Hole, the_rate_is_that_of_late)
+{
+	request_new(0, 100, 10000);
+	rpc.came = HOMA_RATE_BYTES - 100;
+	rpc.spent = 1000;
+	data(100, 99, 10000);
+	EXPECT_EQ(rpc.came, HOMA_RATE_BYTES - 1);
+	data(199, 1, 10000);
+	EXPECT_EQ(rpc.came, HOMA_RATE_BYTES / 2);
+	EXPECT_EQ(rpc.spent, 500U);
+	rpc.spent = HOMA_RATE_TICKS - 1;
+	now += 1 * msec;
+	data(200, 100, 10000);
+	EXPECT_LE(rpc.spent, HOMA_RATE_TICKS / 2 + 500U);
 }
 
 TEST_F(Hole, bad_records_in_authenticated_form)

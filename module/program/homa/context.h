@@ -45,6 +45,9 @@
 #define HOMA_SPURIOUS_MAX 3
 /* Ticks between two arrivals that tell how long to wait for the next, at most. */
 #define HOMA_PACE_MAX 500000
+/* The rate of late is that of so many bytes, or ticks. */
+#define HOMA_RATE_BYTES 65536
+#define HOMA_RATE_TICKS (1 << 22)
 /* A peer is dead after so many ns at the earliest. */
 #define HOMA_DEAD_MIN 3000000000ull
 /*
@@ -114,6 +117,8 @@ struct homa_range {
  * @rx_grown:    @rx_received when the window was last looked at.
  * @moved:       when bytes last arrived, in ticks.
  * @pace:        longest time between two arrivals of late, in ticks.
+ * @spent:       ticks in which @came bytes came, of late.
+ * @came:        see @spent.
  * @part:        end of what was last asked for.
  * @rx_length:   bytes of the peer's message; 0: not known.
  * @rx_unsched:  bytes of it that come without a grant.
@@ -177,6 +182,8 @@ struct prog_rpc {
 	u32 rx_grown;
 	u32 moved;
 	u32 pace;
+	u32 spent;
+	u32 came;
 	u32 part;
 	u32 held;
 	u8 state;

@@ -161,6 +161,18 @@ static inline u32 homa_data_alive(const struct prog_ev *ev,
 	return end - ev->offset >= ev->payload >> 1 || homa_data_cut(ev, end);
 }
 
+/* @bytes came @gap ticks after those before them. */
+static inline void homa_data_rate(struct prog_rpc *rpc, u32 gap, u32 bytes)
+{
+	rpc->pace = homa_max(rpc->pace, gap);
+	rpc->spent += gap;
+	rpc->came += bytes;
+	if (rpc->came < HOMA_RATE_BYTES && rpc->spent < HOMA_RATE_TICKS)
+		return;
+	rpc->spent >>= 1;
+	rpc->came >>= 1;
+}
+
 /*
  * The message makes progress. How long bytes take to follow each other tells how
  * long to wait for the next; unless we had to ask for them, and they or the grant
@@ -175,8 +187,8 @@ static inline void homa_data_progress(const struct prog_ev *ev,
 	if (before) {
 		rpc->pace -= rpc->pace >> 6;
 		if (!ev->again && (!rpc->tries || ev->offset != rpc->rx_before))
-			rpc->pace = homa_max(rpc->pace,
-					     homa_min(gap, HOMA_PACE_MAX));
+			homa_data_rate(rpc, homa_min(gap, HOMA_PACE_MAX),
+				       rpc->rx_received - before);
 	}
 	rpc->moved = homa_tick(ev->now);
 	rpc->barren = 0;

@@ -27,6 +27,11 @@ static inline u64 homa_longer(u64 a, u64 b)
 	return a > b ? a : b;
 }
 
+static inline u64 homa_shorter(u64 a, u64 b)
+{
+	return a < b ? a : b;
+}
+
 /* Twice @time, @doubles times, but what is added ends at @most. */
 static inline u64 homa_double(u64 time, u32 doubles, u64 most)
 {

@@ -43,6 +43,12 @@ static inline void homa_timer_set(struct mtp_out *out, u64 deadline)
 	};
 }
 
+/* Rounded down; of 0, as of 1. */
+static inline u32 homa_log2(u32 value)
+{
+	return 31 - __builtin_clz(value | 1);
+}
+
 /* Times are compared in ticks of 1,024 ns, which 32 bits hold for an hour. */
 static inline u32 homa_tick(u64 ns)
 {

@@ -199,17 +199,31 @@ static inline void homa_timeout_beg(const struct prog_params *params,
 }
 
 /*
- * Ask for the gaps whose time has come, for no more than a window. It comes again
- * when there has been time for an answer; the longer, the longer there has been
- * silence. Returns what is left of the window.
+ * Time that what is granted and has not come takes at the rate of late, or up to twice
+ * as long: what is sent again may queue behind it.
+ */
+static inline u64 homa_timeout_queue(const struct prog_rpc *rpc)
+{
+	u64 ticks = (u64)(rpc->rx_granted - rpc->rx_received) * rpc->spent;
+
+	return homa_shorter(ticks << 10 >> homa_log2(rpc->came | HOMA_PACKET),
+			    HOMA_PATIENCE_MAX);
+}
+
+/*
+ * Ask for the gaps whose time has come, or after silence for all, but for no more than
+ * a window. It comes again when there has been time for an answer; the longer, the
+ * longer there has been silence. Returns what is left of the window.
  */
 static inline u32 homa_timeout_gaps(const struct prog_ev *ev,
 				    const struct prog_params *params,
 				    struct prog_rpc *rpc,
-				    struct prog_peer *peer, struct mtp_out *out)
+				    struct prog_peer *peer, u32 silent,
+				    struct mtp_out *out)
 {
-	u64 again = ev->now + homa_double(homa_path_patience(params, peer),
-					  homa_min(rpc->tries, HOMA_DOUBLES),
+	u64 wait = homa_longer(homa_path_patience(params, peer),
+			       homa_timeout_queue(rpc));
+	u64 again = ev->now + homa_double(wait, homa_min(rpc->tries, HOMA_DOUBLES),
 					  HOMA_PATIENCE_MAX);
 	u32 window = homa_path_window(params, peer);
 	u32 room = window;
@@ -223,7 +237,7 @@ static inline u32 homa_timeout_gaps(const struct prog_ev *ev,
 
 		if (i >= rpc->gaps)
 			break;
-		if (ticks > 0)
+		if (ticks > 0 && !silent)
 			continue;
 		rpc->gap[i].due = homa_tick(again) | 1;
 		room -= bytes;
@@ -309,7 +323,8 @@ static inline void homa_timeout_ask(const struct prog_ev *ev,
 	if (rpc->state == HOMA_IN) {
 		homa_path_grow(params, peer, rpc->rx_received - rpc->rx_grown);
 		rpc->rx_grown = rpc->rx_received;
-		room = homa_timeout_gaps(ev, params, rpc, peer, out);
+		room = homa_timeout_gaps(ev, params, rpc, peer,
+					 scratch->silent, out);
 	}
 	if (scratch->silent)
 		homa_timeout_silent(ev, params, rpc, peer, room, out);
