@@ -154,15 +154,21 @@ TEST_LIMIT(same_secret_again, 180)
 			talk.echo(usual);
 			talk.echo(pattern(3000, 10 * round + i));
 		}
-		// Replaced, or removed and installed again; with a message on its way, which
-		// does not arrive in full.
+		// Removed and installed again, or replaced, which ends no RPC; with a message
+		// on its way.
+		bool removed = round % 2;
 		talk.lose([&] { talk.client.request(link.server_at(), pattern(200000, round)); },
 			  [&] {
-				  if (round % 2)
+				  if (removed)
 					  OK(session::remove(talk.client.fd(), link.server_at()));
 				  talk.join();
 			  });
-		talk.client.expect_failure(ECONNRESET);
+		if (removed) {
+			talk.client.expect_failure(ECONNRESET);
+		} else {
+			talk.server.echo();
+			EQ(talk.client.expect().bytes, pattern(200000, round));
+		}
 	}
 	talk.echo(usual);
 	CHECK(link.sniffer.check().messages >= rounds * 2 * 6);
@@ -180,7 +186,8 @@ TEST_LIMIT(mtu_changed_mid_message, 180)
 	for (unsigned mtu : {1500, 700, 4000})
 		talk.lose_response(300000, [&] { link.set_mtu(mtu); });
 	link.sniffer.check();
-	CHECK(link.sniffer.cut_anew() >= 6);
+	// Not those whose packets had been small for their own reasons.
+	CHECK(link.sniffer.cut_anew() >= 4);
 	// While many are on their way, and some get lost.
 	link.misbehave("loss 2%");
 	soak::Load load;

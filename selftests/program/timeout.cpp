@@ -59,6 +59,22 @@ TEST_F(Timeout, busy_peers_are_asked_less_and_less)
 	}
 }
 
+TEST_F(Timeout, who_waits_for_a_grant_and_was_told_so_asks_seldom)
+{
+	send_request(30000);
+	EXPECT_EQ(timeout(20 * msec)[0], "RESEND all") << "does it know of us?";
+	run(PROG_EV_BUSY);
+	for (const u64 wait : {800, 1600, 3200, 4000, 4000}) {
+		EXPECT_EQ(timeout(wait * msec - 1)[0].substr(0, 5), "TIMER") << wait;
+		EXPECT_EQ(timeout(1)[0], "RESEND 0+0") << wait;
+		run(PROG_EV_BUSY);
+	}
+	EXPECT_EQ(timeout(4000 * msec)[0], "RESEND 0+0");
+	EXPECT_EQ(timeout(1000 * msec)[0], "RESEND 0+0") << "is it dead?";
+	run(PROG_EV_RPC_UNKNOWN);
+	EXPECT_EQ(timeout(20 * msec)[0], "RESEND all") << "it knows nothing";
+}
+
 TEST_F(Timeout, patience_never_asks_sooner)
 {
 	params.resend_ns = 3000 * msec;

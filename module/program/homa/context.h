@@ -57,6 +57,8 @@
 #define HOMA_FORSAKEN 40
 /* Where nothing is missing: ns from silence to the question whether the peer lives. */
 #define HOMA_IDLE_NS 400000000ull
+/* The time between two such questions doubles up to so many ns while the peer answers. */
+#define HOMA_IDLE_MAX 4000000000ull
 
 /*
  * Ranks. Of PROG_RANK_GRANT, the target lets clear messages win at most half of
@@ -109,7 +111,8 @@ struct homa_range {
  * @tx_ready:    bytes of it that may be sent (sealed).
  * @tx_unsched:  bytes of it that need no grant.
  * @tx_granted:  bytes of it that the peer lets us send.
- * @tx_sent:     bytes of it sent at least once.
+ * @tx_sent:     bytes of it sent at least once, since the request was started over.
+ * @tx_over:     bytes of it that had been sent before that.
  * @resent:      bytes sent again in this interval.
  * @rx_timed:    end of what was granted before @timed.
  * @rx_before:   end of what was granted before the last grant.
@@ -151,6 +154,7 @@ struct homa_range {
  * @put_off:     times that another RPC's question went first.
  * @patience:    times that the time between two questions is doubled, as the
  *               peer has answered BUSY, or does not know the request, in a row.
+ * @known:       the peer has said BUSY about our message, and not RPC_UNKNOWN since.
  * @restarts:    times that the request was started over.
  * @tx_prio:     of unscheduled data.
  * @tx_sched_prio: of scheduled data.
@@ -169,6 +173,7 @@ struct prog_rpc {
 	u32 tx_unsched;
 	u32 tx_granted;
 	u32 tx_sent;
+	u32 tx_over;
 	u32 resent;
 	u32 rx_length;
 	u32 rx_unsched;
@@ -205,6 +210,7 @@ struct prog_rpc {
 	u8 shrunk;
 	u8 put_off;
 	u8 patience;
+	u8 known;
 	u8 restarts;
 	u8 tx_prio;
 	u8 tx_sched_prio;

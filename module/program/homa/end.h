@@ -68,6 +68,7 @@ static inline void homa_end_restart(const struct prog_ev *ev,
 		return;
 	}
 	rpc->restarts++;
+	rpc->known = 0;
 	rpc->patience = homa_min(rpc->restarts - 1u, HOMA_DOUBLES);
 	if (rpc->restarts >= HOMA_TRY_SMALL)
 		rpc->small = 1;

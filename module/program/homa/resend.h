@@ -113,7 +113,7 @@ static inline void homa_resend_answer(const struct prog_ev *ev,
 		return;
 	/* A question is no part of the message, or acknowledgement, we wait for. */
 	homa_alive(rpc, out);
-	if (!waits)
+	if (rpc->state != HOMA_IN)
 		rpc->active = ev->now;
 	if (homa_sending(rpc))
 		homa_resend_part(ev, params, rpc, peer, out);

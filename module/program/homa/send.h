@@ -61,7 +61,7 @@ static inline void homa_send_until(const struct prog_ev *ev,
 {
 	homa_send_data(rpc, rpc->tx_sent, end,
 		       homa_send_prio(rpc, rpc->tx_sent),
-		       rpc->restarts ? MTP_TX_RETRANSMIT : 0, out);
+		       rpc->tx_sent < rpc->tx_over ? MTP_TX_RETRANSMIT : 0, out);
 	rpc->tx_sent = end;
 	rpc->active = ev->now;
 	rpc->tail = ev->now;
@@ -104,6 +104,7 @@ static inline u32 homa_send_again(const struct prog_ev *ev,
 static inline void homa_send_start(const struct prog_ev *ev,
 				   struct prog_rpc *rpc, struct mtp_out *out)
 {
+	rpc->tx_over = homa_max(rpc->tx_over, rpc->tx_sent);
 	rpc->tx_sent = 0;
 	rpc->tx_granted = rpc->tx_unsched;
 	rpc->active = ev->now;

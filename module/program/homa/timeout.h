@@ -33,14 +33,18 @@ static inline u32 homa_timeout_ours(const struct prog_rpc *rpc)
 }
 
 /*
- * Nobody waits for the answer: what was granted is here, or the peer has yet to
- * grant, which it will not forget. We ask in order not to serve the dead.
+ * Nobody waits for the answer: what was granted is here, or the peer, which knows of
+ * the message, has yet to grant, and will not forget to. We ask in order not to serve
+ * the dead.
  */
 static inline u32 homa_timeout_idle(const struct prog_rpc *rpc)
 {
 	if (rpc->state == HOMA_IN)
 		return !rpc->gaps && rpc->rx_end == rpc->rx_granted;
-	return rpc->state == HOMA_REPLY && rpc->tx_sent < rpc->tx_length;
+	if (rpc->tx_sent == rpc->tx_length)
+		return 0;
+	return rpc->state == HOMA_REPLY || rpc->known ||
+	       rpc->tx_granted > rpc->tx_unsched;
 }
 
 /*
@@ -65,16 +69,22 @@ static inline u64 homa_timeout_patience(const struct prog_params *params,
 	return time + (u64)homa_min(bytes, params->window) * HOMA_BYTE_NS;
 }
 
-/* Time from one question to the next: twice as long with each. */
+/*
+ * Time from one question to the next: twice as long with each. Who waits for others
+ * to be served, and was told so, may wait long.
+ */
 static inline u64 homa_timeout_interval(const struct prog_params *params,
 					const struct prog_rpc *rpc,
 					const struct prog_peer *peer)
 {
 	u32 doubles = homa_min(homa_max(rpc->tries, rpc->patience),
 			       HOMA_DOUBLES);
+	u64 most = HOMA_PATIENCE_MAX;
 
+	if (!rpc->tries && homa_timeout_idle(rpc))
+		most = HOMA_IDLE_MAX;
 	return homa_double(homa_timeout_patience(params, rpc, peer), doubles,
-			   HOMA_PATIENCE_MAX);
+			   most);
 }
 
 static inline u64 homa_timeout_due(const struct prog_params *params,
@@ -408,6 +418,7 @@ static inline void homa_timeout_heard(const struct prog_ev *ev,
 
 	homa_timeout_sample(ev, rpc, peer);
 	peer->heard = ev->now;
+	rpc->known = 1;
 	rpc->barren -= rpc->barren > 0;
 	homa_heard(ev, rpc, out);
 	rpc->patience = patience;
