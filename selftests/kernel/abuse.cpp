@@ -128,6 +128,8 @@ TEST(no_answer_to_a_secure_request_in_the_clear)
 	PlainMessage clear = server.expect();
 	EQ(clear.rpc->id, marked | 1);
 	secure::Peer peer(place->wire, peer_at(5000), host_at(), server.fd());
+	// The clear request was the first of a peer, who is told how to send.
+	peer.expect(packet::cutoffs);
 	peer.send_message(secure::request(0, 100, pattern(50)));
 	PlainMessage sealed = server.expect();
 	EQ(sealed.rpc->id, clear.rpc->id);
