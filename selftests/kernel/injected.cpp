@@ -8,12 +8,15 @@
 
 #include "lib/keyed.hpp"
 #include "lib/test.hpp"
+#include "lib/wired.hpp"
 
 using namespace keyed;
 
 namespace {
 
 constexpr uint32_t record = 16277;
+constexpr uint8_t secure_data = packet::data | packet::secure_bit;
+constexpr uint8_t secure_grant = packet::grant | packet::secure_bit;
 
 /// A genuine header, with another place and other bytes.
 Bytes junk_behind(const Bytes &genuine, uint32_t at, View payload)
@@ -158,6 +161,31 @@ struct Two {
 	Calling on;
 	Sealed first;
 	Sealed second;
+};
+
+/// A client on host a and a server on host b, and whoever sees what they send.
+struct Between {
+	Between()
+		: server(wired.b.ns, AF_INET, port),
+		  client(wired.a.ns, AF_INET, 6000),
+		  from(wired.a.at(net::Family::v4, 6000)),
+		  to(wired.b.at(net::Family::v4, port))
+	{
+		for (const net::Netns *ns : {&wired.a.ns, &wired.b.ns})
+			CHECK(ns->sysctl("resend_us", "50000"));
+		session::join(client.fd(), from, server.fd(), to);
+	}
+	void inject(net::Way way, const Bytes &homa) const
+	{
+		bool to_b = way == net::Way::to_b;
+		wired.pass(way, packet::ip(to_b ? from : to, to_b ? to : from, homa));
+	}
+
+	net::Wired wired;
+	PlainSocket server;
+	PlainSocket client;
+	net::Address from;
+	net::Address to;
 };
 
 } // namespace
@@ -332,4 +360,72 @@ TEST_LIMIT(short_packets_of_a_clear_sender, 240)
 	CHECK(server.expect().bytes == message);
 	test::note(std::to_string(most) + " bytes at most");
 	CHECK(most < 4 * 6000 + 16384);
+}
+
+TEST_LIMIT(a_lost_grant_and_junk_for_what_it_granted, 120)
+{
+	std::atomic<unsigned> junk = 0;
+	std::atomic<unsigned> resends = 0;
+	Bytes genuine;
+	Between two;
+	two.wired.set([&](net::Way way, const net::Wired::Packet &packet) {
+		Bytes homa = net::homa_of(packet);
+		uint8_t type = secure::type_of(homa);
+		if (genuine.empty() && type == secure_data)
+			genuine = homa;
+		resends += type == secure_resend;
+		if (type != secure_grant || junk) {
+			two.wired.pass(way, packet);
+			return;
+		}
+		auto length = static_cast<uint32_t>(get(genuine, 28, 4));
+		uint32_t to = std::min(length, static_cast<uint32_t>(get(homa, 28, 4)));
+		for (auto at = static_cast<uint32_t>(get(genuine, 32, 4)); at < to;
+		     at += 1400, junk++)
+			two.inject(net::Way::to_b,
+				   junk_behind(genuine, at, pattern(std::min(1400U, to - at), 7)));
+	});
+	two.client.request(two.to, pattern(110000));
+	CHECK(two.server.expect().bytes == pattern(110000));
+	test::note(std::to_string(junk) + " packets of junk, " + std::to_string(resends) +
+		   " RESENDs");
+	CHECK(junk > 0);
+	CHECK(resends <= 2 * junk);
+}
+
+TEST_LIMIT(junk_while_a_session_is_rekeyed, 120)
+{
+	// Ahead of every 8th packet junk for the same place, and junk behind a header of
+	// the message before, which had older keys.
+	unsigned count = 0;
+	std::vector<Bytes> headers;
+	Between two;
+	proc::Counters counters(two.wired.b.ns);
+	two.wired.set([&](net::Way way, const net::Wired::Packet &packet) {
+		Bytes homa = net::homa_of(packet);
+		if (secure::type_of(homa) == secure_data && way == net::Way::to_b &&
+		    !(count++ % 8)) {
+			Bytes junk = pattern(homa.size() - secure::header_length, 7);
+			auto at = static_cast<uint32_t>(get(homa, 4, 4));
+			two.inject(way, junk_behind(homa, at, junk));
+			if (headers.empty() || get(headers.back(), 20, 8) != get(homa, 20, 8))
+				headers.push_back(homa);
+			if (headers.size() > 1)
+				two.inject(way, junk_behind(headers.end()[-2], at, junk));
+		}
+		two.wired.pass(way, packet);
+	});
+	unsigned moved = 0;
+	for (unsigned i = 0; i < 8; i++) {
+		two.client.request(two.to, pattern(50000, i));
+		moved += session::rekey(two.client.fd(), two.to) == 0;
+		PlainMessage request = two.server.expect();
+		CHECK(request.bytes == pattern(50000, i));
+		moved += session::rekey(two.server.fd(), two.from) == 0;
+		two.server.reply(request, pattern(20, i));
+		CHECK(two.client.expect().bytes == pattern(20, i));
+	}
+	test::note(std::to_string(moved) + " epochs");
+	CHECK(moved >= 8);
+	CHECK(counters.moved("bad_records") > 0);
 }
