@@ -235,6 +235,7 @@ TEST_LIMIT(tiny_junk_that_fits_is_charged_by_what_it_takes, 240)
 	long taken = rmem_of(place->host.ns, 6000) - before;
 	test::note(std::to_string(taken) + " bytes for " + std::to_string(sent));
 	CHECK(taken < 4L * sent + 16384);
+	CHECK(two.on.counters.moved("mem_copied") > sent / 2);
 	two.finish();
 }
 

@@ -126,6 +126,7 @@ static bool keep(struct sdp_run *run, struct sdp_rpc *rpc,
 
 	sdp_count_add(run->sn->counts, SDP_CTR_rx_bytes, insn->b - insn->a);
 	if (sdp_rpc_rx_sparse(rpc, skb, insn->b - insn->a)) {
+		sdp_count(run->sn->counts, SDP_CTR_mem_copied);
 		from = sdp_rpc_rx_copy(rpc, skb, start, insn->a, insn->b);
 		if (from == insn->b)
 			return true;
