@@ -113,7 +113,7 @@ static void put_socket(struct seq_file *seq, struct sock *sk)
 		   policy_name(READ_ONCE(s->ep.policy)),
 		   READ_ONCE(s->ep.server) ? "server" : "client",
 		   READ_ONCE(s->ep.rpc_count), READ_ONCE(s->ep.ready_count),
-		   atomic_read(&s->ep.rmem), READ_ONCE(sk->sk_rcvbuf),
+		   sdp_endpoint_rmem(&s->ep), READ_ONCE(sk->sk_rcvbuf),
 		   atomic_read(&s->ep.wmem), READ_ONCE(sk->sk_sndbuf));
 	if (pool)
 		seq_printf(seq, " region=%llu/%llu", sdp_pool_available(pool),

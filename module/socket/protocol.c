@@ -111,7 +111,7 @@ static int queue_length(struct sock *sk, int cmd, int *karg)
 		*karg = atomic_read(&ep->wmem);
 		return 0;
 	case SIOCINQ:
-		*karg = atomic_read(&ep->rmem);
+		*karg = sdp_endpoint_rmem(ep);
 		return 0;
 	default:
 		return -ENOIOCTLCMD;

@@ -363,6 +363,38 @@ TEST_LIMIT(short_packets_of_a_clear_sender, 240)
 	CHECK(most < 4 * 6000 + 16384);
 }
 
+TEST_LIMIT(clear_packets_end_no_secure_message, 240)
+{
+	// A socket for both: anybody can send it clear packets from any address.
+	Serving on;
+	session::policy(on.server.fd(), SDP_POLICY_MIXED);
+	int bytes = 60000; // of which the kernel makes twice as much
+	OK(setsockopt(on.server.fd(), SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)));
+	Sealed begun(on.peer, secure::request(0, 100, pattern(3000)));
+	on.peer.send(begun.packet(0));
+	EVENTUALLY(on.counters.moved("server_rpcs") == 1);
+	auto flood = [&](uint32_t offset, size_t payload) {
+		packet::Data fields{.message_length = 40000, .incoming = 40000, .offset = offset};
+		for (unsigned n = 0; n < 400; n++) {
+			net::Address from =
+				net::Address::of("10.0.0." + std::to_string(50 + n % 100), 7);
+			place->wire.send(packet::ip(from, host_at(),
+						    packet::make_data({7, port, 1000 + 2 * n},
+								      fields, pattern(payload))));
+		}
+	};
+	flood(0, 1);
+	EVENTUALLY(on.counters.moved("mem_refused") > 0);
+	flood(1, 1400);
+	EVENTUALLY(on.counters.moved("mem_reclaimed") > 0);
+	// Another begins, and the one that has begun goes on.
+	secure::Message other = secure::request(1, 102, pattern(50));
+	on.peer.send_message(other);
+	(void)on.deliver(other);
+	begun.send(on.peer.payload);
+	(void)on.deliver(begun.message);
+}
+
 TEST_LIMIT(a_lost_grant_and_junk_for_what_it_granted, 120)
 {
 	std::atomic<unsigned> junk = 0;

@@ -52,7 +52,7 @@ void sdp_close_release(struct sdp_endpoint *ep)
 
 void sdp_close_destruct(struct sdp_endpoint *ep)
 {
-	WARN_ON_ONCE(atomic_read(&ep->rmem) || atomic_read(&ep->wmem) ||
-		     atomic_read(&ep->served));
+	WARN_ON_ONCE(sdp_endpoint_rmem(ep) || atomic_read(&ep->wmem) ||
+		     sdp_endpoint_served(ep));
 	sdp_memory_release(ep);
 }

@@ -54,7 +54,7 @@ enum sdp_drop sdp_receive_new(struct sdp_packet *packet,
 		drop = SDP_DROP_not_server;
 		goto refuse;
 	}
-	if (unlikely(sdp_memory_full(ep))) {
+	if (unlikely(sdp_memory_full(ep, session))) {
 		sdp_count(sn->counts, SDP_CTR_mem_refused);
 		WRITE_ONCE(ep->pressed, true);
 		goto refuse;
@@ -79,13 +79,13 @@ enum sdp_drop sdp_receive_new(struct sdp_packet *packet,
 		drop = SDP_DROP_no_session;
 		goto refuse;
 	}
-	if (!sdp_memory_charge_rpc(ep)) {
+	if (!sdp_memory_charge_rpc(ep, session)) {
 		sdp_count(sn->counts, SDP_CTR_mem_refused);
 		goto put_session;
 	}
 	new = sdp_rpc_alloc(ep, &packet->who, peer, session, GFP_ATOMIC);
 	if (!new) {
-		sdp_memory_uncharge_rpc(ep);
+		sdp_memory_uncharge_rpc(ep, session);
 		goto put_session;
 	}
 	if (client)

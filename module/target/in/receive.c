@@ -186,7 +186,7 @@ static enum sdp_drop receive_packet(struct sdp_packet *packet, struct net *net)
 		return SDP_DROP_policy_clear;
 	drop = secure ? sdp_receive_secure(packet) : sdp_receive_clear(packet);
 	if (unlikely(READ_ONCE(ep->pressed)))
-		sdp_reclaim_oldest(ep);
+		sdp_reclaim_pressed(ep);
 	return drop;
 }
 

@@ -48,7 +48,7 @@ static enum sdp_drop data_piece(struct sdp_run *run, struct sdp_packet *packet)
 	int verdict;
 
 	truesize = run->skb->truesize;
-	if (!sdp_memory_charge_rx(ep, truesize)) {
+	if (!sdp_memory_charge_rx(ep, false, truesize)) {
 		sdp_count(run->sn->counts, SDP_CTR_mem_refused);
 		return SDP_DROP_memory;
 	}
@@ -80,7 +80,7 @@ static enum sdp_drop data_piece(struct sdp_run *run, struct sdp_packet *packet)
 	if (!verdict)
 		drop = 0;
 uncharge:
-	sdp_memory_uncharge_rx(ep, truesize);
+	sdp_memory_uncharge_rx(ep, false, truesize);
 	return drop;
 }
 

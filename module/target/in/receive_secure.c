@@ -262,7 +262,7 @@ static enum sdp_drop receive_secure_data(struct sdp_packet *packet)
 		hdr = sdp_receive_pull(packet, sizeof(*hdr));
 	}
 	truesize = packet->skb->truesize;
-	if (!sdp_memory_charge_rx(ep, truesize)) {
+	if (!sdp_memory_charge_rx(ep, true, truesize)) {
 		sdp_count(run->sn->counts, SDP_CTR_mem_refused);
 		drop = SDP_DROP_memory;
 		goto unlock;
@@ -281,7 +281,7 @@ static enum sdp_drop receive_secure_data(struct sdp_packet *packet)
 	drop = run_data(run, packet, epoch, hdr, rpc);
 	packet->skb = run->skb;
 	if (run->skb)
-		sdp_memory_uncharge_rx(ep, truesize);
+		sdp_memory_uncharge_rx(ep, true, truesize);
 	goto finish;
 
 unlock:

@@ -105,7 +105,7 @@ static struct sk_buff *take_packet(struct sdp_run *run, struct sdp_rpc *rpc)
 		return skb;
 	}
 	skb = skb_clone(rpc->rx_kept, GFP_ATOMIC);
-	if (skb && !sdp_memory_charge_rx(rpc->ep, skb->truesize)) {
+	if (skb && !sdp_memory_charge_rx(rpc->ep, rpc->secure, skb->truesize)) {
 		kfree_skb(skb);
 		skb = NULL;
 	}
@@ -455,7 +455,7 @@ static __always_inline int exec(struct sdp_run *run, struct sdp_rpc *rpc,
 		if (run->wake)
 			ep->sk->sk_data_ready(ep->sk);
 	}
-	if (unlikely(!list_empty(&ep->parked)))
+	if (unlikely(!list_empty(&ep->parked[0]) || !list_empty(&ep->parked[1])))
 		unpark(run, ep);
 	return verdict;
 }
@@ -519,7 +519,7 @@ void sdp_exec_take_acks(struct sdp_run *run, struct sdp_pctx *pctx)
 static noinline void take_turn(struct sdp_run *run, struct sdp_rpc *rpc, u32 rank)
 {
 	sdp_rpc_lock(rpc);
-	if (rpc->hashed && unlikely(sdp_memory_full(rpc->ep)) &&
+	if (rpc->hashed && unlikely(sdp_memory_full(rpc->ep, rpc->secure)) &&
 	    sdp_pressure_park(rpc)) {
 		sdp_turns_park(run, rpc);
 		sdp_rpc_unlock(rpc);

@@ -26,7 +26,7 @@ static void evict(struct sdp_rpc *rpc)
 	sdp_run_finish(run);
 }
 
-void sdp_reclaim_oldest(struct sdp_endpoint *ep)
+void sdp_reclaim_pressed(struct sdp_endpoint *ep)
 {
 	struct sdp_rpc *rpc = NULL;
 	u32 i;

@@ -8,11 +8,11 @@
 #include "exec.h"
 
 /**
- * sdp_reclaim_oldest() - give the oldest incomplete message up, if one must go.
+ * sdp_reclaim_pressed() - give incomplete messages up, if any must go.
  * @ep: the socket; its @pressed is cleared.
  *
  * Context: softirq, RCU read lock, not in a run.
  */
-void sdp_reclaim_oldest(struct sdp_endpoint *ep);
+void sdp_reclaim_pressed(struct sdp_endpoint *ep);
 
 #endif /* SDP_TARGET_RECLAIM_H */

@@ -133,8 +133,10 @@ int sdp_endpoint_init(struct sdp_endpoint *ep, struct sock *sk)
 	spin_lock_init(&ep->mem_lock);
 	INIT_LIST_HEAD(&ep->rpcs);
 	INIT_LIST_HEAD(&ep->ready);
-	INIT_LIST_HEAD(&ep->incoming);
-	INIT_LIST_HEAD(&ep->parked);
+	INIT_LIST_HEAD(&ep->incoming[0]);
+	INIT_LIST_HEAD(&ep->incoming[1]);
+	INIT_LIST_HEAD(&ep->parked[0]);
+	INIT_LIST_HEAD(&ep->parked[1]);
 	sk->sk_rcvbuf = READ_ONCE(ep->sn->set.rcvbuf);
 	sk->sk_sndbuf = READ_ONCE(ep->sn->set.sndbuf);
 	sock_set_flag(sk, SOCK_RCU_FREE);

@@ -35,7 +35,8 @@ struct sdp_peer;
  * @rpcs:      all RPCs, the oldest first.
  * @serial:    counts them, for @serial of each.
  * @ready:     RPCs with a message or a failure for any recvmsg.
- * @incoming:  RPCs with part of a message, the oldest first.
+ * @incoming:  RPCs with part of a message, the oldest first. By class: [0] clear,
+ *             [1] secure, as in what follows.
  * @parked:    RPCs whose peers have to wait for leave to send: there is no
  *             memory.
  * @waiting:   RPCs with a whole message or a failure, private and claimed ones
@@ -67,18 +68,18 @@ struct sdp_endpoint {
 	spinlock_t lock ____cacheline_aligned_in_smp;
 	struct list_head rpcs;
 	struct list_head ready;
-	struct list_head incoming;
-	struct list_head parked;
+	struct list_head incoming[2];
+	struct list_head parked[2];
 	u64 serial;
 	u32 rpc_count;
 	u32 ready_count;
-	u32 waiting;
+	u32 waiting[2];
 	bool pressed;
 	bool awaited;
 
-	atomic_t rmem ____cacheline_aligned_in_smp;
+	atomic_t rmem[2] ____cacheline_aligned_in_smp;
 	atomic_t wmem;
-	atomic_t served;
+	atomic_t served[2];
 	long quota;
 	spinlock_t mem_lock;
 };
@@ -152,6 +153,18 @@ static inline bool sdp_endpoint_readable(const struct sdp_endpoint *ep)
 
 /* Largest share of a socket, bytes: sums stay far from the end of an int. */
 #define SDP_MEMORY_MOST (1 << 28)
+
+/** sdp_endpoint_rmem() - truesize of all received packets held, bytes. */
+static inline int sdp_endpoint_rmem(const struct sdp_endpoint *ep)
+{
+	return atomic_read(&ep->rmem[0]) + atomic_read(&ep->rmem[1]);
+}
+
+/** sdp_endpoint_served() - bytes of all RPCs whose requests came here. */
+static inline int sdp_endpoint_served(const struct sdp_endpoint *ep)
+{
+	return atomic_read(&ep->served[0]) + atomic_read(&ep->served[1]);
+}
 
 /** sdp_endpoint_sndbuf() - SO_SNDBUF as far as it counts, bytes. */
 static inline int sdp_endpoint_sndbuf(const struct sdp_endpoint *ep)

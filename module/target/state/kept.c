@@ -36,7 +36,7 @@ static void drop_kept(struct sdp_rpc *rpc, struct sk_buff *skb)
 		rpc->rx_last = skb_rb_last(&rpc->rx_root);
 	rpc->rx_truesize -= skb->truesize;
 	rpc->rx_bytes -= sdp_rx_cb(skb)->end - sdp_rx_cb(skb)->offset;
-	sdp_memory_uncharge_rx(rpc->ep, skb->truesize);
+	sdp_memory_uncharge_rx(rpc->ep, rpc->secure, skb->truesize);
 	kfree_skb(skb);
 }
 
@@ -92,7 +92,7 @@ static struct sk_buff *add_region(struct sdp_rpc *rpc, u32 offset, u32 end)
 
 	if (!skb)
 		return NULL;
-	if (!sdp_memory_charge_rx(rpc->ep, skb->truesize)) {
+	if (!sdp_memory_charge_rx(rpc->ep, rpc->secure, skb->truesize)) {
 		kfree_skb(skb);
 		return NULL;
 	}
@@ -171,7 +171,7 @@ static bool cut_out(struct sdp_rpc *rpc, struct sk_buff *skb, u32 offset, u32 en
 	struct sk_buff *rest = skb_clone(skb, GFP_ATOMIC);
 	struct sdp_rx_cb *cb = sdp_rx_cb(skb);
 
-	if (!rest || !sdp_memory_charge_rx(rpc->ep, rest->truesize)) {
+	if (!rest || !sdp_memory_charge_rx(rpc->ep, rpc->secure, rest->truesize)) {
 		kfree_skb(rest);
 		return false;
 	}
@@ -227,7 +227,7 @@ void sdp_rpc_rx_free(struct sdp_rpc *rpc)
 	rpc->repair = NULL;
 	if (!rpc->rx_truesize)
 		return;
-	sdp_memory_uncharge_rx(rpc->ep, rpc->rx_truesize);
+	sdp_memory_uncharge_rx(rpc->ep, rpc->secure, rpc->rx_truesize);
 	rpc->rx_truesize = 0;
 	rpc->rx_bytes = 0;
 	rpc->rx_last = NULL;

@@ -8,8 +8,8 @@
 
 static long used(const struct sdp_endpoint *ep)
 {
-	return (long)atomic_read(&ep->rmem) + atomic_read(&ep->wmem) +
-	       atomic_read(&ep->served);
+	return (long)sdp_endpoint_rmem(ep) + atomic_read(&ep->wmem) +
+	       sdp_endpoint_served(ep);
 }
 
 static bool schedule_steps(struct sdp_endpoint *ep, int kind)
@@ -72,53 +72,58 @@ static void uncharge(struct sdp_endpoint *ep, atomic_t *counter, int bytes)
 		give_back(ep, STEP);
 }
 
-bool sdp_memory_alone(const struct sdp_endpoint *ep)
+bool sdp_memory_alone(const struct sdp_endpoint *ep, bool secure)
 {
+	const struct list_head *incoming = &ep->incoming[secure];
+	u64 most = 2ULL * sdp_memory_room(ep, secure);
 	const struct sdp_rpc *rpc;
-	u64 most = 2ULL * sdp_memory_share(ep);
 
 	lockdep_assert_held(&ep->lock);
-	if (ep->waiting || !list_is_singular(&ep->incoming))
+	if (ep->waiting[secure] || !list_is_singular(incoming))
 		return false;
-	rpc = list_first_entry(&ep->incoming, struct sdp_rpc, in_link);
+	rpc = list_first_entry(incoming, struct sdp_rpc, in_link);
 	most += (u64)READ_ONCE(rpc->rx_length) * SDP_RX_SPREAD;
-	return (u32)atomic_read(&ep->rmem) <= most;
+	return (u32)atomic_read(&ep->rmem[secure]) <= most;
 }
 
-static bool alone(struct sdp_endpoint *ep)
+static bool message_alone(struct sdp_endpoint *ep, bool secure)
 {
 	bool ret;
 
 	spin_lock(&ep->lock);
-	ret = sdp_memory_alone(ep);
+	ret = sdp_memory_alone(ep, secure);
 	spin_unlock(&ep->lock);
 	return ret;
 }
 
-bool sdp_memory_charge_rx(struct sdp_endpoint *ep, u32 truesize)
+bool sdp_memory_charge_rx(struct sdp_endpoint *ep, bool secure, u32 truesize)
 {
-	if (likely(atomic_read(&ep->rmem) / 2 <= sdp_memory_share(ep) ||
-		   alone(ep)) &&
-	    charge(ep, &ep->rmem, truesize, SK_MEM_RECV))
+	if (likely(!sdp_memory_far(ep, secure) || message_alone(ep, secure)) &&
+	    charge(ep, &ep->rmem[secure], truesize, SK_MEM_RECV))
 		return true;
 	WRITE_ONCE(ep->pressed, true);
 	return false;
 }
 
-void sdp_memory_uncharge_rx(struct sdp_endpoint *ep, u32 truesize)
+void sdp_memory_uncharge_rx(struct sdp_endpoint *ep, bool secure, u32 truesize)
 {
-	uncharge(ep, &ep->rmem, truesize);
+	uncharge(ep, &ep->rmem[secure], truesize);
 }
 
-bool sdp_memory_charge_rpc(struct sdp_endpoint *ep)
+bool sdp_memory_charge_rpc(struct sdp_endpoint *ep, bool secure)
 {
-	return likely(atomic_read(&ep->served) <= sdp_memory_share(ep)) &&
-	       charge(ep, &ep->served, sizeof(struct sdp_rpc), SK_MEM_RECV);
+	int most = sdp_memory_share(ep);
+
+	if (!secure && READ_ONCE(ep->policy) == SDP_POLICY_MIXED)
+		most /= 2;
+	return likely(atomic_read(&ep->served[secure]) <= most) &&
+	       charge(ep, &ep->served[secure], sizeof(struct sdp_rpc),
+		      SK_MEM_RECV);
 }
 
-void sdp_memory_uncharge_rpc(struct sdp_endpoint *ep)
+void sdp_memory_uncharge_rpc(struct sdp_endpoint *ep, bool secure)
 {
-	uncharge(ep, &ep->served, sizeof(struct sdp_rpc));
+	uncharge(ep, &ep->served[secure], sizeof(struct sdp_rpc));
 }
 
 void sdp_memory_await(struct sdp_endpoint *ep)

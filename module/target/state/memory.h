@@ -6,6 +6,8 @@
 #ifndef SDP_TARGET_MEMORY_H
 #define SDP_TARGET_MEMORY_H
 
+#include <linux/sdp.h>
+
 #include "rpc.h"
 
 /* What a message costs beside its bytes: the RPC, a packet's head, slack. */
@@ -29,56 +31,88 @@ static inline int sdp_memory_share(const struct sdp_endpoint *ep)
 static inline bool sdp_memory_scarce(const struct sdp_endpoint *ep)
 {
 	return atomic_read(&ep->wmem) > sdp_endpoint_sndbuf(ep) / 2 ||
-	       atomic_read(&ep->served) > sdp_memory_share(ep) / 2;
+	       sdp_endpoint_served(ep) > sdp_memory_share(ep) / 2;
+}
+
+/* What clear messages on a mixed socket may hold in any case, bytes. */
+#define SDP_MEMORY_QUANTUM 16384
+
+/**
+ * sdp_memory_room() - what the messages of a class may hold, bytes.
+ * @ep:     the socket.
+ * @secure: the class.
+ *
+ * Anybody can send clear messages: on a socket for both, secure ones have all of
+ * SO_RCVBUF, whatever clear ones do, and these get what is left, at most half.
+ */
+static inline int sdp_memory_room(const struct sdp_endpoint *ep, bool secure)
+{
+	int share = sdp_memory_share(ep), left;
+
+	if (likely(secure || READ_ONCE(ep->policy) != SDP_POLICY_MIXED))
+		return share;
+	left = min(share - atomic_read(&ep->rmem[1]), share / 2);
+	return max(left, min(share, SDP_MEMORY_QUANTUM));
 }
 
 /**
- * sdp_memory_full() - is what was received beyond SO_RCVBUF?
- * @ep: the socket.
+ * sdp_memory_full() - have the messages of a class taken more than their room?
+ * @ep:     the socket.
+ * @secure: the class.
  *
  * Then no message begins, and none is granted more; those that have begun may
  * take as much again.
  */
-static inline bool sdp_memory_full(const struct sdp_endpoint *ep)
+static inline bool sdp_memory_full(const struct sdp_endpoint *ep, bool secure)
 {
-	return atomic_read(&ep->rmem) > sdp_memory_share(ep);
+	return atomic_read(&ep->rmem[secure]) > sdp_memory_room(ep, secure);
+}
+
+/** sdp_memory_far() - have they taken as much again? */
+static inline bool sdp_memory_far(const struct sdp_endpoint *ep, bool secure)
+{
+	return atomic_read(&ep->rmem[secure]) / 2 > sdp_memory_room(ep, secure);
 }
 
 /**
- * sdp_memory_alone() - has the socket a single incomplete message, which takes
- *	no more than its length and the socket's share explain?
- * @ep: the socket.
+ * sdp_memory_alone() - is there a single incomplete message of a class, which takes
+ *	no more than its length and the class's room explain?
+ * @ep:     the socket.
+ * @secure: the class.
  *
  * Context: BH disabled, the socket's lock is held.
  */
-bool sdp_memory_alone(const struct sdp_endpoint *ep);
+bool sdp_memory_alone(const struct sdp_endpoint *ep, bool secure);
 
 /**
  * sdp_memory_charge_rx() - charge a received packet.
  * @ep:       the socket.
+ * @secure:   its class.
  * @truesize: bytes.
  *
  * Context: BH disabled; the socket's lock is not held. Return: false if twice
- * the socket's share is used up, unless a single message has it, or memory is
+ * the class's room is used up, unless a single message has it, or memory is
  * short: nothing is charged then, and ep->pressed is set.
  */
-bool sdp_memory_charge_rx(struct sdp_endpoint *ep, u32 truesize);
+bool sdp_memory_charge_rx(struct sdp_endpoint *ep, bool secure, u32 truesize);
 
 /** sdp_memory_uncharge_rx() - the packets are gone; any context. */
-void sdp_memory_uncharge_rx(struct sdp_endpoint *ep, u32 truesize);
+void sdp_memory_uncharge_rx(struct sdp_endpoint *ep, bool secure, u32 truesize);
 
 /**
  * sdp_memory_charge_rpc() - charge the RPC of a request received, for all its life.
- * @ep: the socket.
+ * @ep:     the socket.
+ * @secure: its class.
  *
  * Requests that are never answered may take as much as SO_RCVBUF; what waits to be
- * read is another share. Context: BH disabled. Return: false if that is used up, or
- * memory is short: nothing is charged then.
+ * read is another share. Clear ones on a socket for both may take half. Context: BH
+ * disabled. Return: false if that is used up, or memory is short: nothing is charged
+ * then.
  */
-bool sdp_memory_charge_rpc(struct sdp_endpoint *ep);
+bool sdp_memory_charge_rpc(struct sdp_endpoint *ep, bool secure);
 
 /** sdp_memory_uncharge_rpc() - the RPC is gone; any context. */
-void sdp_memory_uncharge_rpc(struct sdp_endpoint *ep);
+void sdp_memory_uncharge_rpc(struct sdp_endpoint *ep, bool secure);
 
 /**
  * sdp_memory_charge_tx() - charge a message to send, waiting for room.

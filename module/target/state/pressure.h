@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What happens when a socket has received more than SO_RCVBUF lets it keep:
- * messages do not begin, peers get no leave to send more, and while no whole
- * message waits whose delivery would give memory back, the oldest incomplete
- * one is given up (run/reclaim.h). Whole messages are never dropped; a message
- * that has the socket's memory for itself may be longer than it.
+ * What happens when a socket has received more than SO_RCVBUF lets it keep, clear and
+ * secure messages apart: messages do not begin, peers get no leave to send more, and
+ * while no whole message waits whose delivery would give memory back, the oldest
+ * incomplete one is given up (run/reclaim.h). Whole messages are never dropped; a
+ * message that has its class's memory for itself may be longer than it.
  */
 #ifndef SDP_TARGET_PRESSURE_H
 #define SDP_TARGET_PRESSURE_H

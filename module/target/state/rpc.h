@@ -225,7 +225,7 @@ static inline void sdp_rpc_set_ready(struct sdp_rpc *rpc, bool ready)
 	if (rpc->ready == ready)
 		return;
 	rpc->ready = ready;
-	rpc->ep->waiting += ready ? 1 : -1;
+	rpc->ep->waiting[rpc->secure] += ready ? 1 : -1;
 }
 
 #endif /* SDP_TARGET_RPC_H */

@@ -89,7 +89,7 @@ static void rpc_free(struct sdp_rpc *rpc)
 		sdp_txbuf_free(&rpc->tx);
 	}
 	if (sdp_rpc_is_server(rpc))
-		sdp_memory_uncharge_rpc(rpc->ep);
+		sdp_memory_uncharge_rpc(rpc->ep, rpc->secure);
 	sdp_tx_end(&rpc->seal);
 	sdp_rx_end(&rpc->open);
 	if (rpc->client) {

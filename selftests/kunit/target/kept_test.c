@@ -13,7 +13,7 @@ static s64 charged;
 static bool refuse;
 
 /* What kept.c calls of others; only memory matters here. */
-bool sdp_memory_charge_rx(struct sdp_endpoint *ep, u32 truesize)
+bool sdp_memory_charge_rx(struct sdp_endpoint *ep, bool secure, u32 truesize)
 {
 	if (refuse)
 		return false;
@@ -21,7 +21,7 @@ bool sdp_memory_charge_rx(struct sdp_endpoint *ep, u32 truesize)
 	return true;
 }
 
-void sdp_memory_uncharge_rx(struct sdp_endpoint *ep, u32 truesize)
+void sdp_memory_uncharge_rx(struct sdp_endpoint *ep, bool secure, u32 truesize)
 {
 	charged -= truesize;
 }
@@ -46,7 +46,7 @@ static void keep(struct kunit *test, struct sdp_rpc *rpc, u32 offset, u32 end,
 	sdp_rx_cb(skb)->end = end;
 	sdp_rx_cb(skb)->start = before;
 	sdp_rx_cb(skb)->region = false;
-	sdp_memory_charge_rx(NULL, skb->truesize);
+	sdp_memory_charge_rx(NULL, false, skb->truesize);
 	sdp_rpc_rx_add(rpc, skb);
 }
 

@@ -24,7 +24,8 @@ static int set_up(struct kunit *test)
 	rig->ep.sk->sk_sndbuf = 100000;
 	spin_lock_init(&rig->ep.mem_lock);
 	spin_lock_init(&rig->ep.lock);
-	INIT_LIST_HEAD(&rig->ep.incoming);
+	INIT_LIST_HEAD(&rig->ep.incoming[0]);
+	INIT_LIST_HEAD(&rig->ep.incoming[1]);
 	test->priv = rig;
 	return 0;
 }
@@ -34,9 +35,9 @@ static void tear_down(struct kunit *test)
 {
 	struct rig *rig = test->priv;
 
-	KUNIT_EXPECT_EQ(test, atomic_read(&rig->ep.rmem), 0);
+	KUNIT_EXPECT_EQ(test, sdp_endpoint_rmem(&rig->ep), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&rig->ep.wmem), 0);
-	KUNIT_EXPECT_EQ(test, atomic_read(&rig->ep.served), 0);
+	KUNIT_EXPECT_EQ(test, sdp_endpoint_served(&rig->ep), 0);
 	KUNIT_EXPECT_LE(test, rig->ep.quota, 5 * STEP);
 	sdp_memory_release(&rig->ep);
 	KUNIT_EXPECT_EQ(test, rig->ep.quota, 0);
@@ -47,7 +48,7 @@ static u32 charge_until_refused(struct sdp_endpoint *ep, u32 bytes)
 {
 	u32 count = 0;
 
-	while (count < 10000 && sdp_memory_charge_rx(ep, bytes))
+	while (count < 10000 && sdp_memory_charge_rx(ep, false, bytes))
 		count++;
 	return count;
 }
@@ -58,22 +59,26 @@ static void received(struct kunit *test)
 	struct sdp_endpoint *ep = &rig->ep;
 	u32 count, i;
 
-	KUNIT_EXPECT_FALSE(test, sdp_memory_full(ep));
+	KUNIT_EXPECT_FALSE(test, sdp_memory_full(ep, false));
 	count = charge_until_refused(ep, 1000);
 	/* Twice the share, and the one that goes beyond. */
 	KUNIT_EXPECT_EQ(test, count, 201);
-	KUNIT_EXPECT_TRUE(test, sdp_memory_full(ep));
+	KUNIT_EXPECT_TRUE(test, sdp_memory_full(ep, false));
 	KUNIT_EXPECT_TRUE(test, ep->pressed);
-	KUNIT_EXPECT_GE(test, ep->quota, atomic_read(&ep->rmem));
-	/* A single message may have more, as its length explains. */
-	rig->rpc.rx_length = 1000000;
-	list_add(&rig->rpc.in_link, &ep->incoming);
-	KUNIT_EXPECT_TRUE(test, sdp_memory_charge_rx(ep, 1000));
+	KUNIT_EXPECT_GE(test, ep->quota, sdp_endpoint_rmem(ep));
+	/* A message that is alone may take what its length explains. */
+	rig->rpc.rx_length = 200;
+	list_add(&rig->rpc.in_link, &ep->incoming[0]);
+	KUNIT_EXPECT_FALSE(test, sdp_memory_charge_rx(ep, false, 1000));
+	rig->rpc.rx_length = 1000;
+	KUNIT_EXPECT_TRUE(test, sdp_memory_charge_rx(ep, false, 1000));
+	list_del(&rig->rpc.in_link);
 	for (i = 0; i <= count; i++)
-		sdp_memory_uncharge_rx(ep, 1000);
-	KUNIT_EXPECT_EQ(test, charge_until_refused(ep, 300), 10000);
-	for (i = 0; i < 10000; i++)
-		sdp_memory_uncharge_rx(ep, 300);
+		sdp_memory_uncharge_rx(ep, false, 1000);
+	count = charge_until_refused(ep, 300);
+	KUNIT_EXPECT_EQ(test, count, 667);
+	for (i = 0; i < count; i++)
+		sdp_memory_uncharge_rx(ep, false, 300);
 }
 
 static void served(struct kunit *test)
@@ -82,15 +87,44 @@ static void served(struct kunit *test)
 	struct sdp_endpoint *ep = &rig->ep;
 	u32 count = 0, i;
 
-	while (count < 10000 && sdp_memory_charge_rpc(ep))
+	while (count < 10000 && sdp_memory_charge_rpc(ep, false))
 		count++;
 	KUNIT_EXPECT_EQ(test, count, 100000 / sizeof(struct sdp_rpc) + 1);
 	/* A share of its own: what arrives for them is another. */
-	KUNIT_EXPECT_FALSE(test, sdp_memory_full(ep));
-	KUNIT_EXPECT_TRUE(test, sdp_memory_charge_rx(ep, 1000));
-	sdp_memory_uncharge_rx(ep, 1000);
+	KUNIT_EXPECT_FALSE(test, sdp_memory_full(ep, false));
+	KUNIT_EXPECT_TRUE(test, sdp_memory_charge_rx(ep, false, 1000));
+	sdp_memory_uncharge_rx(ep, false, 1000);
 	for (i = 0; i < count; i++)
-		sdp_memory_uncharge_rpc(ep);
+		sdp_memory_uncharge_rpc(ep, false);
+}
+
+/* On a socket for both, clear messages get what is left, at most half. */
+static void classes(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct sdp_endpoint *ep = &rig->ep;
+	u32 clear, secure, served = 0, i;
+
+	ep->policy = SDP_POLICY_MIXED;
+	clear = charge_until_refused(ep, 1000);
+	KUNIT_EXPECT_EQ(test, clear, 101);
+	/* Whatever these hold. */
+	KUNIT_EXPECT_FALSE(test, sdp_memory_full(ep, true));
+	for (secure = 0; sdp_memory_charge_rx(ep, true, 1000); secure++)
+		;
+	KUNIT_EXPECT_EQ(test, secure, 201);
+	KUNIT_EXPECT_EQ(test, sdp_memory_room(ep, false), SDP_MEMORY_QUANTUM);
+	for (i = 0; i < clear; i++)
+		sdp_memory_uncharge_rx(ep, false, 1000);
+	for (i = 0; i < secure; i++)
+		sdp_memory_uncharge_rx(ep, true, 1000);
+	while (sdp_memory_charge_rpc(ep, false))
+		served++;
+	KUNIT_EXPECT_EQ(test, served, 50000 / sizeof(struct sdp_rpc) + 1);
+	KUNIT_EXPECT_TRUE(test, sdp_memory_charge_rpc(ep, true));
+	sdp_memory_uncharge_rpc(ep, true);
+	while (served--)
+		sdp_memory_uncharge_rpc(ep, false);
 }
 
 static void sent(struct kunit *test)
@@ -132,20 +166,21 @@ static void largest_share(struct kunit *test)
 
 	ep->sk->sk_rcvbuf = INT_MAX;
 	KUNIT_EXPECT_EQ(test, sdp_memory_share(ep), SDP_MEMORY_MOST);
-	atomic_set(&ep->rmem, SDP_MEMORY_MOST + 1);
-	KUNIT_EXPECT_TRUE(test, sdp_memory_full(ep));
-	atomic_set(&ep->rmem, 2 * SDP_MEMORY_MOST + 2);
-	KUNIT_EXPECT_FALSE(test, sdp_memory_charge_rx(ep, 1));
-	atomic_set(&ep->rmem, INT_MAX - 10);
+	atomic_set(&ep->rmem[0], SDP_MEMORY_MOST + 1);
+	KUNIT_EXPECT_TRUE(test, sdp_memory_full(ep, false));
+	atomic_set(&ep->rmem[0], 2 * SDP_MEMORY_MOST + 2);
+	KUNIT_EXPECT_FALSE(test, sdp_memory_charge_rx(ep, false, 1));
+	atomic_set(&ep->rmem[0], INT_MAX - 10);
 	atomic_set(&ep->wmem, INT_MAX - 10);
 	KUNIT_EXPECT_GT(test, used(ep), (long)INT_MAX);
-	atomic_set(&ep->rmem, 0);
+	atomic_set(&ep->rmem[0], 0);
 	atomic_set(&ep->wmem, 0);
 }
 
 static struct kunit_case cases[] = {
 	KUNIT_CASE(received),
 	KUNIT_CASE(served),
+	KUNIT_CASE(classes),
 	KUNIT_CASE(sent),
 	KUNIT_CASE(waits_no_longer_than_told),
 	KUNIT_CASE(largest_share),
