@@ -395,6 +395,27 @@ TEST_LIMIT(clear_packets_end_no_secure_message, 240)
 	(void)on.deliver(begun.message);
 }
 
+TEST_LIMIT(one_session_fills_the_memory_and_others_go_on, 240)
+{
+	Serving on;
+	int bytes = 60000;
+	OK(setsockopt(on.server.fd(), SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)));
+	Sealed begun(on.peer, secure::request(0, 100, pattern(2800)));
+	on.peer.send(begun.packet(0));
+	EVENTUALLY(on.counters.moved("server_rpcs") == 1);
+	secure::Peer greedy(place->wire, peer_at(7), host_at(), on.server.fd());
+	Sealed part(greedy, secure::request(0, 2000, pattern(40000)));
+	for (; part.message.number < 400; part.message.number++, part.message.rpc_id += 2)
+		greedy.send(part.packet(0));
+	EVENTUALLY(on.counters.moved("mem_reclaimed") > 20);
+	// The oldest of all, and not the one to go: its second half is enough.
+	EVENTUALLY([&] {
+		begun.send(on.peer.payload);
+		return on.server.ready(POLLIN, 100);
+	}());
+	(void)on.deliver(begun.message);
+}
+
 TEST_LIMIT(a_lost_grant_and_junk_for_what_it_granted, 120)
 {
 	std::atomic<unsigned> junk = 0;

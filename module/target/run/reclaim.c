@@ -13,7 +13,7 @@ static void evict(struct sdp_rpc *rpc)
 	struct sdp_run *run = sdp_run_begin(rpc->who.sn);
 
 	sdp_rpc_lock(rpc);
-	if (!list_empty(&rpc->in_link)) {
+	if (rpc->owner) {
 		sdp_count(run->sn->counts, SDP_CTR_mem_reclaimed);
 		/* A server forgets, and the client starts over when it asks. */
 		sdp_run_event(run, .error = sdp_rpc_is_server(rpc) ? 0 :

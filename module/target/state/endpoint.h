@@ -13,6 +13,7 @@
 #include <net/sock.h>
 
 #include "net.h"
+#include "owner.h"
 
 struct sdp_peer;
 
@@ -35,8 +36,9 @@ struct sdp_peer;
  * @rpcs:      all RPCs, the oldest first.
  * @serial:    counts them, for @serial of each.
  * @ready:     RPCs with a message or a failure for any recvmsg.
- * @incoming:  RPCs with part of a message, the oldest first. By class: [0] clear,
- *             [1] secure, as in what follows.
+ * @incoming:  RPCs with part of a message. By class, as all that follows: [0]
+ *             clear, [1] secure.
+ * @owners:    whose these are: their number.
  * @parked:    RPCs whose peers have to wait for leave to send: there is no
  *             memory.
  * @waiting:   RPCs with a whole message or a failure, private and claimed ones
@@ -46,10 +48,12 @@ struct sdp_peer;
  * @pressed:   a packet found no memory: see reclaim.h.
  * @awaited:   somebody has waited for room to send; stays so.
  * @rmem:      truesize of received packets held, bytes.
+ * @partial:   what incomplete messages take of that.
  * @wmem:      bytes of messages being sent.
  * @served:    bytes of RPCs whose requests came here.
  * @quota:     bytes scheduled with the protocol and the cgroup, both ways.
  * @mem_lock:  spinlock (bh) around scheduling memory.
+ * @strangers: owners of clear messages, by their addresses: see pressure.h.
  */
 struct sdp_endpoint {
 	struct sock *sk;
@@ -74,14 +78,17 @@ struct sdp_endpoint {
 	u32 rpc_count;
 	u32 ready_count;
 	u32 waiting[2];
+	u32 owners[2];
 	bool pressed;
 	bool awaited;
 
 	atomic_t rmem[2] ____cacheline_aligned_in_smp;
+	atomic_t partial[2];
 	atomic_t wmem;
 	atomic_t served[2];
 	long quota;
 	spinlock_t mem_lock;
+	struct sdp_owner strangers[SDP_OWNERS];
 };
 
 /** sdp_endpoint_init_ports() - set the table of ports up, once. */

@@ -2,13 +2,14 @@
 #include <linux/mm.h>
 
 #include "kept.h"
+#include "pressure.h"
 
 void sdp_rpc_rx_add(struct sdp_rpc *rpc, struct sk_buff *skb)
 {
 	struct rb_node **link = &rpc->rx_root.rb_node, *parent = NULL;
 	u32 offset = sdp_rx_cb(skb)->offset;
 
-	rpc->rx_truesize += skb->truesize;
+	sdp_pressure_resize(rpc, skb->truesize);
 	rpc->rx_bytes += sdp_rx_cb(skb)->end - offset;
 	if (rpc->rx_last && offset > sdp_rx_cb(rpc->rx_last)->offset) {
 		parent = &rpc->rx_last->rbnode;
@@ -34,7 +35,7 @@ static void drop_kept(struct sdp_rpc *rpc, struct sk_buff *skb)
 	rb_erase(&skb->rbnode, &rpc->rx_root);
 	if (skb == rpc->rx_last)
 		rpc->rx_last = skb_rb_last(&rpc->rx_root);
-	rpc->rx_truesize -= skb->truesize;
+	sdp_pressure_resize(rpc, -skb->truesize);
 	rpc->rx_bytes -= sdp_rx_cb(skb)->end - sdp_rx_cb(skb)->offset;
 	sdp_memory_uncharge_rx(rpc->ep, rpc->secure, skb->truesize);
 	kfree_skb(skb);
@@ -228,7 +229,7 @@ void sdp_rpc_rx_free(struct sdp_rpc *rpc)
 	if (!rpc->rx_truesize)
 		return;
 	sdp_memory_uncharge_rx(rpc->ep, rpc->secure, rpc->rx_truesize);
-	rpc->rx_truesize = 0;
+	sdp_pressure_resize(rpc, -rpc->rx_truesize);
 	rpc->rx_bytes = 0;
 	rpc->rx_last = NULL;
 	rbtree_postorder_for_each_entry_safe(skb, next, &rpc->rx_root, rbnode)

@@ -11,6 +11,7 @@
 #include <net/ipv6.h>
 
 #include "net.h"
+#include "owner.h"
 #include "table.h"
 
 /**
@@ -20,10 +21,12 @@
  * @prog:  the program's.
  * @group: the peer's members in each rank that groups by peer.
  * @open:  requests under this session that we hold; in secure mode.
+ * @owner: whose incomplete messages take memory; in secure mode.
  */
 struct sdp_pctx {
 	spinlock_t lock;
 	atomic_t open;
+	struct sdp_owner owner;
 	struct prog_peer prog;
 	struct sdp_rank_group group[PROG_RANKS];
 };

@@ -1,18 +1,49 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/jhash.h>
+#include <linux/net.h>
+
 #include "memory.h"
 #include "pressure.h"
+
+/* Messages that are looked at for one that has to go. */
+#define LOOKED_AT 32
+
+/*
+ * In the clear anybody has any address of a network of his, which is 64 bits long in
+ * IPv6; whom he shares a place with he cannot know.
+ */
+static struct sdp_owner *stranger(struct sdp_endpoint *ep, const struct in6_addr *addr)
+{
+	static u32 secret __read_mostly;
+	u32 from = ipv6_addr_v4mapped(addr) ? 2 : 0;
+	u32 hash;
+
+	net_get_random_once(&secret, sizeof(secret));
+	hash = jhash_2words((__force u32)addr->s6_addr32[from],
+			    (__force u32)addr->s6_addr32[from + 1], secret);
+	return &ep->strangers[hash % SDP_OWNERS];
+}
+
+static struct sdp_owner *owner_of_message(struct sdp_rpc *rpc)
+{
+	return rpc->secure ? &rpc->pctx->owner : stranger(rpc->ep, &rpc->who.addr);
+}
 
 void sdp_pressure_enter(struct sdp_rpc *rpc)
 {
 	struct sdp_endpoint *ep = rpc->ep;
 
 	lockdep_assert_held(&rpc->lock);
-	if (!list_empty(&rpc->in_link))
+	if (rpc->owner)
 		return;
+	rpc->owner = owner_of_message(rpc);
 	/* Even where no packet is kept: announcements are not free. */
 	atomic_add(sizeof(*rpc), &ep->rmem[rpc->secure]);
+	sdp_pressure_count(rpc, sizeof(*rpc) + rpc->rx_truesize);
 	spin_lock(&ep->lock);
 	list_add_tail(&rpc->in_link, &ep->incoming[rpc->secure]);
+	if (!rpc->owner->messages++)
+		ep->owners[rpc->secure]++;
 	spin_unlock(&ep->lock);
 }
 
@@ -21,18 +52,53 @@ void sdp_pressure_leave(struct sdp_rpc *rpc)
 	struct sdp_endpoint *ep = rpc->ep;
 
 	lockdep_assert_held(&rpc->lock);
-	/* Changes under @rpc->lock only. */
-	if (list_empty(&rpc->in_link))
+	if (!rpc->owner)
 		return;
 	spin_lock(&ep->lock);
 	list_del_init(&rpc->in_link);
+	if (!--rpc->owner->messages)
+		ep->owners[rpc->secure]--;
 	spin_unlock(&ep->lock);
+	sdp_pressure_count(rpc, -(int)(sizeof(*rpc) + rpc->rx_truesize));
+	rpc->owner = NULL;
 	sdp_memory_uncharge_rx(ep, rpc->secure, sizeof(*rpc));
 }
 
-static struct sdp_rpc *oldest(struct sdp_endpoint *ep, bool secure)
+/* Is this at least what each owner holds on average? One does. */
+static bool over_share(const struct sdp_endpoint *ep, bool secure, u32 bytes)
 {
-	return list_first_entry_or_null(&ep->incoming[secure], struct sdp_rpc, in_link);
+	return (u64)bytes * ep->owners[secure] >=
+	       (u32)atomic_read(&ep->partial[secure]);
+}
+
+/*
+ * A message of the owner who holds most, of those looked at; the first, if he has
+ * several. Nobody loses one who holds less than the average: then the list goes on
+ * with others, and the next packet looks at those. As somebody holds the average,
+ * his turn comes.
+ */
+static struct sdp_rpc *heaviest(struct sdp_endpoint *ep, bool secure)
+{
+	struct list_head *incoming = &ep->incoming[secure];
+	struct sdp_rpc *rpc, *found = NULL;
+	u32 seen = 0, most = 0;
+
+	list_for_each_entry(rpc, incoming, in_link) {
+		u32 bytes = atomic_read(&rpc->owner->bytes);
+
+		if (bytes > most) {
+			most = bytes;
+			found = rpc;
+		}
+		if (++seen == LOOKED_AT)
+			break;
+	}
+	if (seen < LOOKED_AT || list_is_last(&rpc->in_link, incoming) ||
+	    over_share(ep, secure, most))
+		return found;
+	list_rotate_to_front(rpc->in_link.next, incoming);
+	WRITE_ONCE(ep->pressed, true);
+	return NULL;
 }
 
 /*
@@ -51,9 +117,9 @@ struct sdp_rpc *sdp_pressure_victim(struct sdp_endpoint *ep)
 
 	spin_lock(&ep->lock);
 	if (must_go(ep, false))
-		rpc = oldest(ep, false);
+		rpc = heaviest(ep, false);
 	if (!rpc && must_go(ep, true))
-		rpc = oldest(ep, true);
+		rpc = heaviest(ep, true);
 	if (rpc)
 		sdp_rpc_hold(rpc);
 	spin_unlock(&ep->lock);

@@ -2,8 +2,9 @@
 /*
  * What happens when a socket has received more than SO_RCVBUF lets it keep, clear and
  * secure messages apart: messages do not begin, peers get no leave to send more, and
- * while no whole message waits whose delivery would give memory back, the oldest
- * incomplete one is given up (run/reclaim.h). Whole messages are never dropped; a
+ * while no whole message waits whose delivery would give memory back, an incomplete
+ * one is given up (run/reclaim.h). It is one of a session, or in the clear of
+ * addresses, that holds no less than the average. Whole messages are never dropped; a
  * message that has its class's memory for itself may be longer than it.
  */
 #ifndef SDP_TARGET_PRESSURE_H
@@ -19,6 +20,25 @@
  */
 void sdp_pressure_enter(struct sdp_rpc *rpc);
 
+/** sdp_pressure_count() - its message takes so much more, or less; @rpc is locked. */
+static inline void sdp_pressure_count(struct sdp_rpc *rpc, int bytes)
+{
+	atomic_add(bytes, &rpc->owner->bytes);
+	atomic_add(bytes, &rpc->ep->partial[rpc->secure]);
+}
+
+/**
+ * sdp_pressure_resize() - change what the packets of a message take.
+ * @rpc:   locked, or of nobody else.
+ * @bytes: by so much.
+ */
+static inline void sdp_pressure_resize(struct sdp_rpc *rpc, int bytes)
+{
+	rpc->rx_truesize += bytes;
+	if (rpc->owner)
+		sdp_pressure_count(rpc, bytes);
+}
+
 /** sdp_pressure_leave() - the message is whole, or its RPC over; @rpc is locked. */
 void sdp_pressure_leave(struct sdp_rpc *rpc);
 
@@ -26,7 +46,8 @@ void sdp_pressure_leave(struct sdp_rpc *rpc);
  * sdp_pressure_victim() - the message to be given up, if one must go.
  * @ep: the socket.
  *
- * Context: BH disabled. Return: its RPC, held, or NULL.
+ * Looks at a bounded number of messages. Context: BH disabled. Return: its RPC, held,
+ * or NULL: none has to go, or none was found, and ep->pressed is set.
  */
 struct sdp_rpc *sdp_pressure_victim(struct sdp_endpoint *ep);
 

@@ -91,7 +91,7 @@ struct sdp_rpc_id {
  * @rank:    its places in the ranks.
  * @ep_link: in ep->rpcs, under ep->lock.
  * @ready_link: in ep->ready, under ep->lock.
- * @in_link: in ep->incoming, under ep->lock.
+ * @in_link: in ep->incoming, under ep->lock; enters and leaves under @lock too.
  * @park_link: in ep->parked, under ep->lock.
  * @secure:  belongs to @session.
  * @private: only a receiver that names it gets the response.
@@ -115,6 +115,7 @@ struct sdp_rpc_id {
  * @ack:     acknowledgement that the first DATA of a clear message carries.
  * @tx:      the message that is sent.
  * @seal:    its number in secure mode.
+ * @owner:   whose the received message is, while @in_link is in its list.
  * @rx_length: bytes of the received message, 0: not known. Under @lock.
  * @rx_root: received packets by the place of their first byte. Under @lock,
  *           or the claim.
@@ -168,6 +169,7 @@ struct sdp_rpc {
 	struct sdp_txbuf tx;
 	struct sdp_tx seal;
 
+	struct sdp_owner *owner;
 	u32 rx_length;
 	u32 rx_truesize;
 	u32 rx_bytes;

@@ -42,6 +42,8 @@ static const char *wrong_delivery(const struct sdp_rpc *rpc)
 		return "failed, and nobody will be told";
 	if (!list_empty(&rpc->in_link) && rpc->ready && !rpc->claimed)
 		return "ready, and to be given up";
+	if (list_empty(&rpc->in_link) != !rpc->owner)
+		return "to be given up, and of nobody, or the reverse";
 	return NULL;
 }
 

@@ -1,20 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Charging: limits of a socket, and that what is given back can be taken again. */
+/*
+ * Charging: limits of a socket, that what is given back can be taken again, and whose
+ * message is given up.
+ */
 #include <kunit/test.h>
+#include <linux/inet.h>
 #include <linux/module.h>
 #include <net/sock.h>
 
 #include "../../../module/target/state/memory.c"
+#include "../../../module/target/state/pressure.c"
+
+#define RPCS 100
 
 struct rig {
 	struct socket *socket;
 	struct sdp_endpoint ep;
-	struct sdp_rpc rpc;
+	struct sdp_rpc rpc[RPCS];
+	struct sdp_pctx session[RPCS];
 };
 
 static int set_up(struct kunit *test)
 {
 	struct rig *rig = kunit_kzalloc(test, sizeof(*rig), GFP_KERNEL);
+	u32 i;
 
 	KUNIT_ASSERT_NOT_NULL(test, rig);
 	KUNIT_ASSERT_EQ(test, sock_create_kern(&init_net, AF_INET, SOCK_DGRAM,
@@ -26,6 +35,12 @@ static int set_up(struct kunit *test)
 	spin_lock_init(&rig->ep.lock);
 	INIT_LIST_HEAD(&rig->ep.incoming[0]);
 	INIT_LIST_HEAD(&rig->ep.incoming[1]);
+	for (i = 0; i < RPCS; i++) {
+		spin_lock_init(&rig->rpc[i].lock);
+		INIT_LIST_HEAD(&rig->rpc[i].in_link);
+		refcount_set(&rig->rpc[i].refs, 1);
+		rig->rpc[i].ep = &rig->ep;
+	}
 	test->priv = rig;
 	return 0;
 }
@@ -38,6 +53,9 @@ static void tear_down(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, sdp_endpoint_rmem(&rig->ep), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&rig->ep.wmem), 0);
 	KUNIT_EXPECT_EQ(test, sdp_endpoint_served(&rig->ep), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&rig->ep.partial[0]), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&rig->ep.partial[1]), 0);
+	KUNIT_EXPECT_EQ(test, rig->ep.owners[0] + rig->ep.owners[1], 0);
 	KUNIT_EXPECT_LE(test, rig->ep.quota, 5 * STEP);
 	sdp_memory_release(&rig->ep);
 	KUNIT_EXPECT_EQ(test, rig->ep.quota, 0);
@@ -67,12 +85,12 @@ static void received(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, ep->pressed);
 	KUNIT_EXPECT_GE(test, ep->quota, sdp_endpoint_rmem(ep));
 	/* A message that is alone may take what its length explains. */
-	rig->rpc.rx_length = 200;
-	list_add(&rig->rpc.in_link, &ep->incoming[0]);
+	rig->rpc[0].rx_length = 200;
+	list_add(&rig->rpc[0].in_link, &ep->incoming[0]);
 	KUNIT_EXPECT_FALSE(test, sdp_memory_charge_rx(ep, false, 1000));
-	rig->rpc.rx_length = 1000;
+	rig->rpc[0].rx_length = 1000;
 	KUNIT_EXPECT_TRUE(test, sdp_memory_charge_rx(ep, false, 1000));
-	list_del(&rig->rpc.in_link);
+	list_del(&rig->rpc[0].in_link);
 	for (i = 0; i <= count; i++)
 		sdp_memory_uncharge_rx(ep, false, 1000);
 	count = charge_until_refused(ep, 300);
@@ -125,6 +143,162 @@ static void classes(struct kunit *test)
 	sdp_memory_uncharge_rpc(ep, true);
 	while (served--)
 		sdp_memory_uncharge_rpc(ep, false);
+}
+
+/* Part of a message of so many bytes of memory. */
+static void enter(struct sdp_rpc *rpc, u32 bytes)
+{
+	atomic_add(bytes, &rpc->ep->rmem[rpc->secure]);
+	local_bh_disable();
+	spin_lock(&rpc->lock);
+	rpc->rx_length = 1;
+	sdp_pressure_resize(rpc, bytes / 2);
+	sdp_pressure_enter(rpc);
+	sdp_pressure_resize(rpc, bytes - bytes / 2);
+	spin_unlock(&rpc->lock);
+	local_bh_enable();
+}
+
+static void enter_secure(struct rig *rig, u32 i, u32 session, u32 bytes)
+{
+	rig->rpc[i].secure = true;
+	rig->rpc[i].pctx = &rig->session[session];
+	enter(&rig->rpc[i], bytes);
+}
+
+static void enter_clear(struct rig *rig, u32 i, const char *from, u32 bytes)
+{
+	struct in6_addr *addr = &rig->rpc[i].who.addr;
+
+	in6_pton(from, -1, addr->s6_addr, -1, NULL);
+	enter(&rig->rpc[i], bytes);
+}
+
+static void leave(struct sdp_rpc *rpc)
+{
+	u32 bytes = rpc->rx_truesize;
+
+	local_bh_disable();
+	spin_lock(&rpc->lock);
+	sdp_pressure_leave(rpc);
+	sdp_pressure_resize(rpc, -bytes);
+	spin_unlock(&rpc->lock);
+	local_bh_enable();
+	sdp_memory_uncharge_rx(rpc->ep, rpc->secure, bytes);
+}
+
+static void leave_all(struct rig *rig)
+{
+	u32 i;
+
+	for (i = 0; i < RPCS; i++)
+		if (rig->rpc[i].owner)
+			leave(&rig->rpc[i]);
+}
+
+/* The next to be given up: its place, or RPCS. */
+static u32 victim(struct rig *rig)
+{
+	struct sdp_rpc *rpc;
+
+	local_bh_disable();
+	rpc = sdp_pressure_victim(&rig->ep);
+	local_bh_enable();
+	if (!rpc)
+		return RPCS;
+	refcount_dec(&rpc->refs);
+	return rpc - rig->rpc;
+}
+
+/* Of the session that holds most, whichever came first; of equals the oldest. */
+static void whose_most_is(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	u32 i;
+
+	enter_secure(rig, 0, 0, 30000);
+	for (i = 1; i < 20; i++)
+		enter_secure(rig, i, 1, 4000);
+	enter_secure(rig, 20, 2, 40000);
+	KUNIT_EXPECT_EQ(test, victim(rig), 1);
+	for (i = 1; i < 15; i++)
+		leave(&rig->rpc[i]);
+	/* What is left of it is less than the other's. */
+	enter_secure(rig, 21, 3, 40000);
+	KUNIT_EXPECT_EQ(test, victim(rig), 20);
+	leave(&rig->rpc[20]);
+	leave(&rig->rpc[21]);
+	/* There is room. */
+	KUNIT_EXPECT_EQ(test, victim(rig), RPCS);
+	leave_all(rig);
+}
+
+/* However many hold little before and behind who holds most, none of them goes. */
+static void whose_little_is(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	u32 i, looked, found = RPCS;
+
+	for (i = 0; i < 45; i++)
+		enter_secure(rig, i, i, 500);
+	for (; i < 55; i++)
+		enter_secure(rig, i, 45, 10000);
+	for (; i < RPCS; i++)
+		enter_secure(rig, i, i, 500);
+	for (looked = 0; looked < 4 && found == RPCS; looked++) {
+		rig->ep.pressed = false;
+		found = victim(rig);
+		/* The next packet looks further. */
+		KUNIT_EXPECT_EQ(test, rig->ep.pressed, found == RPCS);
+	}
+	KUNIT_EXPECT_EQ(test, looked, 2);
+	KUNIT_EXPECT_EQ(test, found, 45);
+	leave_all(rig);
+}
+
+/* On a socket for both, clear messages go first, whoever wants memory. */
+static void whose_class_is_over(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+
+	rig->ep.policy = SDP_POLICY_MIXED;
+	enter_secure(rig, 0, 0, 60000);
+	enter_secure(rig, 1, 1, 30000);
+	enter_clear(rig, 2, "::ffff:10.0.0.1", 10000);
+	enter_clear(rig, 3, "::ffff:10.0.0.2", 7000);
+	KUNIT_EXPECT_EQ(test, victim(rig), 2);
+	leave(&rig->rpc[2]);
+	KUNIT_EXPECT_EQ(test, victim(rig), RPCS);
+	enter_secure(rig, 4, 2, 20000);
+	KUNIT_EXPECT_EQ(test, victim(rig), 0);
+	leave_all(rig);
+}
+
+static bool as_one(struct rig *rig, const char *a, const char *b)
+{
+	struct in6_addr one, other;
+
+	in6_pton(a, -1, one.s6_addr, -1, NULL);
+	in6_pton(b, -1, other.s6_addr, -1, NULL);
+	return stranger(&rig->ep, &one) == stranger(&rig->ep, &other);
+}
+
+/* Who has all addresses of a network has one place. */
+static void places_of_strangers(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	char address[32];
+	u32 i, v4 = 0, v6 = 0;
+
+	KUNIT_EXPECT_TRUE(test, as_one(rig, "2001:db8:1:2::1", "2001:db8:1:2:3:4:5:6"));
+	for (i = 1; i < 200; i++) {
+		snprintf(address, sizeof(address), "::ffff:10.0.0.%u", i + 1);
+		v4 += as_one(rig, "::ffff:10.0.0.1", address);
+		snprintf(address, sizeof(address), "2001:db8:1:%x::1", i);
+		v6 += as_one(rig, "2001:db8:1::1", address);
+	}
+	KUNIT_EXPECT_LT(test, v4, 30);
+	KUNIT_EXPECT_LT(test, v6, 30);
 }
 
 static void sent(struct kunit *test)
@@ -181,6 +355,10 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(received),
 	KUNIT_CASE(served),
 	KUNIT_CASE(classes),
+	KUNIT_CASE(whose_most_is),
+	KUNIT_CASE(whose_little_is),
+	KUNIT_CASE(whose_class_is_over),
+	KUNIT_CASE(places_of_strangers),
 	KUNIT_CASE(sent),
 	KUNIT_CASE(waits_no_longer_than_told),
 	KUNIT_CASE(largest_share),

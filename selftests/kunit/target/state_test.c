@@ -9,6 +9,7 @@ struct rig {
 	struct sdp_endpoint ep;
 	struct sdp_rpc rpc;
 	struct sdp_rank_group group;
+	struct sdp_owner owner;
 	struct list_head list;
 };
 
@@ -86,11 +87,15 @@ static void one_that_is_delivered(struct kunit *test)
 	EXPECT_RIGHT(test, rig);
 	/* A record turned out bad: part of the message is missing again. */
 	list_add(&rpc->in_link, &rig->list);
+	EXPECT_WRONG(test, rig);
+	rpc->owner = &rig->owner;
 	EXPECT_RIGHT(test, rig);
 	rpc->claimed = false;
 	list_add(&rpc->ready_link, &rig->list);
 	EXPECT_WRONG(test, rig);
 	list_del_init(&rpc->in_link);
+	EXPECT_WRONG(test, rig);
+	rpc->owner = NULL;
 	EXPECT_RIGHT(test, rig);
 	list_del_init(&rpc->ready_link);
 	rpc->ready = false;

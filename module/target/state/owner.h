@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Whose the incomplete messages are that take a socket's memory: a session's, or, in
+ * the clear, some addresses' that share a place. An owner has messages of one socket
+ * only, and lives as long as any of them: it is part of the session that their RPCs
+ * hold, or of the socket.
+ */
+#ifndef SDP_TARGET_OWNER_H
+#define SDP_TARGET_OWNER_H
+
+#include <linux/atomic.h>
+#include <linux/types.h>
+
+/* Places of a socket that clear addresses share. */
+#define SDP_OWNERS 64
+
+/**
+ * struct sdp_owner - what incomplete messages of one owner take.
+ * @messages: their number; under the socket's lock.
+ * @bytes:    truesize of their packets, and the RPCs themselves.
+ */
+struct sdp_owner {
+	u32 messages;
+	atomic_t bytes;
+};
+
+#endif /* SDP_TARGET_OWNER_H */
