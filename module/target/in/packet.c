@@ -54,7 +54,8 @@ enum sdp_drop sdp_receive_new(struct sdp_packet *packet,
 		drop = SDP_DROP_not_server;
 		goto refuse;
 	}
-	if (unlikely(sdp_memory_full(ep, session))) {
+	/* Else no message might begin, and none be given up, as without it there is room. */
+	if (unlikely(sdp_memory_was_full(ep, session, packet->skb->truesize))) {
 		sdp_count(sn->counts, SDP_CTR_mem_refused);
 		WRITE_ONCE(ep->pressed, true);
 		goto refuse;

@@ -68,6 +68,14 @@ static inline bool sdp_memory_full(const struct sdp_endpoint *ep, bool secure)
 	return atomic_read(&ep->rmem[secure]) > sdp_memory_room(ep, secure);
 }
 
+/** sdp_memory_was_full() - had they, without a packet that has been charged? */
+static inline bool sdp_memory_was_full(const struct sdp_endpoint *ep, bool secure,
+				       u32 truesize)
+{
+	return atomic_read(&ep->rmem[secure]) - (int)truesize >
+	       sdp_memory_room(ep, secure);
+}
+
 /** sdp_memory_far() - have they taken as much again? */
 static inline bool sdp_memory_far(const struct sdp_endpoint *ep, bool secure)
 {
@@ -105,7 +113,7 @@ void sdp_memory_uncharge_rx(struct sdp_endpoint *ep, bool secure, u32 truesize);
  * @secure: its class.
  *
  * Requests that are never answered may take as much as SO_RCVBUF; what waits to be
- * read is another share. Clear ones on a socket for both may take half. Context: BH
+ * read is another share. Clear ones on a socket for both may take half; Context: BH
  * disabled. Return: false if that is used up, or memory is short: nothing is charged
  * then.
  */
