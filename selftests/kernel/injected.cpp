@@ -414,6 +414,20 @@ TEST_LIMIT(one_session_fills_the_memory_and_others_go_on, 240)
 		return on.server.ready(POLLIN, 100);
 	}());
 	(void)on.deliver(begun.message);
+	// Whole ones stay until they are read. But who has few yet may begin one.
+	uint64_t refused = on.counters.moved("mem_refused");
+	secure::Message whole = secure::request(400, 4000, pattern(1000));
+	for (; on.counters.moved("mem_refused") == refused; whole.number++, whole.rpc_id += 2) {
+		CHECK(whole.number < 800);
+		greedy.send_message(whole);
+	}
+	secure::Peer late(place->wire, peer_at(8), host_at(), on.server.fd());
+	uint64_t before = on.counters.moved("server_rpcs");
+	for (uint32_t i = 0; i < 2; i++)
+		late.send_message(secure::request(i, 100 + 2 * i, pattern(50)));
+	EVENTUALLY(on.counters.moved("server_rpcs") == before + 2);
+	while (on.server.expect().rpc->session != late.session())
+		;
 }
 
 TEST_LIMIT(a_lost_grant_and_junk_for_what_it_granted, 120)

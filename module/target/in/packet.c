@@ -38,6 +38,19 @@ static u32 open_requests(struct sdp_session *session,
 	return atomic_read(&pctx->open);
 }
 
+/* Open requests of who has not taken the room: this one brings the last one's ACK. */
+#define OPEN_FEW 1
+
+/*
+ * May a request begin though its class has taken its room? With keys, and few others
+ * here, it may, as far as those go that have begun: others took the room.
+ */
+static bool goes_beyond(struct sdp_endpoint *ep, bool secure, u32 open)
+{
+	WRITE_ONCE(ep->pressed, true);
+	return secure && open <= OPEN_FEW && !sdp_memory_far(ep, secure);
+}
+
 enum sdp_drop sdp_receive_new(struct sdp_packet *packet,
 			      struct sdp_session *session,
 			      struct sdp_client *client, struct sdp_seen *seen,
@@ -48,16 +61,18 @@ enum sdp_drop sdp_receive_new(struct sdp_packet *packet,
 	enum sdp_drop drop = SDP_DROP_memory;
 	struct sdp_peer *peer = NULL;
 	struct sdp_rpc *new;
+	u32 open;
 	int err;
 
 	if (!READ_ONCE(ep->server)) {
 		drop = SDP_DROP_not_server;
 		goto refuse;
 	}
+	open = open_requests(session, client);
 	/* Else no message might begin, and none be given up, as without it there is room. */
-	if (unlikely(sdp_memory_was_full(ep, session, packet->skb->truesize))) {
+	if (unlikely(sdp_memory_was_full(ep, session, packet->skb->truesize)) &&
+	    !goes_beyond(ep, session, open)) {
 		sdp_count(sn->counts, SDP_CTR_mem_refused);
-		WRITE_ONCE(ep->pressed, true);
 		goto refuse;
 	}
 	/* A socket is told of it with a mark in this bit. */
@@ -66,7 +81,7 @@ enum sdp_drop sdp_receive_new(struct sdp_packet *packet,
 		drop = SDP_DROP_mismatch;
 		goto refuse;
 	}
-	if (open_requests(session, client) >= READ_ONCE(sn->set.peer_rpcs)) {
+	if (open >= READ_ONCE(sn->set.peer_rpcs)) {
 		drop = SDP_DROP_rpc_limit;
 		goto refuse;
 	}
@@ -80,7 +95,7 @@ enum sdp_drop sdp_receive_new(struct sdp_packet *packet,
 		drop = SDP_DROP_no_session;
 		goto refuse;
 	}
-	if (!sdp_memory_charge_rpc(ep, session)) {
+	if (!sdp_memory_charge_rpc(ep, session, open <= OPEN_FEW)) {
 		sdp_count(sn->counts, SDP_CTR_mem_refused);
 		goto put_session;
 	}

@@ -110,11 +110,13 @@ void sdp_memory_uncharge_rx(struct sdp_endpoint *ep, bool secure, u32 truesize)
 	uncharge(ep, &ep->rmem[secure], truesize);
 }
 
-bool sdp_memory_charge_rpc(struct sdp_endpoint *ep, bool secure)
+bool sdp_memory_charge_rpc(struct sdp_endpoint *ep, bool secure, bool few)
 {
 	int most = sdp_memory_share(ep);
 
-	if (!secure && READ_ONCE(ep->policy) == SDP_POLICY_MIXED)
+	if (secure && few)
+		most *= 2;
+	else if (!secure && READ_ONCE(ep->policy) == SDP_POLICY_MIXED)
 		most /= 2;
 	return likely(atomic_read(&ep->served[secure]) <= most) &&
 	       charge(ep, &ep->served[secure], sizeof(struct sdp_rpc),

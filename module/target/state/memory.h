@@ -111,13 +111,14 @@ void sdp_memory_uncharge_rx(struct sdp_endpoint *ep, bool secure, u32 truesize);
  * sdp_memory_charge_rpc() - charge the RPC of a request received, for all its life.
  * @ep:     the socket.
  * @secure: its class.
+ * @few:    its client has few others here.
  *
  * Requests that are never answered may take as much as SO_RCVBUF; what waits to be
- * read is another share. Clear ones on a socket for both may take half; Context: BH
- * disabled. Return: false if that is used up, or memory is short: nothing is charged
- * then.
+ * read is another share. Clear ones on a socket for both may take half; a session's
+ * few may go beyond, up to as much again. Context: BH disabled. Return: false if that
+ * is used up, or memory is short: nothing is charged then.
  */
-bool sdp_memory_charge_rpc(struct sdp_endpoint *ep, bool secure);
+bool sdp_memory_charge_rpc(struct sdp_endpoint *ep, bool secure, bool few);
 
 /** sdp_memory_uncharge_rpc() - the RPC is gone; any context. */
 void sdp_memory_uncharge_rpc(struct sdp_endpoint *ep, bool secure);

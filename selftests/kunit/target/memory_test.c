@@ -105,7 +105,7 @@ static void served(struct kunit *test)
 	struct sdp_endpoint *ep = &rig->ep;
 	u32 count = 0, i;
 
-	while (count < 10000 && sdp_memory_charge_rpc(ep, false))
+	while (count < 10000 && sdp_memory_charge_rpc(ep, false, true))
 		count++;
 	KUNIT_EXPECT_EQ(test, count, 100000 / sizeof(struct sdp_rpc) + 1);
 	/* A share of its own: what arrives for them is another. */
@@ -136,13 +136,29 @@ static void classes(struct kunit *test)
 		sdp_memory_uncharge_rx(ep, false, 1000);
 	for (i = 0; i < secure; i++)
 		sdp_memory_uncharge_rx(ep, true, 1000);
-	while (sdp_memory_charge_rpc(ep, false))
+	while (sdp_memory_charge_rpc(ep, false, true))
 		served++;
 	KUNIT_EXPECT_EQ(test, served, 50000 / sizeof(struct sdp_rpc) + 1);
-	KUNIT_EXPECT_TRUE(test, sdp_memory_charge_rpc(ep, true));
+	KUNIT_EXPECT_TRUE(test, sdp_memory_charge_rpc(ep, true, false));
 	sdp_memory_uncharge_rpc(ep, true);
 	while (served--)
 		sdp_memory_uncharge_rpc(ep, false);
+}
+
+/* Who has a session and few requests goes beyond, up to as much again. */
+static void served_few(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct sdp_endpoint *ep = &rig->ep;
+	u32 count = 0;
+
+	while (sdp_memory_charge_rpc(ep, true, false))
+		count++;
+	while (sdp_memory_charge_rpc(ep, true, true))
+		count++;
+	KUNIT_EXPECT_EQ(test, count, 200000 / sizeof(struct sdp_rpc) + 1);
+	while (count--)
+		sdp_memory_uncharge_rpc(ep, true);
 }
 
 /* Part of a message of so many bytes of memory. */
@@ -355,6 +371,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(received),
 	KUNIT_CASE(served),
 	KUNIT_CASE(classes),
+	KUNIT_CASE(served_few),
 	KUNIT_CASE(whose_most_is),
 	KUNIT_CASE(whose_little_is),
 	KUNIT_CASE(whose_class_is_over),
