@@ -7,6 +7,7 @@
  * first number of a chunk waits until every message of the chunk one window
  * before has been heard of, or has ended here (then nobody waits for it).
  */
+#include <crypto/utils.h>
 #include <linux/rcupdate.h>
 #include <linux/unaligned.h>
 
@@ -268,6 +269,18 @@ void sdp_tx_header(const struct sdp_tx *tx, struct sdp_secure_data_hdr *hdr)
 	sdp_put48(hdr->msgno, tx->msgno);
 	hdr->epoch = epoch->number;
 	put_unaligned_le64(sdp_tag_compute(&epoch->hdr, hdr), hdr->tag);
+}
+
+bool sdp_tx_made(const struct sdp_tx *tx, const struct sdp_secure_data_hdr *hdr)
+{
+	const struct sdp_epoch *epoch = tx->epoch;
+	u64 tag;
+
+	if (!epoch || hdr->session != cpu_to_be32(epoch->session->id) ||
+	    sdp_get48(hdr->msgno) != tx->msgno)
+		return false;
+	tag = sdp_tag_compute(&epoch->hdr, hdr);
+	return !crypto_memneq(&tag, hdr->tag, sizeof(tag));
 }
 
 int sdp_tx_authenticate(struct sdp_tx *tx, struct scatterlist *sg,

@@ -113,6 +113,7 @@ void sdp_target_exit(void)
 static const struct net_protocol protocol_v4 = {
 	.handler = sdp_receive,
 	.err_handler = sdp_icmp_v4,
+	.icmp_strict_tag_validation = 1,
 };
 
 static const struct inet6_protocol protocol_v6 = {

@@ -4,6 +4,9 @@
  * request, or, where nobody there speaks the protocol or listens, what a
  * request made of us that somebody else sent in that host's name. It can be
  * forged by whoever guesses that id; in secure mode it is only counted.
+ *
+ * "Too big" and redirects are believed, by this one peer's MTU and by the socket's
+ * route, if they quote DATA of an RPC that lives; in secure mode, with its tag.
  */
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
@@ -12,8 +15,9 @@
 #include <net/route.h>
 
 #include "../../observe/observe.h"
-#include "../../record/wire.h"
+#include "../../record/seal.h"
 #include "../run/exec.h"
+#include "../state/route.h"
 #include "../state/rpc_table.h"
 #include "icmp.h"
 
@@ -48,15 +52,87 @@ static void fail_rpc(struct sk_buff *skb, int offset, struct sdp_rpc_id *who,
 	sdp_run_finish(run);
 }
 
-/* The socket that sent the quoted packet; NULL: nobody here did. */
-static struct sdp_endpoint *sender_of(struct sk_buff *skb, int offset)
+/* Is the quoted header one that @rpc has sent? In the clear its id has to do. */
+static bool has_sent(const struct sdp_rpc *rpc, struct sk_buff *skb, int offset)
 {
-	__be16 copy, *port;
+	const struct sdp_secure_data_hdr *hdr;
+	struct sdp_secure_data_hdr copy;
 
-	port = skb_header_pointer(skb, offset, sizeof(copy), &copy);
-	if (!port)
-		return NULL;
-	return sdp_endpoint_find(sdp_net(dev_net(skb->dev)), ntohs(*port));
+	if (!rpc->tx.ready)
+		return false;
+	if (!rpc->secure)
+		return true;
+	hdr = skb_header_pointer(skb, offset, sizeof(copy), &copy);
+	return hdr && sdp_tx_made(&rpc->seal, hdr);
+}
+
+/*
+ * The RPC, locked, that has sent the quoted DATA packet from @from; NULL: none
+ * that lives did, as far as the quote shows. Who only guesses a port, or the
+ * address of somebody whom this host talks to, changes nothing.
+ */
+static struct sdp_rpc *sender_of(struct sk_buff *skb, int offset,
+				 struct sdp_rpc_id *who,
+				 const struct in6_addr *from)
+{
+	const struct sdp_common_hdr *hdr;
+	struct sdp_common_hdr copy;
+	struct sdp_rpc *rpc;
+	bool secure;
+
+	hdr = skb_header_pointer(skb, offset, sizeof(copy), &copy);
+	if (!hdr || (hdr->type & ~SDP_TYPE_SECURE) != SDP_TYPE_DATA)
+		goto unproven;
+	secure = hdr->type & SDP_TYPE_SECURE;
+	who->id = be64_to_cpu(hdr->sender_id);
+	who->port = ntohs(hdr->sport);
+	who->pport = ntohs(hdr->dport);
+	who->secure = who->id & 1 && secure;
+	rpc = sdp_rpc_find_lock(who);
+	if (!rpc)
+		goto unproven;
+	if (rpc->secure == secure && ipv6_addr_equal(from, &rpc->peer->local) &&
+	    has_sent(rpc, skb, offset))
+		return rpc;
+	sdp_rpc_unlock(rpc);
+unproven:
+	sdp_count(who->sn->counts, SDP_CTR_icmp_unproven);
+	return NULL;
+}
+
+/*
+ * Another first hop, says the present one (whether it is, IP checks): as other
+ * sockets with this one's mark and device see the route.
+ */
+static void redirect(struct sk_buff *skb, int offset, struct sdp_rpc_id *who,
+		     const struct in6_addr *from, bool v4)
+{
+	struct sdp_rpc *rpc = sender_of(skb, offset, who, from);
+	struct sock *sk;
+
+	if (!rpc)
+		return;
+	/* Freed after RCU. */
+	sk = rpc->ep->sk;
+	sdp_rpc_unlock(rpc);
+	if (v4)
+		ipv4_sk_redirect(skb, sk);
+	else
+		/* Not ip6_sk_redirect(): without a device it finds no route. */
+		ip6_redirect(skb, dev_net(skb->dev), inet6_iif(skb),
+			     READ_ONCE(sk->sk_mark), sk->sk_uid);
+}
+
+/* Packets to this peer are too long; the route is left as it is. */
+static void too_big(struct sk_buff *skb, int offset, struct sdp_rpc_id *who,
+		    const struct in6_addr *from, u32 mtu)
+{
+	struct sdp_rpc *rpc = sender_of(skb, offset, who, from);
+
+	if (!rpc)
+		return;
+	sdp_peer_lower_mtu(rpc->peer, rpc->secure, mtu);
+	sdp_rpc_unlock(rpc);
 }
 
 static int error_v4(u8 code)
@@ -77,24 +153,20 @@ int sdp_icmp_v4(struct sk_buff *skb, u32 info)
 	const struct icmphdr *icmp = icmp_hdr(skb);
 	struct net *net = dev_net(skb->dev);
 	struct sdp_rpc_id who = { .sn = sdp_net(net) };
-	struct sdp_endpoint *ep;
+	int offset = ip->ihl * 4;
+	struct in6_addr from;
 
 	sdp_count(who.sn->counts, SDP_CTR_icmp_errors);
-	if (icmp->type == ICMP_REDIRECT) {
-		ipv4_redirect(skb, net, 0, ip->protocol);
-		return 0;
-	}
-	if (icmp->type != ICMP_DEST_UNREACH)
-		return 0;
-	if (icmp->code == ICMP_FRAG_NEEDED) {
-		ep = sender_of(skb, ip->ihl * 4);
-		if (ep)
-			ipv4_update_pmtu(skb, net, info, ep->sk->sk_bound_dev_if,
-					 ip->protocol);
-		return 0;
-	}
 	ipv6_addr_set_v4mapped(ip->daddr, &who.addr);
-	fail_rpc(skb, ip->ihl * 4, &who, -error_v4(icmp->code));
+	ipv6_addr_set_v4mapped(ip->saddr, &from);
+	if (icmp->type == ICMP_REDIRECT) {
+		redirect(skb, offset, &who, &from, true);
+	} else if (icmp->type == ICMP_DEST_UNREACH) {
+		if (icmp->code == ICMP_FRAG_NEEDED)
+			too_big(skb, offset, &who, &from, info);
+		else
+			fail_rpc(skb, offset, &who, -error_v4(icmp->code));
+	}
 	return 0;
 }
 
@@ -104,24 +176,14 @@ int sdp_icmp_v6(struct sk_buff *skb, struct inet6_skb_parm *opt, u8 type,
 	const struct ipv6hdr *ip = (const struct ipv6hdr *)skb->data;
 	struct net *net = dev_net(skb->dev);
 	struct sdp_rpc_id who = { .sn = sdp_net(net), .addr = ip->daddr };
-	struct sdp_endpoint *ep;
-	int oif;
 
 	sdp_count(who.sn->counts, SDP_CTR_icmp_errors);
 	switch (type) {
 	case ICMPV6_PKT_TOOBIG:
-		ep = sender_of(skb, offset);
-		if (!ep)
-			break;
-		oif = ep->sk->sk_bound_dev_if;
-		if (!oif && ipv6_addr_type(&ip->daddr) & IPV6_ADDR_LINKLOCAL)
-			oif = inet6_iif(skb);
-		ip6_update_pmtu(skb, net, info, oif, READ_ONCE(ep->sk->sk_mark),
-				ep->sk->sk_uid);
+		too_big(skb, offset, &who, &ip->saddr, ntohl(info));
 		break;
 	case NDISC_REDIRECT:
-		ip6_redirect(skb, net, inet6_iif(skb), 0,
-			     sock_net_uid(net, NULL));
+		redirect(skb, offset, &who, &ip->saddr, false);
 		break;
 	case ICMPV6_DEST_UNREACH:
 		fail_rpc(skb, offset, &who,

@@ -29,12 +29,12 @@ struct way {
 	struct sdp_route route;
 	u32 ip_header;
 	u32 mtu;
-	bool tiny;
+	bool split;
 };
 
 /* Ends with path_end(), unless it fails. */
 static int path_of(struct way *path, struct sdp_net *sn, const struct sock *sk,
-		   struct sdp_peer *peer)
+		   struct sdp_peer *peer, bool secure)
 {
 	int err = sdp_peer_route(peer, sk, &path->route);
 
@@ -46,10 +46,12 @@ static int path_of(struct way *path, struct sdp_net *sn, const struct sock *sk,
 	path->ip_header = peer->v4 ? sizeof(struct iphdr) :
 				     sizeof(struct ipv6hdr);
 	/* The length field of IP is the limit on a loopback device. */
-	path->mtu = min_t(u32, dst_mtu(path->route.dst), 65535);
-	path->tiny = unlikely(path->mtu < LEAST_MTU);
-	if (path->tiny)
+	path->mtu = min(sdp_peer_mtu(peer, secure, sk, path->route.dst,
+				     &path->split), 65535U);
+	if (unlikely(path->mtu < LEAST_MTU)) {
 		path->mtu = LEAST_MTU;
+		path->split = true;
+	}
 	return 0;
 }
 
@@ -63,6 +65,20 @@ static u8 traffic_class(const struct way *path, u8 prio)
 	return path->peer->v4 ? prio << 5 : prio << 4;
 }
 
+/*
+ * May no router fragment the packet? As other datagram sockets: IP_PMTUDISC_PROBE
+ * says so, although it does not believe path MTUs.
+ */
+static bool dont_fragment(const struct way *path)
+{
+	const struct sock *sk = path->sk;
+
+	if (unlikely(path->split))
+		return false;
+	return READ_ONCE(inet_sk(sk)->pmtudisc) == IP_PMTUDISC_PROBE ||
+	       ip_dont_fragment(sk, path->route.dst);
+}
+
 static void ip_header_v4(struct sk_buff *skb, const struct way *path, u8 prio)
 {
 	const struct sock *sk = path->sk;
@@ -73,7 +89,7 @@ static void ip_header_v4(struct sk_buff *skb, const struct way *path, u8 prio)
 	*(__be16 *)ip = htons(4 << 12 | 5 << 8 | traffic_class(path, prio));
 	ip->id = 0;
 	ip->frag_off = 0;
-	if (!path->tiny && ip_dont_fragment(sk, path->route.dst))
+	if (dont_fragment(path))
 		ip->frag_off = htons(IP_DF);
 	else
 		__ip_select_ident(path->sn->net, ip,
@@ -302,7 +318,7 @@ void sdp_transmit_data(struct sdp_rpc *rpc, const struct mtp_insn *insn)
 	/* What is not ready must not become a very long packet. */
 	if (WARN_ON_ONCE(offset > end))
 		return;
-	if (path_of(&path, rpc->who.sn, rpc->ep->sk, rpc->peer)) {
+	if (path_of(&path, rpc->who.sn, rpc->ep->sk, rpc->peer, rpc->secure)) {
 		sdp_count(rpc->who.sn->counts, SDP_CTR_tx_errors);
 		return;
 	}
@@ -330,7 +346,7 @@ u32 sdp_transmit_whole(struct sdp_rpc *rpc, u32 bytes)
 	struct way path;
 	u32 payload;
 
-	if (path_of(&path, rpc->who.sn, rpc->ep->sk, rpc->peer))
+	if (path_of(&path, rpc->who.sn, rpc->ep->sk, rpc->peer, rpc->secure))
 		return bytes;
 	payload = path.mtu - path.ip_header - data_header_length(rpc);
 	path_end(&path);
@@ -497,7 +513,7 @@ void sdp_transmit_control(struct sdp_rpc *rpc, const struct mtp_insn *insn,
 	if (rpc->secure)
 		sdp_control_of_request(&control, server ? NULL : &rpc->seal,
 				       server ? &rpc->open : NULL);
-	if (path_of(&path, rpc->who.sn, rpc->ep->sk, rpc->peer)) {
+	if (path_of(&path, rpc->who.sn, rpc->ep->sk, rpc->peer, rpc->secure)) {
 		sdp_count(rpc->who.sn->counts, SDP_CTR_tx_errors);
 		return;
 	}
@@ -542,7 +558,7 @@ void sdp_transmit_answer(const struct sdp_origin *to, u64 id,
 	peer = sdp_origin_peer(to, NULL);
 	if (IS_ERR(peer))
 		return;
-	if (!path_of(&path, to->sn, to->ep->sk, peer)) {
+	if (!path_of(&path, to->sn, to->ep->sk, peer, to->session)) {
 		send_control(&path, &address, to->session, &control, insn,
 			     count);
 		path_end(&path);

@@ -76,6 +76,18 @@ static inline bool sdp_peer_key_equal(const struct sdp_peer_key *a,
 }
 
 /**
+ * struct sdp_peer_mtu - what somebody on the way has said of it. Anybody's, without
+ *	a lock.
+ * @bytes: the longest packet that we send, less than the route's MTU; 0: nothing has
+ *         shown any.
+ * @until: jiffies when that is forgotten.
+ */
+struct sdp_peer_mtu {
+	u32 bytes;
+	unsigned long until;
+};
+
+/**
  * struct sdp_peer - a peer; an RPC holds a reference. Its address of ours never
  *	changes, so that no RPC changes its own: where the route comes to prefer
  *	another, the peer retires, and new requests get another one.
@@ -89,6 +101,8 @@ static inline bool sdp_peer_key_equal(const struct sdp_peer_key *a,
  * @dst:    route, RCU; checked with @cookie before use. Shared by sockets: never
  *          one that a socket's own IPsec policy made.
  * @cookie: of an IPv6 route.
+ * @mtu:    learned in clear and in secure mode: one has proof, which the other must
+ *          not stand in for.
  * @pctx:   clear mode's context.
  */
 struct sdp_peer {
@@ -100,6 +114,7 @@ struct sdp_peer {
 	spinlock_t lock;
 	struct dst_entry __rcu *dst;
 	u32 cookie;
+	struct sdp_peer_mtu mtu[2];
 	struct sdp_pctx pctx;
 };
 

@@ -8,6 +8,7 @@
 #include <net/ip.h>
 #include <net/ip6_route.h>
 #include <net/ipv6.h>
+#include <net/lwtunnel.h>
 #include <net/route.h>
 
 #include "route.h"
@@ -195,4 +196,90 @@ int sdp_peer_route(struct sdp_peer *peer, const struct sock *sk,
 	route->dst = dst;
 	route->held = false;
 	return 0;
+}
+
+void sdp_peer_lower_mtu(struct sdp_peer *peer, bool secure, u32 mtu)
+{
+	const struct dst_entry *dst = rcu_dereference(peer->dst);
+	struct sdp_peer_mtu *own = &peer->mtu[secure];
+	struct sdp_net *sn = peer->key.sn;
+	u32 old = READ_ONCE(own->bytes);
+	int expires;
+
+	if (!peer->v4 && mtu < IPV6_MIN_MTU)
+		return;
+	if (dst && mtu >= dst_mtu(dst))
+		return;
+	/* Zero means that there is none. */
+	mtu = max(mtu, 1U);
+	if (old && old < mtu && time_before(jiffies, READ_ONCE(own->until)))
+		return;
+	expires = peer->v4 ? READ_ONCE(sn->net->ipv4.ip_rt_mtu_expires) :
+			     READ_ONCE(sn->net->ipv6.sysctl.ip6_rt_mtu_expires);
+	WRITE_ONCE(own->until, jiffies + expires);
+	WRITE_ONCE(own->bytes, mtu);
+	if (old != mtu)
+		sdp_count(sn->counts, SDP_CTR_mtu_lowered);
+}
+
+/* 0: none. */
+static u32 current_mtu(struct sdp_peer_mtu *own)
+{
+	u32 mtu = READ_ONCE(own->bytes);
+
+	if (likely(!mtu))
+		return 0;
+	if (time_before(jiffies, READ_ONCE(own->until)))
+		return mtu;
+	/* At once: jiffies come around to where this would count again. */
+	cmpxchg(&own->bytes, mtu, 0);
+	return 0;
+}
+
+/* Where the socket wants no path MTU: as ip_skb_dst_mtu() has it then. */
+static u32 device_mtu(const struct dst_entry *dst)
+{
+	u32 mtu = READ_ONCE(dst->dev->mtu);
+
+	return mtu - lwtunnel_headroom(dst->lwtstate, mtu);
+}
+
+static u32 mtu_v4(struct sdp_peer_mtu *learned, const struct sock *sk,
+		  const struct dst_entry *dst, bool *split)
+{
+	u32 mtu = dst_mtu(dst), own, least;
+
+	if (unlikely(!ip_sk_use_pmtu(sk)))
+		return device_mtu(dst);
+	own = current_mtu(learned);
+	if (likely(!own) || own >= mtu || ip_mtu_locked(dst))
+		return mtu;
+	/* As the kernel's: who says less gets fragments. */
+	least = READ_ONCE(sock_net(sk)->ipv4.ip_rt_min_pmtu);
+	*split = own < least;
+	return min(mtu, max(own, least));
+}
+
+static u32 mtu_v6(struct sdp_peer_mtu *learned, const struct sock *sk,
+		  const struct dst_entry *dst)
+{
+	const struct ipv6_pinfo *np = inet6_sk(sk);
+	u32 mtu = dst_mtu(dst), own = current_mtu(learned);
+	u32 most = READ_ONCE(np->frag_size);
+
+	if (unlikely(READ_ONCE(np->pmtudisc) >= IPV6_PMTUDISC_PROBE))
+		mtu = device_mtu(dst);
+	else if (unlikely(own) && own < mtu && !dst_metric_locked(dst, RTAX_MTU))
+		mtu = own;
+	return most && most < mtu ? most : mtu;
+}
+
+u32 sdp_peer_mtu(struct sdp_peer *peer, bool secure, const struct sock *sk,
+		 const struct dst_entry *dst, bool *split)
+{
+	struct sdp_peer_mtu *learned = &peer->mtu[secure];
+
+	*split = false;
+	return peer->v4 ? mtu_v4(learned, sk, dst, split) :
+			  mtu_v6(learned, sk, dst);
 }

@@ -56,6 +56,32 @@ struct sdp_route {
 int sdp_peer_route(struct sdp_peer *peer, const struct sock *sk,
 		   struct sdp_route *route);
 
+/**
+ * sdp_peer_lower_mtu() - send shorter packets to a peer for a while.
+ * @peer: the peer.
+ * @secure: secure ones; otherwise clear ones.
+ * @mtu:  bytes of a whole packet that gets through. Longer than now, or than the
+ *        route has it: nothing changes. Shorter than IPv6 allows: likewise.
+ *
+ * As the kernel's own path MTUs, for net.ipv4.route.mtu_expires or
+ * net.ipv6.route.mtu_expires; the route itself, which others use, stays.
+ * Context: any, RCU read lock.
+ */
+void sdp_peer_lower_mtu(struct sdp_peer *peer, bool secure, u32 mtu);
+
+/**
+ * sdp_peer_mtu() - how long packets to a peer may be now.
+ * @peer:  the peer.
+ * @secure: are they secure?
+ * @sk:    the socket that sends; IP_MTU_DISCOVER and IPV6_MTU count.
+ * @dst:   the route.
+ * @split: written: routers may have to fragment these (IPv4).
+ *
+ * Context: any. Return: bytes of a whole packet.
+ */
+u32 sdp_peer_mtu(struct sdp_peer *peer, bool secure, const struct sock *sk,
+		 const struct dst_entry *dst, bool *split);
+
 static inline void sdp_route_end(const struct sdp_route *route)
 {
 	if (unlikely(route->held))
