@@ -47,6 +47,24 @@ static int parse_scope(const struct sock *sk, const struct sockaddr_in6 *in6)
 	return scope;
 }
 
+/* IPV6_FLOWINFO_SEND: the label is the caller's, if nobody else has it. */
+static int parse_label(const struct sock *sk, const struct sockaddr_in6 *in6,
+		       __be32 *label)
+{
+	struct ip6_flowlabel *lease;
+
+	if (likely(!inet6_test_bit(SNDFLOW, sk)))
+		return 0;
+	*label = in6->sin6_flowinfo & IPV6_FLOWLABEL_MASK;
+	if (!*label)
+		return 0;
+	lease = fl6_sock_lookup((struct sock *)sk, *label);
+	if (IS_ERR(lease))
+		return PTR_ERR(lease);
+	fl6_sock_release(lease);
+	return 0;
+}
+
 static int parse_v6(const struct sock *sk, const struct sockaddr_in6 *in6,
 		    struct sdp_address *to)
 {
@@ -62,6 +80,8 @@ static int parse_v6(const struct sock *sk, const struct sockaddr_in6 *in6,
 	to->ifindex = parse_scope(sk, in6);
 	if (to->ifindex < 0)
 		return to->ifindex;
+	if (parse_label(sk, in6, &to->label))
+		return -EINVAL;
 	to->addr = *addr;
 	if (!ipv6_addr_any(addr))
 		return 0;
@@ -82,6 +102,7 @@ int sdp_address_parse(const struct sock *sk, const void *name, int len,
 	if (in4->sin_family != sk->sk_family)
 		return -EAFNOSUPPORT;
 	to->ifindex = 0;
+	to->label = 0;
 	if (sk->sk_family == AF_INET) {
 		if (len < (int)sizeof(*in4) || !in4->sin_port)
 			return -EINVAL;

@@ -16,11 +16,13 @@ struct sdp_rpc;
  * @addr: IPv6, or IPv4 as v4-mapped.
  * @port: host byte order.
  * @ifindex: interface of a link-local address, otherwise 0.
+ * @label: IPv6 flow label, of a destination; otherwise not used.
  */
 struct sdp_address {
 	struct in6_addr addr;
 	u16 port;
 	int ifindex;
+	__be32 label;
 };
 
 /**

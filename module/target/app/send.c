@@ -466,6 +466,7 @@ static int send_request(struct sdp_endpoint *ep, struct sdp_send *send)
 		goto put_session;
 	}
 	rpc->cookie = send->cookie;
+	rpc->label = send->to.label;
 	rpc->private = send->private;
 	/* Before the response can arrive. */
 	send->id = who.id;

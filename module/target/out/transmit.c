@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/netdevice.h>
+#include <net/inet_ecn.h>
 #include <net/ip.h>
 #include <net/ip6_route.h>
 #include <net/ipv6.h>
@@ -30,6 +31,7 @@ struct way {
 	u32 ip_header;
 	u32 mtu;
 	bool split;
+	__be32 label;
 };
 
 /* Ends with path_end(), unless it fails. */
@@ -43,6 +45,7 @@ static int path_of(struct way *path, struct sdp_net *sn, const struct sock *sk,
 	path->sn = sn;
 	path->sk = sk;
 	path->peer = peer;
+	path->label = 0;
 	path->ip_header = peer->v4 ? sizeof(struct iphdr) :
 				     sizeof(struct ipv6hdr);
 	/* The length field of IP is the limit on a loopback device. */
@@ -60,9 +63,34 @@ static void path_end(const struct way *path)
 	sdp_route_end(&path->route);
 }
 
+/* One that the application has asked for stands in the place of our priorities. */
 static u8 traffic_class(const struct way *path, u8 prio)
 {
+	const struct sock *sk = path->sk;
+	u8 own;
+
+	if (path->peer->v4)
+		own = READ_ONCE(inet_sk(sk)->tos);
+	else
+		own = READ_ONCE(inet6_sk(sk)->tclass);
+	/* Congestion marks are nobody's here: none is answered. */
+	own &= ~INET_ECN_MASK;
+	if (unlikely(own))
+		return own;
 	return path->peer->v4 ? prio << 5 : prio << 4;
+}
+
+/* That of the application, or from the packet's hash: one for each RPC. */
+static __be32 flow_label(struct sk_buff *skb, const struct way *path)
+{
+	const struct sock *sk = path->sk;
+	struct net *net = path->sn->net;
+	bool automatic = inet6_test_bit(AUTOFLOWLABEL, sk);
+
+	if (!inet6_test_bit(AUTOFLOWLABEL_SET, sk))
+		automatic = ip6_default_np_autolabel(net);
+	/* The packet has a hash: no flow is looked at. */
+	return ip6_make_flowlabel(net, skb, path->label, automatic, NULL);
 }
 
 /*
@@ -105,12 +133,14 @@ static void ip_header_v4(struct sk_buff *skb, const struct way *path, u8 prio)
 static void ip_header_v6(struct sk_buff *skb, const struct way *path, u8 prio)
 {
 	struct ipv6hdr *ip = skb_push(skb, sizeof(*ip));
+	int hops;
 
 	skb_reset_network_header(skb);
-	ip6_flow_hdr(ip, traffic_class(path, prio), 0);
+	ip6_flow_hdr(ip, traffic_class(path, prio), flow_label(skb, path));
 	ip->payload_len = htons(skb->len - sizeof(*ip));
 	ip->nexthdr = path->sk->sk_protocol;
-	ip->hop_limit = ip6_dst_hoplimit(path->route.dst);
+	hops = READ_ONCE(inet6_sk(path->sk)->hop_limit);
+	ip->hop_limit = hops < 0 ? ip6_dst_hoplimit(path->route.dst) : hops;
 	ip->saddr = path->peer->local;
 	ip->daddr = path->peer->key.daddr;
 	skb->protocol = htons(ETH_P_IPV6);
@@ -322,6 +352,7 @@ void sdp_transmit_data(struct sdp_rpc *rpc, const struct mtp_insn *insn)
 		sdp_count(rpc->who.sn->counts, SDP_CTR_tx_errors);
 		return;
 	}
+	path.label = rpc->label;
 	overhead = path.ip_header + header;
 	if (insn->flags & MTP_TX_AUTH)
 		overhead += sizeof(struct sdp_data_trailer);
@@ -517,6 +548,7 @@ void sdp_transmit_control(struct sdp_rpc *rpc, const struct mtp_insn *insn,
 		sdp_count(rpc->who.sn->counts, SDP_CTR_tx_errors);
 		return;
 	}
+	path.label = rpc->label;
 	send_control(&path, &to, rpc->session, &control, insn, count);
 	path_end(&path);
 }

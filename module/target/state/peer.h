@@ -38,7 +38,8 @@ void sdp_pctx_init(struct sdp_pctx *pctx);
  * @sn:      namespace.
  * @daddr:   the peer; IPv4 as v4-mapped.
  * @saddr:   our address, or the any-address: the route chooses, once.
- * @oif:     interface that the socket, or a link-local address, is bound to.
+ * @oif:     interface that the socket, or a link-local address, is bound to, or
+ *           that of IP_UNICAST_IF.
  * @mark:    SO_MARK.
  * @uid:     owner of the socket.
  * @secid:   its security label.

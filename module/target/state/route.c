@@ -23,11 +23,19 @@ static bool own_policy(const struct sock *sk)
 #endif
 }
 
+/* IP_UNICAST_IF or IPV6_UNICAST_IF; 0: the route chooses. */
+static int unicast_device(const struct sock *sk, bool v4)
+{
+	return v4 ? READ_ONCE(inet_sk(sk)->uc_index) :
+		    READ_ONCE(inet6_sk(sk)->ucast_oif);
+}
+
 void sdp_peer_key_init(struct sdp_peer_key *key, const struct sock *sk,
 		       const struct in6_addr *daddr,
 		       const struct in6_addr *saddr, int oif)
 {
 	const struct ipv6_pinfo *np = inet6_sk(sk);
+	bool v4 = ipv6_addr_v4mapped(daddr);
 	struct flowi_common flow = {};
 
 	memset(key, 0, sizeof(*key));
@@ -35,13 +43,13 @@ void sdp_peer_key_init(struct sdp_peer_key *key, const struct sock *sk,
 	key->sn = sdp_net(sock_net(sk));
 	key->daddr = *daddr;
 	key->saddr = *saddr;
-	key->oif = oif;
+	key->oif = oif ?: unicast_device(sk, v4);
 	key->mark = READ_ONCE(sk->sk_mark);
 	key->uid = __kuid_val(sk->sk_uid);
 	key->secid = flow.flowic_secid;
 	key->flow = inet_sk_flowi_flags(sk);
 	key->scope = ip_sock_rt_scope(sk);
-	if (ipv6_addr_v4mapped(daddr)) {
+	if (v4) {
 		key->tos = ip_sock_rt_tos(sk);
 	} else if (np) {
 		key->tos = READ_ONCE(np->tclass) & INET_DSCP_MASK;

@@ -13,7 +13,7 @@
  * @sk:    the socket.
  * @daddr: the peer.
  * @saddr: our address, or the any-address.
- * @oif:   interface, or 0.
+ * @oif:   interface, or 0: that of IP_UNICAST_IF or IPV6_UNICAST_IF, if any.
  */
 void sdp_peer_key_init(struct sdp_peer_key *key, const struct sock *sk,
 		       const struct in6_addr *daddr,

@@ -103,6 +103,7 @@ struct sdp_rpc_id {
  * @client:  of a clear request, held; otherwise NULL.
  * @seen:    what is remembered of it and its like, held; otherwise NULL.
  * @hash:    of @who.
+ * @label:   IPv6 flow label that the application wants, or zero.
  * @cookie:  of the application.
  * @prog:    the program's context. Under @lock.
  * @timer:   the program's timer.
@@ -151,6 +152,7 @@ struct sdp_rpc {
 	struct sdp_client *client;
 	struct sdp_seen *seen;
 	u32 hash;
+	__be32 label;
 	u64 cookie;
 
 	struct prog_rpc prog;
