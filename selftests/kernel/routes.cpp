@@ -141,6 +141,58 @@ TEST(ipsec_policy_that_comes_while_an_rpc_runs)
 	EQ(talk.client.expect().bytes.size(), 100);
 }
 
+TEST(ipsec_policy_of_a_receiver)
+{
+	two_hosts();
+	for (net::Family family : net::all_families) {
+		PlainTalk talk(family);
+		needs_ipsec(PlainSocket(hosts->a.ns, AF_INET));
+		PlainSocket other(hosts->b.ns, net::domain(family), server_port + 1);
+		CHECK(block(talk.server, family, XFRM_POLICY_IN));
+		proc::Counters at_b(hosts->b.ns);
+		talk.client.request(talk.to, pattern(100), 1);
+		EVENTUALLY(at_b.moved("drop_ipsec") >= 1);
+		EQ(at_b.moved("server_rpcs"), 0);
+		PlainSocket client(hosts->a.ns, net::domain(family));
+		echo(client, other, hosts->b.at(family, server_port + 1));
+		CHECK(block(talk.server, family, XFRM_POLICY_IN, XFRM_POLICY_ALLOW));
+		talk.server.echo();
+		talk.client.expect();
+	}
+}
+
+TEST(ipsec_policy_of_the_receiving_host)
+{
+	two_hosts();
+	for (net::Family family : families)
+		for (const char *policy : {"action block", "tmpl proto esp mode transport"}) {
+			bool v6 = family == net::Family::v6;
+			PlainTalk talk(family);
+			needs_ipsec(PlainSocket(hosts->a.ns, AF_INET));
+			hosts->b.ns.sh("ip xfrm policy add dir in src " +
+				       (v6 ? hosts->a.v6 : hosts->a.v4) + " dst " +
+				       (v6 ? hosts->b.v6 : hosts->b.v4) + " " + policy);
+			proc::Counters at_a(hosts->a.ns), at_b(hosts->b.ns);
+			talk.client.request(talk.to, pattern(100), 1);
+			EVENTUALLY(at_b.moved("drop_ipsec") >= 1);
+			// Nor does it tell that there is no socket at a port.
+			net::Address closed = hosts->b.at(family, server_port + 1);
+			uint64_t dropped = at_b.moved("drop_ipsec");
+			talk.client.request(closed, pattern(100), 2);
+			EVENTUALLY(at_b.moved("drop_ipsec") > dropped);
+			EQ(at_b.moved("drop_no_socket"), 0);
+			EQ(at_b.moved("server_rpcs"), 0);
+			EQ(at_a.moved("icmp_errors"), 0);
+			OK(talk.client.abort(0, 2, 0));
+			// The socket's own goes before the host's.
+			CHECK(block(talk.server, family, XFRM_POLICY_IN, XFRM_POLICY_ALLOW));
+			talk.server.echo();
+			talk.client.expect();
+			hosts->b.ns.sh("ip xfrm policy flush");
+			echo(talk.client, talk.server, talk.to);
+		}
+}
+
 TEST(route_by_tos)
 {
 	two_hosts();

@@ -113,13 +113,15 @@ void sdp_target_exit(void)
 static const struct net_protocol protocol_v4 = {
 	.handler = sdp_receive,
 	.err_handler = sdp_icmp_v4,
+	/* It is the socket's: receive.c asks. */
+	.no_policy = 1,
 	.icmp_strict_tag_validation = 1,
 };
 
 static const struct inet6_protocol protocol_v6 = {
 	.handler = sdp_receive,
 	.err_handler = sdp_icmp_v6,
-	.flags = INET6_PROTO_FINAL,
+	.flags = INET6_PROTO_NOPOLICY | INET6_PROTO_FINAL,
 };
 
 int sdp_target_listen(u8 protocol)

@@ -6,6 +6,7 @@
 #include <net/inet_common.h>
 #include <net/ip.h>
 #include <net/ipv6.h>
+#include <net/xfrm.h>
 #include <linux/sdp.h>
 
 #include "../../observe/observe.h"
@@ -146,6 +147,17 @@ static bool filtered(struct sock *sk, struct sk_buff *skb)
 	return sk_filter_trim_cap(sk, skb, sizeof(struct sdp_common_hdr));
 }
 
+/*
+ * May the packet have come as it did? The socket's own IPsec policy goes before
+ * the host's, which is why IP has left this to us.
+ */
+static bool ipsec_ok(struct sock *sk, const struct sdp_packet *packet)
+{
+	if (packet->v4)
+		return xfrm4_policy_check(sk, XFRM_POLICY_IN, packet->skb);
+	return xfrm6_policy_check(sk, XFRM_POLICY_IN, packet->skb);
+}
+
 static enum sdp_drop receive_packet(struct sdp_packet *packet, struct net *net)
 {
 	struct sdp_endpoint *ep;
@@ -170,9 +182,14 @@ static enum sdp_drop receive_packet(struct sdp_packet *packet, struct net *net)
 				 packet->skb->len);
 	ep = sdp_endpoint_find(packet->to.sn, packet->who.port);
 	if (unlikely(!ep || !socket_matches(ep->sk, packet))) {
+		if (!ipsec_ok(NULL, packet))
+			return SDP_DROP_ipsec;
 		tell_unreachable(packet);
 		return SDP_DROP_no_socket;
 	}
+	if (unlikely(!ipsec_ok(ep->sk, packet)))
+		return SDP_DROP_ipsec;
+	nf_reset_ct(packet->skb);
 	packet->to.ep = ep;
 	if (ep->sk->sk_bound_dev_if)
 		packet->to.ifindex = ep->sk->sk_bound_dev_if;
