@@ -207,6 +207,17 @@ TEST_F(Resend, of_little_asks_for_small_packets)
 	EXPECT_EQ(prog_peer_small(&peer, now + 599000 * msec), 1U) << "remembered anew";
 }
 
+TEST_F(Resend, of_small_packets_does_not_keep_them_small)
+{
+	peer.small_until = now + 1000 * msec;
+	ev.small = 1;
+	EXPECT_EQ(send_request(3000)[1], "TX_DATA 0-3000 prio 0 small");
+	ev.small = 0;
+	EXPECT_EQ(resend(960, 480), (Words{"TX_DATA 960-1440 prio 0 again small"}));
+	resend(960, 960);
+	EXPECT_EQ(prog_peer_small(&peer, now + 1000 * msec), 0U);
+}
+
 TEST_F(Resend, of_a_response)
 {
 	serve();

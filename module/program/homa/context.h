@@ -26,6 +26,9 @@
  * taken to be too large for the path; and answers after which the RPC ends.
  */
 #define HOMA_TRY_SMALL 4
+/* Why packets are small: others to this peer were, or this message's did not arrive. */
+#define HOMA_SMALL_TOLD 1
+#define HOMA_SMALL_FOUND 2
 #define HOMA_BARREN 24
 /*
  * Times that a question waits for another RPC's, in a row, and how often that time
@@ -148,7 +151,8 @@ struct homa_range {
  *               again: so will the rest.
  * @begged:      bytes of the message have been asked for.
  * @copies:      bytes have come twice after that.
- * @small:       our packets are small: larger ones seem not to arrive.
+ * @small:       our packets are small, for larger ones seem not to arrive:
+ *               HOMA_SMALL_*, or zero.
  * @cut:         the path let fewer bytes go unscheduled than would be usual.
  * @shrunk:      the peer context has heard of a loss of this message.
  * @put_off:     times that another RPC's question went first.

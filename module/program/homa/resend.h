@@ -46,13 +46,17 @@ static inline void homa_resend_shrink(struct prog_rpc *rpc,
 	peer->unsched = homa_max(unsched >> 1, HOMA_PACKET);
 }
 
-/* Large packets do not get through, but this one of ours may. */
+/*
+ * Large packets do not get through, but this one of ours may. Who was told so from
+ * the start has not tried, and what is lost of its packets is as short as they
+ * are: that must not make them small for ever.
+ */
 static inline void homa_resend_small(const struct prog_ev *ev,
 				     struct prog_rpc *rpc, struct prog_peer *peer)
 {
-	if (ev->length == MTP_SMALL && !ev->auth)
-		rpc->small = 1;
-	if (rpc->small)
+	if (!rpc->small && ev->length == MTP_SMALL && !ev->auth)
+		rpc->small = HOMA_SMALL_FOUND;
+	if (rpc->small == HOMA_SMALL_FOUND)
 		peer->small_until = ev->now + HOMA_SMALL_NS;
 }
 

@@ -123,7 +123,7 @@ static inline void homa_send_message(const struct prog_ev *ev,
 		rpc->cut = unsched < ev->message_length;
 	}
 	unsched = homa_round(unsched, homa_quantum(ev, params, unsched));
-	rpc->small = ev->small;
+	rpc->small = ev->small ? HOMA_SMALL_TOLD : 0;
 	rpc->tx_length = ev->message_length;
 	rpc->tx_ready = homa_min(ev->length, ev->message_length);
 	rpc->tx_unsched = homa_min(unsched, ev->message_length);
