@@ -83,7 +83,7 @@ static inline void prog_params_init(struct prog_params *params)
 		.overcommit = 8,
 		.prios = PROG_PRIOS,
 		.sched_prios = 4,
-		.resend_tries = 5,
+		.resend_tries = 8,
 	};
 
 	*params = defaults;

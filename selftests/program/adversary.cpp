@@ -204,7 +204,7 @@ TEST(AvailabilityIsSeenBroken, by_opening_all_again_for_each_bad_record)
 
 TEST(AvailabilityIsSeenBroken, by_a_packet_kept_for_each_byte)
 {
-	const Layer layer{.copies_small = false, .says_payload = false, .memory = 6'000'000};
+	const Layer layer{.copies_small = false, .says_payload = false, .memory = 5'000'000};
 	const Settings settings = two_clients(layer);
 	const Work calm = run(settings, {.none = true});
 	const Work attacked = run(settings, {.way = Way::tiny_pieces});

@@ -365,7 +365,7 @@ TEST_F(Timeout, who_has_not_taken_the_response_is_asked_less_and_less)
 	run(PROG_EV_BUSY);
 	EXPECT_EQ(rpc.patience, 12) << "nobody asked";
 	// Silence counts from the first question on.
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i < 8; i++)
 		EXPECT_EQ(timeout(1000 * msec)[0], "NEED_ACK");
 	EXPECT_EQ(timeout(1000 * msec), (Words{"RAISE REQUEST_DONE", "END"}));
 }
@@ -442,9 +442,9 @@ TEST_F(Timeout, a_dead_client)
 {
 	peer.path = 1;
 	request_new(0, 100, 1000);
-	for (int i = 0; i < 5; i++)
-		EXPECT_EQ(timeout(700 * msec)[0], "RESEND 100+900");
-	EXPECT_EQ(timeout(700 * msec), (Words{"END"}));
+	for (int i = 0; i < 8; i++)
+		EXPECT_EQ(timeout(1000 * msec)[0], i < 6 ? "RESEND 100+900" : "RESEND 100+480");
+	EXPECT_EQ(timeout(1000 * msec), (Words{"END"}));
 	EXPECT_EQ(rpc.state, HOMA_OVER);
 }
 
@@ -458,7 +458,7 @@ TEST_F(Timeout, long_silence_alone_kills_nobody)
 TEST_F(Timeout, what_others_asked_counts)
 {
 	send_request(100);
-	peer.unanswered = 5;
+	peer.unanswered = 8;
 	peer.asking = 1;
 	peer.asker = 77;
 	peer.asked = now + 2999 * msec;
