@@ -41,6 +41,52 @@ TEST_F(Grant, a_window_beyond_what_is_here)
 	EXPECT_EQ(turn(0, 1), (Words{"GRANT 20000 prio 0"}));
 }
 
+// Who asks for grants and sends nothing, or a little now and then, keeps nobody waiting.
+TEST_F(Grant, what_does_not_come_is_held_no_longer)
+{
+	begin(9000);
+	turn(0, 1);
+	EXPECT_EQ(host.held[0], 7000U);
+	timeout(100 * msec);
+	EXPECT_EQ(rpc.rx_stale, 0U) << "it may be a slow path";
+	run(PROG_EV_BUSY);
+	Words words = timeout(1000 * msec);
+	EXPECT_EQ(words[words.size() - 2], "RAISE GRANT_SETTLE");
+	EXPECT_EQ(run(PROG_EV_GRANT_SETTLE),
+		  (Words{"RANK GRANT 4295008296", "RANK FIFO 9223372037854775808"}))
+		<< "after all others";
+	EXPECT_EQ(host.held[0], 0U);
+}
+
+TEST_F(Grant, what_comes_late_is_forgiven)
+{
+	begin(9000);
+	turn(0, 1);
+	timeout(100 * msec);
+	run(PROG_EV_BUSY);
+	timeout(1000 * msec);
+	run(PROG_EV_GRANT_SETTLE);
+	receive(9100);
+	EXPECT_EQ(host.held[0], 0U) << "a little";
+	peer.window = 0;
+	EXPECT_EQ(turn(0, 1), (Words{"GRANT 17100 prio 0"}));
+	EXPECT_EQ(host.held[0], 100U);
+	receive(17000);
+	EXPECT_EQ(rpc.rx_stale, 0U);
+	EXPECT_EQ(host.held[0], 100U);
+	timeout(4000 * msec);
+	timeout(4000 * msec);
+	EXPECT_EQ(rpc.rx_stale, 17100U);
+	rpc.ranked = 0;
+	rpc.rx_stale = 0;
+	timeout(4000 * msec);
+	EXPECT_EQ(rpc.rx_stale, 17100U) << "as it is all granted";
+	rpc.held = 0;
+	rpc.rx_stale = 0;
+	timeout(4000 * msec);
+	EXPECT_EQ(rpc.rx_stale, 0U) << "the host counts nothing of it";
+}
+
 TEST_F(Grant, shortest_gets_the_highest_priority)
 {
 	begin(9000);

@@ -129,6 +129,7 @@ struct homa_range {
  * @rx_length:   bytes of the peer's message; 0: not known.
  * @rx_unsched:  bytes of it that come without a grant.
  * @rx_granted:  bytes of it that the peer may send.
+ * @rx_stale:    end of what was granted and did not come in time; 0: nothing.
  * @rx_end:      end of the last byte received.
  * @rx_received: bytes received.
  * @rx_settled:  @rx_received when the host context last heard of it.
@@ -182,6 +183,7 @@ struct prog_rpc {
 	u32 rx_length;
 	u32 rx_unsched;
 	u32 rx_granted;
+	u32 rx_stale;
 	u32 rx_end;
 	u32 rx_received;
 	u32 rx_settled;

@@ -7,7 +7,8 @@
  *
  * What a message has granted and not received, beyond its unscheduled bytes, is
  * held: rpc->held, summed up in host->held. It is brought up to date by
- * GRANT_SETTLE, a few times per window, not with every packet.
+ * GRANT_SETTLE, a few times per window, not with every packet. What does not come
+ * (rpc->rx_stale) is held no longer, and until it has come all others go first.
  */
 #ifndef SDP_PROGRAM_HOMA_GRANT_H
 #define SDP_PROGRAM_HOMA_GRANT_H
@@ -22,7 +23,8 @@ static inline u32 homa_grant_class(const struct prog_rpc *rpc)
 /* Count what the RPC holds now. */
 static inline void homa_grant_count(struct prog_rpc *rpc, struct prog_host *host)
 {
-	u32 used = homa_max(rpc->rx_received, rpc->rx_unsched);
+	u32 used = homa_max(homa_max(rpc->rx_received, rpc->rx_unsched),
+			    rpc->rx_stale);
 	u32 held = rpc->state == HOMA_IN ? rpc->rx_granted - used : 0;
 	u32 class = homa_grant_class(rpc);
 
@@ -61,12 +63,17 @@ static inline void homa_grant_settle(const struct prog_ev *ev,
 				     struct mtp_out *out)
 {
 	u32 denied = host->denied[0] || host->denied[1];
+	u64 owes = rpc->rx_stale > rpc->rx_received;
 
 	homa_grant_count(rpc, host);
 	if (rpc->state == HOMA_IN && rpc->rx_granted < rpc->rx_length) {
 		homa_grant_enter(rpc, host, out);
 		homa_rank_set(out, PROG_RANK_GRANT,
-			      rpc->rx_length - rpc->rx_received);
+			      (rpc->rx_length - rpc->rx_received) | owes << 32);
+		if (rpc->rx_stale)
+			homa_rank_set(out, PROG_RANK_FIFO,
+				      rpc->born | owes << 63);
+		rpc->rx_stale = owes ? rpc->rx_stale : 0;
 	} else {
 		homa_grant_leave(rpc, host, out);
 	}

@@ -309,6 +309,11 @@ static inline void homa_timeout_silent(const struct prog_ev *ev,
 		else if (rpc->rx_end < rpc->rx_granted && room)
 			homa_timeout_tail(ev, params, rpc, peer, room, out);
 	}
+	if (rpc->state == HOMA_IN && (rpc->tries || rpc->patience) &&
+	    (rpc->ranked || rpc->held)) {
+		rpc->rx_stale = rpc->rx_granted;
+		homa_raise(out, PROG_EV_GRANT_SETTLE);
+	}
 	if (rpc->patience && !rpc->tries)
 		rpc->active = ev->now;
 	if (!rpc->tries)
