@@ -123,6 +123,21 @@ out:
 	return err;
 }
 
+/* Room is what ep->wmem leaves: the default looks at packets that have yet to leave. */
+static void write_space(struct sock *sk)
+{
+	struct socket_wq *wq;
+
+	rcu_read_lock();
+	wq = rcu_dereference(sk->sk_wq);
+	if (skwq_has_sleeper(wq))
+		wake_up_interruptible_sync_poll(&wq->wait,
+						EPOLLOUT | EPOLLWRNORM |
+							EPOLLWRBAND);
+	sk_wake_async_rcu(sk, SOCK_WAKE_SPACE, POLL_OUT);
+	rcu_read_unlock();
+}
+
 int sdp_endpoint_init(struct sdp_endpoint *ep, struct sock *sk)
 {
 	ep->sk = sk;
@@ -142,6 +157,7 @@ int sdp_endpoint_init(struct sdp_endpoint *ep, struct sock *sk)
 	sock_set_flag(sk, SOCK_RCU_FREE);
 	/* Whoever waits for room waits for memory of ours, not for packets that left. */
 	sock_set_flag(sk, SOCK_USE_WRITE_QUEUE);
+	sk->sk_write_space = write_space;
 	return 0;
 }
 
