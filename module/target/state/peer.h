@@ -79,13 +79,11 @@ static inline bool sdp_peer_key_equal(const struct sdp_peer_key *a,
 /**
  * struct sdp_peer_mtu - what somebody on the way has said of it. Anybody's, without
  *	a lock.
- * @bytes: the longest packet that we send, less than the route's MTU; 0: nothing has
- *         shown any.
- * @until: jiffies when that is forgotten.
+ * @word: the longest packet that we send, less than the route's MTU, and in the low
+ *        half the jiffies when that is forgotten; 0: nothing has shown any.
  */
 struct sdp_peer_mtu {
-	u32 bytes;
-	unsigned long until;
+	u64 word;
 };
 
 /**

@@ -175,11 +175,13 @@ static int route_again(struct sdp_peer *peer, const struct sock *sk,
 		       struct sdp_route *route)
 {
 	struct dst_entry *dst, *old = NULL;
+	bool own;
 
 	spin_lock_bh(&peer->lock);
+	own = own_policy(sk);
 	dst = route_from_local(peer, sk);
-	/* Looked at after the route was found: a policy may have come meanwhile. */
-	route->held = own_policy(sk);
+	/* Looked at before and after: a policy may have gone, or come, meanwhile. */
+	route->held = own || own_policy(sk);
 	if (!route->held) {
 		if (!IS_ERR(dst))
 			WRITE_ONCE(peer->cookie, cookie_of(peer, dst));
@@ -206,12 +208,18 @@ int sdp_peer_route(struct sdp_peer *peer, const struct sock *sk,
 	return 0;
 }
 
+static bool mtu_expired(u64 word)
+{
+	return (s32)((u32)jiffies - (u32)word) >= 0;
+}
+
 void sdp_peer_lower_mtu(struct sdp_peer *peer, bool secure, u32 mtu)
 {
 	const struct dst_entry *dst = rcu_dereference(peer->dst);
 	struct sdp_peer_mtu *own = &peer->mtu[secure];
 	struct sdp_net *sn = peer->key.sn;
-	u32 old = READ_ONCE(own->bytes);
+	u64 word = READ_ONCE(own->word);
+	u32 old = word >> 32;
 	int expires;
 
 	if (!peer->v4 && mtu < IPV6_MIN_MTU)
@@ -220,12 +228,11 @@ void sdp_peer_lower_mtu(struct sdp_peer *peer, bool secure, u32 mtu)
 		return;
 	/* Zero means that there is none. */
 	mtu = max(mtu, 1U);
-	if (old && old < mtu && time_before(jiffies, READ_ONCE(own->until)))
+	if (old && old < mtu && !mtu_expired(word))
 		return;
 	expires = peer->v4 ? READ_ONCE(sn->net->ipv4.ip_rt_mtu_expires) :
 			     READ_ONCE(sn->net->ipv6.sysctl.ip6_rt_mtu_expires);
-	WRITE_ONCE(own->until, jiffies + expires);
-	WRITE_ONCE(own->bytes, mtu);
+	WRITE_ONCE(own->word, (u64)mtu << 32 | (u32)(jiffies + expires));
 	if (old != mtu)
 		sdp_count(sn->counts, SDP_CTR_mtu_lowered);
 }
@@ -233,14 +240,14 @@ void sdp_peer_lower_mtu(struct sdp_peer *peer, bool secure, u32 mtu)
 /* 0: none. */
 static u32 current_mtu(struct sdp_peer_mtu *own)
 {
-	u32 mtu = READ_ONCE(own->bytes);
+	u64 word = READ_ONCE(own->word);
 
-	if (likely(!mtu))
+	if (likely(!word))
 		return 0;
-	if (time_before(jiffies, READ_ONCE(own->until)))
-		return mtu;
+	if (!mtu_expired(word))
+		return word >> 32;
 	/* At once: jiffies come around to where this would count again. */
-	cmpxchg(&own->bytes, mtu, 0);
+	cmpxchg(&own->word, word, 0);
 	return 0;
 }
 
