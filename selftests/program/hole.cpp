@@ -99,6 +99,22 @@ TEST_F(Hole, the_rate_is_that_of_late)
 	EXPECT_LE(rpc.spent, HOMA_RATE_TICKS / 2 + 500U);
 }
 
+// Just so many bytes would say that long packets do not arrive.
+TEST_F(Hole, of_a_small_packets_length)
+{
+	request_new(0, 1000, 10000);
+	data(1480, 1000, 10000);
+	EXPECT_EQ(timeout(1100000)[0], "RESEND 1000+479");
+	ev.again = 1;
+	EXPECT_EQ(data(1000, 479, 10000), (Words{"RX_ADD 1000-1479", "RAISE HOLE"}));
+	run(PROG_EV_HOLE);
+	EXPECT_EQ(timeout(1100000)[0], "RESEND 1479+1");
+	rpc.gap[0].due = 0;
+	rpc.gap[0].start = 1000;
+	rpc.gap_auth = 1;
+	EXPECT_EQ(timeout(1100000)[0], "RESEND 1000+480 auth");
+}
+
 TEST_F(Hole, bad_records_in_authenticated_form)
 {
 	holes(2);

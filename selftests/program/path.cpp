@@ -199,6 +199,9 @@ TEST_F(Unknown, one_packet_is_sent_again)
 	}
 	timeout(1000 * msec);
 	EXPECT_EQ(run(PROG_EV_RPC_UNKNOWN)[1], "TX_DATA 0-480 prio 0 again small");
+	EXPECT_EQ(prog_peer_small(&peer, now), 0U);
+	EXPECT_EQ(grant(12000, 0)[0], "TX_DATA 10000-12000 prio 0 small");
+	EXPECT_EQ(prog_peer_small(&peer, now), 1U) << "that has arrived";
 }
 
 TEST_F(Unknown, starting_over_is_announced)

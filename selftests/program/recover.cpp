@@ -199,12 +199,15 @@ TEST_F(Resend, of_little_asks_for_small_packets)
 {
 	sent();
 	EXPECT_EQ(resend(1000, 480), (Words{"TX_DATA 1000-1480 prio 0 again small"}));
-	EXPECT_EQ(prog_peer_small(&peer, now + 599000 * msec), 1U);
-	EXPECT_EQ(prog_peer_small(&peer, now + 600000 * msec), 0U);
+	EXPECT_EQ(prog_peer_small(&peer, now + 3999 * msec), 1U);
+	EXPECT_EQ(prog_peer_small(&peer, now + 4000 * msec), 0U) << "it may have been an outage";
 	EXPECT_EQ(grant(12000, 0), (Words{"TX_DATA 10000-12000 prio 0 small"}));
-	now += 5000 * msec;
-	resend(1480, 5000);
-	EXPECT_EQ(prog_peer_small(&peer, now + 599000 * msec), 1U) << "remembered anew";
+	const u64 until = peer.small_until;
+	for (int i = 0; i < 3; i++) {
+		now += 2000 * msec;
+		EXPECT_EQ(resend(1480, 480), (Words{"TX_DATA 1480-1960 prio 0 again small"}));
+		EXPECT_EQ(peer.small_until, until) << "nothing large has been tried since";
+	}
 }
 
 TEST_F(Resend, of_small_packets_does_not_keep_them_small)
@@ -213,9 +216,43 @@ TEST_F(Resend, of_small_packets_does_not_keep_them_small)
 	ev.small = 1;
 	EXPECT_EQ(send_request(3000)[1], "TX_DATA 0-3000 prio 0 small");
 	ev.small = 0;
-	EXPECT_EQ(resend(960, 480), (Words{"TX_DATA 960-1440 prio 0 again small"}));
-	resend(960, 960);
-	EXPECT_EQ(prog_peer_small(&peer, now + 1000 * msec), 0U);
+	for (int i = 0; i < 2; i++) {
+		EXPECT_EQ(resend(960, 480), (Words{"TX_DATA 960-1440 prio 0 again small"}));
+		resend(960, 960);
+		EXPECT_EQ(prog_peer_small(&peer, 2000 * msec), 0U);
+		now += 1000 * msec;
+	}
+}
+
+// Messages that had begun before large packets failed find the same.
+TEST_F(Resend, many_find_one_hole)
+{
+	peer.small_until = now + 1000 * msec;
+	sent();
+	EXPECT_EQ(resend(1000, 480), (Words{"TX_DATA 1000-1480 prio 0 again small"}));
+	EXPECT_EQ(prog_peer_small(&peer, 2000 * msec), 0U);
+	EXPECT_EQ(peer.small_again, 0);
+}
+
+TEST_F(Resend, packets_are_small_for_longer_while_large_ones_fail)
+{
+	sent();
+	for (const u64 time : {4, 8, 16, 32, 64, 128, 256, 512, 600, 600}) {
+		rpc.small = 0;
+		resend(1000, 480);
+		EXPECT_EQ(peer.small_until, now + time * 1000 * msec);
+		now = peer.small_until + 60000 * msec;
+	}
+	peer.small_again = 1;
+	now = peer.small_until + 256000 * msec - 1;
+	rpc.small = 0;
+	resend(1000, 480);
+	EXPECT_EQ(peer.small_until, now + 8000 * msec);
+	now = peer.small_until + 512000 * msec;
+	rpc.small = 0;
+	resend(1000, 480);
+	EXPECT_EQ(peer.small_until, now + 4000 * msec) << "large ones have passed for long";
+	EXPECT_EQ(peer.small_again, 1);
 }
 
 TEST_F(Resend, of_a_response)

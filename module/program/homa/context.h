@@ -26,7 +26,10 @@
  * taken to be too large for the path; and answers after which the RPC ends.
  */
 #define HOMA_TRY_SMALL 4
-/* Why packets are small: others to this peer were, or this message's did not arrive. */
+/*
+ * Why packets are small: so the peer context says, or this message's do not arrive, which
+ * it has not heard of yet.
+ */
 #define HOMA_SMALL_TOLD 1
 #define HOMA_SMALL_FOUND 2
 #define HOMA_BARREN 24
@@ -258,6 +261,7 @@ struct homa_ack {
  * @path_var:       how far it varies, ns.
  * @shrunk:         when @window was last halved.
  * @small_until:    packets to the peer are small until then.
+ * @small_again:    times that this time is doubled when large ones fail again.
  * @asked:          when a RESEND last went to this peer.
  * @asker:          RPC id of that RESEND, while it is not answered.
  * @window:         bytes of it that one message may have granted and not received;
@@ -291,6 +295,7 @@ struct prog_peer {
 	u8 asking;
 	u8 spurious;
 	u8 unanswered;
+	u8 small_again;
 	u8 acks;
 	struct homa_ack ack[HOMA_ACKS];
 };

@@ -14,8 +14,15 @@
 
 /* About what a packet holds: the least that is sent or granted at a time. */
 #define HOMA_PACKET 1400
-/* How long packets stay small after large ones did not arrive, ns. */
-#define HOMA_SMALL_NS 600000000000ull
+/*
+ * How long packets stay small after large ones did not arrive, ns: at first, and at
+ * most. Twice as long each time that large ones fail again, unless that is so many
+ * times (a power of two) as long after the small ones as these would last.
+ */
+#define HOMA_SMALL_NS 4000000000ull
+#define HOMA_SMALL_MAX 600000000000ull
+#define HOMA_SMALL_DOUBLES 8
+#define HOMA_SMALL_FORGET 5
 /*
  * ns for each byte on its way over a path of which nothing is known: those of a
  * link of 10 Mbit/s.
@@ -83,6 +90,28 @@ static inline void homa_path_sample(struct prog_peer *peer, u64 sample)
 		peer->path_var = sample >> 1;
 	}
 	peer->path |= 1;
+}
+
+/*
+ * A message of ours has found, once, that large packets do not arrive: others to this
+ * peer begin with small ones for a while, then try large ones again.
+ */
+static inline void homa_path_small(const struct prog_ev *ev,
+				   struct prog_rpc *rpc, struct prog_peer *peer)
+{
+	u64 time = homa_double(HOMA_SMALL_NS, peer->small_again, HOMA_SMALL_MAX);
+
+	if (rpc->small != HOMA_SMALL_FOUND)
+		return;
+	rpc->small = HOMA_SMALL_TOLD;
+	if (ev->now < peer->small_until)
+		return;
+	if (ev->now - peer->small_until >= time << HOMA_SMALL_FORGET) {
+		peer->small_again = 0;
+		time = HOMA_SMALL_NS;
+	}
+	peer->small_until = ev->now + time;
+	peer->small_again += peer->small_again < HOMA_SMALL_DOUBLES;
 }
 
 /* Bytes that one message from this peer may have granted and not received. */

@@ -56,8 +56,7 @@ static inline void homa_resend_small(const struct prog_ev *ev,
 {
 	if (!rpc->small && ev->length == MTP_SMALL && !ev->auth)
 		rpc->small = HOMA_SMALL_FOUND;
-	if (rpc->small == HOMA_SMALL_FOUND)
-		peer->small_until = ev->now + HOMA_SMALL_NS;
+	homa_path_small(ev, rpc, peer);
 }
 
 /*

@@ -280,6 +280,7 @@ static inline void homa_send_granted(const struct prog_ev *ev,
 	peer->heard = ev->now;
 	homa_heard(ev, rpc, out);
 	homa_send_passed(params, rpc, peer);
+	homa_path_small(ev, rpc, peer);
 	if (ev->resend_all)
 		homa_send_again(ev, params, rpc, peer, 0, ev->offset, 0, out);
 	rpc->tx_sched_prio = homa_min(ev->prio, params->prios - 1);

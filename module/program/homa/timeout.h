@@ -193,7 +193,8 @@ static inline void homa_timeout_turn(const struct prog_ev *ev,
 
 /*
  * Ask for [@start, @end). Where answers come but bytes do not, what is asked for
- * fits a small packet.
+ * fits a small packet: just so long means that, so a hole that happens to be, or is
+ * made to be, is not asked for whole.
  */
 static inline void homa_timeout_beg(const struct prog_params *params,
 				    struct prog_rpc *rpc, u32 start, u32 length,
@@ -203,8 +204,12 @@ static inline void homa_timeout_beg(const struct prog_params *params,
 		    rpc->tries >= HOMA_TRY_SMALL + 2;
 
 	rpc->begged = 1;
-	if (small && !auth)
+	if (small && !auth) {
 		length = homa_min(length, MTP_SMALL);
+	} else if (length == MTP_SMALL && !auth) {
+		length--;
+		rpc->part--;
+	}
 	homa_packet_resend(out, params, start, length, auth);
 }
 
