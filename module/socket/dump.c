@@ -114,7 +114,7 @@ static void put_socket(struct seq_file *seq, struct sock *sk)
 		   READ_ONCE(s->ep.server) ? "server" : "client",
 		   READ_ONCE(s->ep.rpc_count), READ_ONCE(s->ep.ready_count),
 		   sdp_endpoint_rmem(&s->ep), READ_ONCE(sk->sk_rcvbuf),
-		   atomic_read(&s->ep.wmem), READ_ONCE(sk->sk_sndbuf));
+		   sdp_endpoint_wmem(&s->ep), READ_ONCE(sk->sk_sndbuf));
 	if (pool)
 		seq_printf(seq, " region=%llu/%llu", sdp_pool_available(pool),
 			   (u64)pool->pages << HOMA_BPAGE_SHIFT);

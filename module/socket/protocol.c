@@ -108,7 +108,7 @@ static int queue_length(struct sock *sk, int cmd, int *karg)
 
 	switch (cmd) {
 	case SIOCOUTQ:
-		*karg = atomic_read(&ep->wmem);
+		*karg = sdp_endpoint_wmem(ep);
 		return 0;
 	case SIOCINQ:
 		*karg = sdp_endpoint_rmem(ep);
@@ -147,17 +147,19 @@ static bool readable(struct sdp_sock *s)
 	return !pool || !sdp_pool_stalled(pool, READ_ONCE(s->ep.ready_count));
 }
 
+/* On a socket for both, this is about secure messages: clear ones hold none up. */
 static __poll_t write_mask(struct sock *sk)
 {
 	const __poll_t mask = EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND;
 	struct sdp_endpoint *ep = &sdp_sk(sk)->ep;
+	bool secure = READ_ONCE(ep->policy) != SDP_POLICY_CLEAR;
 
-	if (sdp_endpoint_writable(ep))
+	if (sdp_endpoint_writable(ep, secure))
 		return mask;
 	sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
 	/* Memory may come free before that. */
-	sdp_memory_await(ep);
-	return sdp_endpoint_writable(ep) ? mask : 0;
+	sdp_memory_await(ep, secure);
+	return sdp_endpoint_writable(ep, secure) ? mask : 0;
 }
 
 static __poll_t poll_sock(struct file *file, struct socket *sock,

@@ -395,6 +395,39 @@ TEST_LIMIT(clear_packets_end_no_secure_message, 240)
 	(void)on.deliver(begun.message);
 }
 
+TEST_LIMIT(answers_in_the_clear_hold_no_secure_one_up, 240)
+{
+	// Whoever forges requests takes none of the answers.
+	Serving on;
+	session::policy(on.server.fd(), SDP_POLICY_MIXED);
+	int bytes = 30000; // of which the kernel makes twice as much
+	OK(setsockopt(on.server.fd(), SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)));
+	constexpr unsigned requests = 20;
+	packet::Data fields{.message_length = 10, .incoming = 10};
+	for (unsigned n = 0; n < requests; n++)
+		place->wire.send(packet::ip(
+			peer_at(11), host_at(),
+			packet::make_data({11, port, 1000 + 2 * n}, fields, pattern(10))));
+	unsigned answered = 0;
+	unsigned refused = 0;
+	for (unsigned n = 0; n < requests; n++) {
+		PlainMessage got = on.server.expect();
+		sdp_rpc_cmsg rpc = rpc_cmsg(got.rpc->id);
+		if (on.server.send(&got.from, pattern(5000), &rpc, MSG_DONTWAIT) > 0) {
+			answered++;
+			continue;
+		}
+		EQ(errno, EAGAIN);
+		refused++;
+	}
+	// Half of it, and what goes beyond.
+	EQ(answered, 30000 / 6024 + 1);
+	EQ(answered + refused, requests);
+	CHECK(on.server.ready(POLLOUT));
+	on.echo(0, 100, 5000);
+	on.echo(1, 102, 5000);
+}
+
 TEST_LIMIT(one_session_fills_the_memory_and_others_go_on, 240)
 {
 	Serving on;

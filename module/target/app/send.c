@@ -149,7 +149,7 @@ static int run_send(struct sdp_rpc *rpc, u32 kind, u32 ready)
 		      .paced = sdp_transmit_paced(rpc));
 	if (kind == PROG_EV_SEND_RESPONSE) {
 		describe_path(&run->ev, rpc);
-		run->ev.scarce = sdp_memory_scarce(rpc->ep);
+		run->ev.scarce = sdp_memory_scarce(rpc->ep, rpc->secure);
 		err = sdp_exec_send_response(run, rpc);
 		/* Refused, so nobody has looked at it: it may be made anew. */
 		if (err)
@@ -197,14 +197,14 @@ static int hand_on(struct sdp_rpc *rpc, u32 ready, bool first)
 
 static int make_buffer(struct sdp_rpc *rpc, u32 length, u32 unit, bool nonblock)
 {
-	int err = sdp_memory_charge_tx(rpc->ep, length, nonblock);
+	int err = sdp_memory_charge_tx(rpc->ep, rpc->secure, length, nonblock);
 
 	if (err)
 		return err;
 	err = sdp_txbuf_alloc(&rpc->tx, length, unit, rpc->small);
 	if (err) {
 		rpc->tx.length = 0;
-		sdp_memory_uncharge_tx(rpc->ep, length);
+		sdp_memory_uncharge_tx(rpc->ep, rpc->secure, length);
 	}
 	return err;
 }
@@ -213,7 +213,7 @@ static void drop_buffer(struct sdp_rpc *rpc)
 {
 	if (!rpc->tx.length)
 		return;
-	sdp_memory_uncharge_tx(rpc->ep, rpc->tx.length);
+	sdp_memory_uncharge_tx(rpc->ep, rpc->secure, rpc->tx.length);
 	sdp_txbuf_free(&rpc->tx);
 	rpc->tx.length = 0;
 }

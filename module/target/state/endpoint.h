@@ -8,6 +8,7 @@
 
 #include <linux/list.h>
 #include <linux/list_nulls.h>
+#include <linux/sdp.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 #include <net/sock.h>
@@ -46,7 +47,7 @@ struct sdp_peer;
  * @rpc_count: entries of @rpcs.
  * @ready_count: entries of @ready.
  * @pressed:   a packet found no memory: see reclaim.h.
- * @awaited:   somebody has waited for room to send; stays so.
+ * @awaited:   somebody has waited for room to send of the class; stays so.
  * @rmem:      truesize of received packets held, bytes.
  * @partial:   what incomplete messages take of that.
  * @wmem:      bytes of messages being sent.
@@ -80,11 +81,11 @@ struct sdp_endpoint {
 	u32 waiting[2];
 	u32 owners[2];
 	bool pressed;
-	bool awaited;
+	bool awaited[2];
 
 	atomic_t rmem[2] ____cacheline_aligned_in_smp;
 	atomic_t partial[2];
-	atomic_t wmem;
+	atomic_t wmem[2];
 	atomic_t served[2];
 	long quota;
 	spinlock_t mem_lock;
@@ -173,6 +174,12 @@ static inline int sdp_endpoint_served(const struct sdp_endpoint *ep)
 	return atomic_read(&ep->served[0]) + atomic_read(&ep->served[1]);
 }
 
+/** sdp_endpoint_wmem() - bytes of all messages being sent. */
+static inline int sdp_endpoint_wmem(const struct sdp_endpoint *ep)
+{
+	return atomic_read(&ep->wmem[0]) + atomic_read(&ep->wmem[1]);
+}
+
 /** sdp_endpoint_sndbuf() - SO_SNDBUF as far as it counts, bytes. */
 static inline int sdp_endpoint_sndbuf(const struct sdp_endpoint *ep)
 {
@@ -180,12 +187,32 @@ static inline int sdp_endpoint_sndbuf(const struct sdp_endpoint *ep)
 }
 
 /**
- * sdp_endpoint_writable() - is there memory for another message?
- * @ep: the endpoint.
+ * sdp_endpoint_tx_room() - what the messages of a class that are sent may hold, bytes.
+ * @ep:     the endpoint.
+ * @secure: the class.
+ *
+ * Anybody can have answers made to clear requests, and take none of them: on a socket
+ * for both, secure messages have all of SO_SNDBUF, whatever clear ones do, and these
+ * get what is left, at most half; but one, where none is.
  */
-static inline bool sdp_endpoint_writable(const struct sdp_endpoint *ep)
+static inline int sdp_endpoint_tx_room(const struct sdp_endpoint *ep, bool secure)
 {
-	return atomic_read(&ep->wmem) < sdp_endpoint_sndbuf(ep);
+	int sndbuf = sdp_endpoint_sndbuf(ep), left;
+
+	if (likely(secure || READ_ONCE(ep->policy) != SDP_POLICY_MIXED))
+		return sndbuf;
+	left = min(sndbuf - atomic_read(&ep->wmem[1]), sndbuf / 2);
+	return max(left, 1);
+}
+
+/**
+ * sdp_endpoint_writable() - is there memory for another message?
+ * @ep:     the endpoint.
+ * @secure: its class.
+ */
+static inline bool sdp_endpoint_writable(const struct sdp_endpoint *ep, bool secure)
+{
+	return atomic_read(&ep->wmem[secure]) < sdp_endpoint_tx_room(ep, secure);
 }
 
 #endif /* SDP_TARGET_ENDPOINT_H */

@@ -8,7 +8,7 @@
 
 static long used(const struct sdp_endpoint *ep)
 {
-	return (long)sdp_endpoint_rmem(ep) + atomic_read(&ep->wmem) +
+	return (long)sdp_endpoint_rmem(ep) + sdp_endpoint_wmem(ep) +
 	       sdp_endpoint_served(ep);
 }
 
@@ -112,12 +112,10 @@ void sdp_memory_uncharge_rx(struct sdp_endpoint *ep, bool secure, u32 truesize)
 
 bool sdp_memory_charge_rpc(struct sdp_endpoint *ep, bool secure, bool few)
 {
-	int most = sdp_memory_share(ep);
+	int most = sdp_memory_served_room(ep, secure);
 
 	if (secure && few)
 		most *= 2;
-	else if (!secure && READ_ONCE(ep->policy) == SDP_POLICY_MIXED)
-		most /= 2;
 	return likely(atomic_read(&ep->served[secure]) <= most) &&
 	       charge(ep, &ep->served[secure], sizeof(struct sdp_rpc),
 		      SK_MEM_RECV);
@@ -128,26 +126,27 @@ void sdp_memory_uncharge_rpc(struct sdp_endpoint *ep, bool secure)
 	uncharge(ep, &ep->served[secure], sizeof(struct sdp_rpc));
 }
 
-void sdp_memory_await(struct sdp_endpoint *ep)
+void sdp_memory_await(struct sdp_endpoint *ep, bool secure)
 {
-	WRITE_ONCE(ep->awaited, true);
+	WRITE_ONCE(ep->awaited[secure], true);
 	set_bit(SOCK_NOSPACE, &ep->sk->sk_socket->flags);
 	/* Pairs with sdp_memory_uncharge_tx(). */
 	smp_mb__after_atomic();
 }
 
-static int wait_for_memory(struct sdp_endpoint *ep, long *timeo)
+static int wait_for_memory(struct sdp_endpoint *ep, bool secure, long *timeo)
 {
 	struct sock *sk = ep->sk;
 	DEFINE_WAIT(wait);
 	int err = 0;
 
 	for (;;) {
-		sdp_memory_await(ep);
+		/* First: room of the other class may have the mark taken off. */
 		prepare_to_wait(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
+		sdp_memory_await(ep, secure);
 		if (READ_ONCE(ep->shutdown))
 			err = -ESHUTDOWN;
-		else if (sdp_endpoint_writable(ep))
+		else if (sdp_endpoint_writable(ep, secure))
 			break;
 		else if (!*timeo)
 			err = -EAGAIN;
@@ -161,7 +160,14 @@ static int wait_for_memory(struct sdp_endpoint *ep, long *timeo)
 	return err;
 }
 
-/* There may be room to send, after some was taken off ep->wmem. */
+/* Is there room of a class of which somebody has waited for it? */
+static bool wanted_room(const struct sdp_endpoint *ep)
+{
+	return (READ_ONCE(ep->awaited[1]) && sdp_endpoint_writable(ep, true)) ||
+	       (READ_ONCE(ep->awaited[0]) && sdp_endpoint_writable(ep, false));
+}
+
+/* There may be room to send, after some was taken off ep->wmem: of either class. */
 static void tell_senders(struct sdp_endpoint *ep)
 {
 	struct sock *sk = ep->sk;
@@ -169,57 +175,57 @@ static void tell_senders(struct sdp_endpoint *ep)
 
 	/* Pairs with sdp_memory_await(), after which room is looked for. */
 	smp_mb__after_atomic();
-	if (likely(!READ_ONCE(ep->awaited)))
+	if (likely(!READ_ONCE(ep->awaited[0]) && !READ_ONCE(ep->awaited[1])))
 		return;
 	rcu_read_lock();
 	socket = READ_ONCE(sk->sk_socket);
 	if (socket && test_bit(SOCK_NOSPACE, &socket->flags) &&
-	    sdp_endpoint_writable(ep)) {
+	    wanted_room(ep)) {
 		clear_bit(SOCK_NOSPACE, &socket->flags);
 		sk->sk_write_space(sk);
 	}
 	rcu_read_unlock();
 }
 
-/* However many send at once, SO_SNDBUF is passed by one message at most. */
-static bool add_tx(struct sdp_endpoint *ep, int bytes)
+/* However many send at once, a class's room is passed by one message at most. */
+static bool add_tx(struct sdp_endpoint *ep, bool secure, int bytes)
 {
-	int held = atomic_read(&ep->wmem);
+	int held = atomic_read(&ep->wmem[secure]);
 
 	do {
-		if (held >= sdp_endpoint_sndbuf(ep))
+		if (held >= sdp_endpoint_tx_room(ep, secure))
 			return false;
-	} while (!atomic_try_cmpxchg(&ep->wmem, &held, held + bytes));
+	} while (!atomic_try_cmpxchg(&ep->wmem[secure], &held, held + bytes));
 	return true;
 }
 
-int sdp_memory_charge_tx(struct sdp_endpoint *ep, u32 length, bool nonblock)
+int sdp_memory_charge_tx(struct sdp_endpoint *ep, bool secure, u32 length, bool nonblock)
 {
 	long timeo = sock_sndtimeo(ep->sk, nonblock);
 	int bytes = length + SDP_MEMORY_OVERHEAD;
 	int err;
 
-	while (!add_tx(ep, bytes)) {
+	while (!add_tx(ep, secure, bytes)) {
 		if (nonblock) {
-			sdp_memory_await(ep);
-			if (!add_tx(ep, bytes))
+			sdp_memory_await(ep, secure);
+			if (!add_tx(ep, secure, bytes))
 				return -EAGAIN;
 			break;
 		}
-		err = wait_for_memory(ep, &timeo);
+		err = wait_for_memory(ep, secure, &timeo);
 		if (err)
 			return err;
 	}
-	if (cover(ep, &ep->wmem, bytes, SK_MEM_SEND))
+	if (cover(ep, &ep->wmem[secure], bytes, SK_MEM_SEND))
 		return 0;
 	/* Others may have found no room for as long as ours was in it. */
 	tell_senders(ep);
 	return -ENOBUFS;
 }
 
-void sdp_memory_uncharge_tx(struct sdp_endpoint *ep, u32 length)
+void sdp_memory_uncharge_tx(struct sdp_endpoint *ep, bool secure, u32 length)
 {
-	uncharge(ep, &ep->wmem, length + SDP_MEMORY_OVERHEAD);
+	uncharge(ep, &ep->wmem[secure], length + SDP_MEMORY_OVERHEAD);
 	tell_senders(ep);
 }
 

@@ -24,14 +24,29 @@ static inline int sdp_memory_share(const struct sdp_endpoint *ep)
 }
 
 /**
+ * sdp_memory_served_room() - what the RPCs of a class's requests may hold, bytes.
+ * @ep:     the socket.
+ * @secure: the class.
+ */
+static inline int sdp_memory_served_room(const struct sdp_endpoint *ep, bool secure)
+{
+	int share = sdp_memory_share(ep);
+
+	if (likely(secure || READ_ONCE(ep->policy) != SDP_POLICY_MIXED))
+		return share;
+	return share / 2;
+}
+
+/**
  * sdp_memory_scarce() - is half of the memory for RPCs that wait for their clients
  * to acknowledge a response used up?
- * @ep: the socket.
+ * @ep:     the socket.
+ * @secure: their class.
  */
-static inline bool sdp_memory_scarce(const struct sdp_endpoint *ep)
+static inline bool sdp_memory_scarce(const struct sdp_endpoint *ep, bool secure)
 {
-	return atomic_read(&ep->wmem) > sdp_endpoint_sndbuf(ep) / 2 ||
-	       sdp_endpoint_served(ep) > sdp_memory_share(ep) / 2;
+	return atomic_read(&ep->wmem[secure]) > sdp_endpoint_tx_room(ep, secure) / 2 ||
+	       atomic_read(&ep->served[secure]) > sdp_memory_served_room(ep, secure) / 2;
 }
 
 /* What clear messages on a mixed socket may hold in any case, bytes. */
@@ -126,6 +141,7 @@ void sdp_memory_uncharge_rpc(struct sdp_endpoint *ep, bool secure);
 /**
  * sdp_memory_charge_tx() - charge a message to send, waiting for room.
  * @ep:       the socket.
+ * @secure:   its class.
  * @length:   bytes; SDP_MEMORY_OVERHEAD is added.
  * @nonblock: do not wait.
  *
@@ -133,13 +149,13 @@ void sdp_memory_uncharge_rpc(struct sdp_endpoint *ep, bool secure);
  * Context: process. Return: 0, -EAGAIN, -ENOBUFS (memory is short), -EINTR or
  * -ERESTARTSYS, -ESHUTDOWN.
  */
-int sdp_memory_charge_tx(struct sdp_endpoint *ep, u32 length, bool nonblock);
+int sdp_memory_charge_tx(struct sdp_endpoint *ep, bool secure, u32 length, bool nonblock);
 
 /** sdp_memory_uncharge_tx() - the message is gone; wakes who waits. */
-void sdp_memory_uncharge_tx(struct sdp_endpoint *ep, u32 length);
+void sdp_memory_uncharge_tx(struct sdp_endpoint *ep, bool secure, u32 length);
 
-/** sdp_memory_await() - somebody will wait, unless there is room by now. */
-void sdp_memory_await(struct sdp_endpoint *ep);
+/** sdp_memory_await() - somebody will wait, unless there is room for the class by now. */
+void sdp_memory_await(struct sdp_endpoint *ep, bool secure);
 
 /** sdp_memory_release() - give all that is scheduled back; when @ep is idle. */
 void sdp_memory_release(struct sdp_endpoint *ep);

@@ -85,7 +85,7 @@ static void rpc_free(struct sdp_rpc *rpc)
 {
 	sdp_rpc_rx_free(rpc);
 	if (rpc->tx.length) {
-		sdp_memory_uncharge_tx(rpc->ep, rpc->tx.length);
+		sdp_memory_uncharge_tx(rpc->ep, rpc->secure, rpc->tx.length);
 		sdp_txbuf_free(&rpc->tx);
 	}
 	if (sdp_rpc_is_server(rpc))

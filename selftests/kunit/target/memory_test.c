@@ -51,7 +51,7 @@ static void tear_down(struct kunit *test)
 	struct rig *rig = test->priv;
 
 	KUNIT_EXPECT_EQ(test, sdp_endpoint_rmem(&rig->ep), 0);
-	KUNIT_EXPECT_EQ(test, atomic_read(&rig->ep.wmem), 0);
+	KUNIT_EXPECT_EQ(test, sdp_endpoint_wmem(&rig->ep), 0);
 	KUNIT_EXPECT_EQ(test, sdp_endpoint_served(&rig->ep), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&rig->ep.partial[0]), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&rig->ep.partial[1]), 0);
@@ -322,16 +322,58 @@ static void sent(struct kunit *test)
 	struct rig *rig = test->priv;
 	struct sdp_endpoint *ep = &rig->ep;
 
-	KUNIT_EXPECT_EQ(test, sdp_memory_charge_tx(ep, 99999, true), 0);
-	KUNIT_EXPECT_EQ(test, sdp_memory_charge_tx(ep, 1, true), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, sdp_memory_charge_tx(ep, false, 99999, true), 0);
+	KUNIT_EXPECT_EQ(test, sdp_memory_charge_tx(ep, false, 1, true), -EAGAIN);
 	KUNIT_EXPECT_TRUE(test, test_bit(SOCK_NOSPACE, &rig->socket->flags));
 	/* Whoever waits is woken, and the mark goes. */
-	sdp_memory_uncharge_tx(ep, 99999);
+	sdp_memory_uncharge_tx(ep, false, 99999);
 	KUNIT_EXPECT_FALSE(test, test_bit(SOCK_NOSPACE, &rig->socket->flags));
 	/* One larger than the share goes where nothing else does. */
-	KUNIT_EXPECT_EQ(test, sdp_memory_charge_tx(ep, 1000000, true), 0);
-	KUNIT_EXPECT_EQ(test, sdp_memory_charge_tx(ep, 1, true), -EAGAIN);
-	sdp_memory_uncharge_tx(ep, 1000000);
+	KUNIT_EXPECT_EQ(test, sdp_memory_charge_tx(ep, false, 1000000, true), 0);
+	KUNIT_EXPECT_EQ(test, sdp_memory_charge_tx(ep, false, 1, true), -EAGAIN);
+	sdp_memory_uncharge_tx(ep, false, 1000000);
+}
+
+static u32 send_until_refused(struct sdp_endpoint *ep, bool secure)
+{
+	u32 count = 0;
+
+	while (count < 1000 && !sdp_memory_charge_tx(ep, secure, 9000, true))
+		count++;
+	return count;
+}
+
+/* On a socket for both, clear messages get what is left, at most half; but one. */
+static void classes_sent(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct sdp_endpoint *ep = &rig->ep;
+	u32 clear, secure;
+
+	ep->policy = SDP_POLICY_MIXED;
+	clear = send_until_refused(ep, false);
+	KUNIT_EXPECT_EQ(test, clear, 5);
+	KUNIT_EXPECT_TRUE(test, sdp_memory_scarce(ep, false));
+	/* Secure ones see none of it. */
+	KUNIT_EXPECT_FALSE(test, sdp_memory_scarce(ep, true));
+	KUNIT_EXPECT_TRUE(test, sdp_endpoint_writable(ep, true));
+	secure = send_until_refused(ep, true);
+	KUNIT_EXPECT_EQ(test, secure, 10);
+	KUNIT_EXPECT_EQ(test, sdp_endpoint_wmem(ep), 15 * (9000 + SDP_MEMORY_OVERHEAD));
+	while (clear--)
+		sdp_memory_uncharge_tx(ep, false, 9000);
+	KUNIT_EXPECT_EQ(test, send_until_refused(ep, false), 1);
+	/* Whoever waits to send in the clear is told of what secure ones leave. */
+	KUNIT_EXPECT_TRUE(test, test_bit(SOCK_NOSPACE, &rig->socket->flags));
+	ep->awaited[1] = false;
+	while (secure--)
+		sdp_memory_uncharge_tx(ep, true, 9000);
+	KUNIT_EXPECT_FALSE(test, test_bit(SOCK_NOSPACE, &rig->socket->flags));
+	/* Of one class only, it has all. */
+	ep->policy = SDP_POLICY_CLEAR;
+	KUNIT_EXPECT_EQ(test, send_until_refused(ep, false), 9);
+	for (clear = 0; clear < 10; clear++)
+		sdp_memory_uncharge_tx(ep, false, 9000);
 }
 
 static void waits_no_longer_than_told(struct kunit *test)
@@ -339,13 +381,13 @@ static void waits_no_longer_than_told(struct kunit *test)
 	struct rig *rig = test->priv;
 	struct sdp_endpoint *ep = &rig->ep;
 
-	KUNIT_ASSERT_EQ(test, sdp_memory_charge_tx(ep, 100000, true), 0);
+	KUNIT_ASSERT_EQ(test, sdp_memory_charge_tx(ep, false, 100000, true), 0);
 	ep->sk->sk_sndtimeo = 2;
-	KUNIT_EXPECT_EQ(test, sdp_memory_charge_tx(ep, 1, false), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, sdp_memory_charge_tx(ep, false, 1, false), -EAGAIN);
 	ep->shutdown = true;
 	ep->sk->sk_sndtimeo = MAX_SCHEDULE_TIMEOUT;
-	KUNIT_EXPECT_EQ(test, sdp_memory_charge_tx(ep, 1, false), -ESHUTDOWN);
-	sdp_memory_uncharge_tx(ep, 100000);
+	KUNIT_EXPECT_EQ(test, sdp_memory_charge_tx(ep, false, 1, false), -ESHUTDOWN);
+	sdp_memory_uncharge_tx(ep, false, 100000);
 }
 
 /* Whoever sets more than counts gets what counts. */
@@ -361,10 +403,10 @@ static void largest_share(struct kunit *test)
 	atomic_set(&ep->rmem[0], 2 * SDP_MEMORY_MOST + 2);
 	KUNIT_EXPECT_FALSE(test, sdp_memory_charge_rx(ep, false, 1));
 	atomic_set(&ep->rmem[0], INT_MAX - 10);
-	atomic_set(&ep->wmem, INT_MAX - 10);
+	atomic_set(&ep->wmem[0], INT_MAX - 10);
 	KUNIT_EXPECT_GT(test, used(ep), (long)INT_MAX);
 	atomic_set(&ep->rmem[0], 0);
-	atomic_set(&ep->wmem, 0);
+	atomic_set(&ep->wmem[0], 0);
 }
 
 static struct kunit_case cases[] = {
@@ -377,6 +419,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(whose_class_is_over),
 	KUNIT_CASE(places_of_strangers),
 	KUNIT_CASE(sent),
+	KUNIT_CASE(classes_sent),
 	KUNIT_CASE(waits_no_longer_than_told),
 	KUNIT_CASE(largest_share),
 	{}
