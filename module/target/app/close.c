@@ -53,6 +53,7 @@ void sdp_close_release(struct sdp_endpoint *ep)
 void sdp_close_destruct(struct sdp_endpoint *ep)
 {
 	WARN_ON_ONCE(sdp_endpoint_rmem(ep) || sdp_endpoint_wmem(ep) ||
-		     sdp_endpoint_served(ep) || ep->owners[0] || ep->owners[1]);
+		     sdp_endpoint_served(ep) || !list_empty(&ep->incoming[0]) ||
+		     !list_empty(&ep->incoming[1]));
 	sdp_memory_release(ep);
 }

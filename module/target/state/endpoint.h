@@ -39,7 +39,6 @@ struct sdp_peer;
  * @ready:     RPCs with a message or a failure for any recvmsg.
  * @incoming:  RPCs with part of a message. By class, as all that follows: [0]
  *             clear, [1] secure.
- * @owners:    whose these are: their number.
  * @parked:    RPCs whose peers have to wait for leave to send: there is no
  *             memory.
  * @waiting:   RPCs with a whole message or a failure, private and claimed ones
@@ -49,7 +48,7 @@ struct sdp_peer;
  * @pressed:   a packet found no memory: see reclaim.h.
  * @awaited:   somebody has waited for room to send of the class; stays so.
  * @rmem:      truesize of received packets held, bytes.
- * @partial:   what incomplete messages take of that.
+ * @sizes:     owners of incomplete messages, their number by size; [0] is of no use.
  * @wmem:      bytes of messages being sent.
  * @served:    bytes of RPCs whose requests came here.
  * @quota:     bytes scheduled with the protocol and the cgroup, both ways.
@@ -79,12 +78,11 @@ struct sdp_endpoint {
 	u32 rpc_count;
 	u32 ready_count;
 	u32 waiting[2];
-	u32 owners[2];
 	bool pressed;
 	bool awaited[2];
 
 	atomic_t rmem[2] ____cacheline_aligned_in_smp;
-	atomic_t partial[2];
+	atomic_t sizes[2][SDP_OWNER_SIZES];
 	atomic_t wmem[2];
 	atomic_t served[2];
 	long quota;

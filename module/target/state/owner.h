@@ -14,13 +14,14 @@
 /* Places of a socket that clear addresses share. */
 #define SDP_OWNERS 64
 
+/* Sizes that are told apart: an owner's is fls() of his bytes. */
+#define SDP_OWNER_SIZES 33
+
 /**
  * struct sdp_owner - what incomplete messages of one owner take.
- * @messages: their number; under the socket's lock.
- * @bytes:    truesize of their packets, and the RPCs themselves.
+ * @bytes: truesize of their packets, and the RPCs themselves.
  */
 struct sdp_owner {
-	u32 messages;
 	atomic_t bytes;
 };
 

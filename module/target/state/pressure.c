@@ -42,8 +42,6 @@ void sdp_pressure_enter(struct sdp_rpc *rpc)
 	sdp_pressure_count(rpc, sizeof(*rpc) + rpc->rx_truesize);
 	spin_lock(&ep->lock);
 	list_add_tail(&rpc->in_link, &ep->incoming[rpc->secure]);
-	if (!rpc->owner->messages++)
-		ep->owners[rpc->secure]++;
 	spin_unlock(&ep->lock);
 }
 
@@ -56,26 +54,28 @@ void sdp_pressure_leave(struct sdp_rpc *rpc)
 		return;
 	spin_lock(&ep->lock);
 	list_del_init(&rpc->in_link);
-	if (!--rpc->owner->messages)
-		ep->owners[rpc->secure]--;
 	spin_unlock(&ep->lock);
 	sdp_pressure_count(rpc, -(int)(sizeof(*rpc) + rpc->rx_truesize));
 	rpc->owner = NULL;
 	sdp_memory_uncharge_rx(ep, rpc->secure, sizeof(*rpc));
 }
 
-/* Is this at least what each owner holds on average? One does. */
-static bool over_share(const struct sdp_endpoint *ep, bool secure, u32 bytes)
+/* Does nobody hold twice as much? How many hold little does not matter. */
+static bool among_heaviest(const struct sdp_endpoint *ep, bool secure, u32 bytes)
 {
-	return (u64)bytes * ep->owners[secure] >=
-	       (u32)atomic_read(&ep->partial[secure]);
+	u32 size = fls(bytes);
+
+	while (++size < SDP_OWNER_SIZES)
+		if (atomic_read(&ep->sizes[secure][size]) > 0)
+			return false;
+	return true;
 }
 
 /*
  * A message of the owner who holds most, of those looked at; the first, if he has
- * several. Nobody loses one who holds less than the average: then the list goes on
- * with others, and the next packet looks at those. As somebody holds the average,
- * his turn comes.
+ * several. Nobody loses one while somebody else holds twice as much: then the list
+ * goes on with others, and the next packet looks at those, until that one's turn
+ * comes.
  */
 static struct sdp_rpc *heaviest(struct sdp_endpoint *ep, bool secure)
 {
@@ -94,7 +94,7 @@ static struct sdp_rpc *heaviest(struct sdp_endpoint *ep, bool secure)
 			break;
 	}
 	if (seen < LOOKED_AT || list_is_last(&rpc->in_link, incoming) ||
-	    over_share(ep, secure, most))
+	    among_heaviest(ep, secure, most))
 		return found;
 	list_rotate_to_front(rpc->in_link.next, incoming);
 	WRITE_ONCE(ep->pressed, true);

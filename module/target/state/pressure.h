@@ -4,7 +4,7 @@
  * secure messages apart: messages do not begin, peers get no leave to send more, and
  * while no whole message waits whose delivery would give memory back, an incomplete
  * one is given up (run/reclaim.h). It is one of a session, or in the clear of
- * addresses, that holds no less than the average. Whole messages are never dropped; a
+ * addresses, but not while another holds twice as much. Whole messages are never dropped; a
  * message that has its class's memory for itself may be longer than it.
  */
 #ifndef SDP_TARGET_PRESSURE_H
@@ -23,8 +23,13 @@ void sdp_pressure_enter(struct sdp_rpc *rpc);
 /** sdp_pressure_count() - its message takes so much more, or less; @rpc is locked. */
 static inline void sdp_pressure_count(struct sdp_rpc *rpc, int bytes)
 {
-	atomic_add(bytes, &rpc->owner->bytes);
-	atomic_add(bytes, &rpc->ep->partial[rpc->secure]);
+	atomic_t *sizes = rpc->ep->sizes[rpc->secure];
+	int held = atomic_add_return(bytes, &rpc->owner->bytes);
+
+	if (fls(held) != fls(held - bytes)) {
+		atomic_dec(&sizes[fls(held - bytes)]);
+		atomic_inc(&sizes[fls(held)]);
+	}
 }
 
 /**

@@ -49,13 +49,15 @@ static int set_up(struct kunit *test)
 static void tear_down(struct kunit *test)
 {
 	struct rig *rig = test->priv;
+	u32 i;
 
 	KUNIT_EXPECT_EQ(test, sdp_endpoint_rmem(&rig->ep), 0);
 	KUNIT_EXPECT_EQ(test, sdp_endpoint_wmem(&rig->ep), 0);
 	KUNIT_EXPECT_EQ(test, sdp_endpoint_served(&rig->ep), 0);
-	KUNIT_EXPECT_EQ(test, atomic_read(&rig->ep.partial[0]), 0);
-	KUNIT_EXPECT_EQ(test, atomic_read(&rig->ep.partial[1]), 0);
-	KUNIT_EXPECT_EQ(test, rig->ep.owners[0] + rig->ep.owners[1], 0);
+	for (i = 1; i < SDP_OWNER_SIZES; i++) {
+		KUNIT_EXPECT_EQ(test, atomic_read(&rig->ep.sizes[0][i]), 0);
+		KUNIT_EXPECT_EQ(test, atomic_read(&rig->ep.sizes[1][i]), 0);
+	}
 	KUNIT_EXPECT_LE(test, rig->ep.quota, 5 * STEP);
 	sdp_memory_release(&rig->ep);
 	KUNIT_EXPECT_EQ(test, rig->ep.quota, 0);
@@ -272,6 +274,24 @@ static void whose_little_is(struct kunit *test)
 	leave_all(rig);
 }
 
+/* Nor does who holds some of it, among many of these, while another holds most. */
+static void whose_some_is(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	u32 i;
+
+	for (i = 0; i < 35; i++)
+		enter_secure(rig, i, i, i == 10 ? 10000 : 500);
+	enter_secure(rig, 35, 35, 100000);
+	KUNIT_EXPECT_EQ(test, victim(rig), RPCS);
+	KUNIT_EXPECT_EQ(test, victim(rig), 35);
+	/* Without whom it is the next one's turn. */
+	leave(&rig->rpc[35]);
+	enter_secure(rig, 35, 10, 60000);
+	KUNIT_EXPECT_EQ(test, victim(rig), 10);
+	leave_all(rig);
+}
+
 /* On a socket for both, clear messages go first, whoever wants memory. */
 static void whose_class_is_over(struct kunit *test)
 {
@@ -416,6 +436,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(served_few),
 	KUNIT_CASE(whose_most_is),
 	KUNIT_CASE(whose_little_is),
+	KUNIT_CASE(whose_some_is),
 	KUNIT_CASE(whose_class_is_over),
 	KUNIT_CASE(places_of_strangers),
 	KUNIT_CASE(sent),
