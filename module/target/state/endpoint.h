@@ -17,6 +17,7 @@
 #include "owner.h"
 
 struct sdp_peer;
+struct sdp_rpc;
 
 /**
  * struct sdp_endpoint - embedded in a socket of ours.
@@ -39,6 +40,7 @@ struct sdp_peer;
  * @ready:     RPCs with a message or a failure for any recvmsg.
  * @incoming:  RPCs with part of a message. By class, as all that follows: [0]
  *             clear, [1] secure.
+ * @longest:   the one of these that was seen to have the memory for itself, or NULL.
  * @parked:    RPCs whose peers have to wait for leave to send: there is no
  *             memory.
  * @waiting:   RPCs with a whole message or a failure, private and claimed ones
@@ -73,6 +75,7 @@ struct sdp_endpoint {
 	struct list_head rpcs;
 	struct list_head ready;
 	struct list_head incoming[2];
+	struct sdp_rpc *longest[2];
 	struct list_head parked[2];
 	u64 serial;
 	u32 rpc_count;

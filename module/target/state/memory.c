@@ -72,18 +72,24 @@ static void uncharge(struct sdp_endpoint *ep, atomic_t *counter, int bytes)
 		give_back(ep, STEP);
 }
 
+bool sdp_memory_rules(const struct sdp_rpc *rpc)
+{
+	int held = atomic_read(&rpc->ep->rmem[rpc->secure]);
+	int room = sdp_memory_room(rpc->ep, rpc->secure);
+	u64 most = 2ULL * room + (u64)READ_ONCE(rpc->rx_length) * SDP_RX_SPREAD;
+
+	return (u32)held <= most && held - (int)READ_ONCE(rpc->rx_truesize) < room / 2;
+}
+
 bool sdp_memory_alone(const struct sdp_endpoint *ep, bool secure)
 {
 	const struct list_head *incoming = &ep->incoming[secure];
-	u64 most = 2ULL * sdp_memory_room(ep, secure);
-	const struct sdp_rpc *rpc;
+	const struct sdp_rpc *rpc = ep->longest[secure];
 
 	lockdep_assert_held(&ep->lock);
-	if (ep->waiting[secure] || !list_is_singular(incoming))
-		return false;
-	rpc = list_first_entry(incoming, struct sdp_rpc, in_link);
-	most += (u64)READ_ONCE(rpc->rx_length) * SDP_RX_SPREAD;
-	return (u32)atomic_read(&ep->rmem[secure]) <= most;
+	if (!rpc && list_is_singular(incoming))
+		rpc = list_first_entry(incoming, struct sdp_rpc, in_link);
+	return rpc && sdp_memory_rules(rpc);
 }
 
 static bool message_alone(struct sdp_endpoint *ep, bool secure)

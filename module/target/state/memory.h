@@ -98,8 +98,16 @@ static inline bool sdp_memory_far(const struct sdp_endpoint *ep, bool secure)
 }
 
 /**
- * sdp_memory_alone() - is there a single incomplete message of a class, which takes
- *	no more than its length and the class's room explain?
+ * sdp_memory_rules() - has a message its class's memory for itself, without taking more
+ *	than its length and the class's room explain?
+ * @rpc: of a message that has not ended.
+ *
+ * It has, if all others take less than half of the room, whole ones too.
+ */
+bool sdp_memory_rules(const struct sdp_rpc *rpc);
+
+/**
+ * sdp_memory_alone() - is there such a message of a class, that is known?
  * @ep:     the socket.
  * @secure: the class.
  *
@@ -114,7 +122,7 @@ bool sdp_memory_alone(const struct sdp_endpoint *ep, bool secure);
  * @truesize: bytes.
  *
  * Context: BH disabled; the socket's lock is not held. Return: false if twice
- * the class's room is used up, unless a single message has it, or memory is
+ * the class's room is used up, unless one message rules it, or memory is
  * short: nothing is charged then, and ep->pressed is set.
  */
 bool sdp_memory_charge_rx(struct sdp_endpoint *ep, bool secure, u32 truesize);

@@ -54,6 +54,8 @@ void sdp_pressure_leave(struct sdp_rpc *rpc)
 		return;
 	spin_lock(&ep->lock);
 	list_del_init(&rpc->in_link);
+	if (ep->longest[rpc->secure] == rpc)
+		ep->longest[rpc->secure] = NULL;
 	spin_unlock(&ep->lock);
 	sdp_pressure_count(rpc, -(int)(sizeof(*rpc) + rpc->rx_truesize));
 	rpc->owner = NULL;
@@ -111,15 +113,28 @@ static bool must_go(const struct sdp_endpoint *ep, bool secure)
 	       (!ep->waiting[secure] || sdp_memory_far(ep, secure));
 }
 
+/* While a class is over its room, no more than one message rules it. */
+static bool stays(struct sdp_endpoint *ep, struct sdp_rpc *rpc)
+{
+	if (!rpc->owner || !sdp_memory_rules(rpc))
+		return false;
+	ep->longest[rpc->secure] = rpc;
+	return true;
+}
+
+static struct sdp_rpc *find_victim(struct sdp_endpoint *ep, bool secure)
+{
+	struct sdp_rpc *rpc = must_go(ep, secure) ? heaviest(ep, secure) : NULL;
+
+	return rpc && !stays(ep, rpc) ? rpc : NULL;
+}
+
 struct sdp_rpc *sdp_pressure_victim(struct sdp_endpoint *ep)
 {
-	struct sdp_rpc *rpc = NULL;
+	struct sdp_rpc *rpc;
 
 	spin_lock(&ep->lock);
-	if (must_go(ep, false))
-		rpc = heaviest(ep, false);
-	if (!rpc && must_go(ep, true))
-		rpc = heaviest(ep, true);
+	rpc = find_victim(ep, false) ?: find_victim(ep, true);
 	if (rpc)
 		sdp_rpc_hold(rpc);
 	spin_unlock(&ep->lock);
@@ -144,7 +159,7 @@ bool sdp_pressure_park(struct sdp_rpc *rpc)
 
 	lockdep_assert_held(&rpc->lock);
 	spin_lock(&ep->lock);
-	park = must_wait(ep, rpc->secure);
+	park = !stays(ep, rpc) && must_wait(ep, rpc->secure);
 	if (park && list_empty(&rpc->park_link))
 		list_add_tail(&rpc->park_link, &ep->parked[rpc->secure]);
 	spin_unlock(&ep->lock);

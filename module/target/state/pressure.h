@@ -4,8 +4,9 @@
  * secure messages apart: messages do not begin, peers get no leave to send more, and
  * while no whole message waits whose delivery would give memory back, an incomplete
  * one is given up (run/reclaim.h). It is one of a session, or in the clear of
- * addresses, but not while another holds twice as much. Whole messages are never dropped; a
- * message that has its class's memory for itself may be longer than it.
+ * addresses, but not while another holds twice as much. Whole messages are never
+ * dropped; a message that has its class's memory for itself, but for less than half,
+ * may be longer than it.
  */
 #ifndef SDP_TARGET_PRESSURE_H
 #define SDP_TARGET_PRESSURE_H
@@ -39,7 +40,7 @@ static inline void sdp_pressure_count(struct sdp_rpc *rpc, int bytes)
  */
 static inline void sdp_pressure_resize(struct sdp_rpc *rpc, int bytes)
 {
-	rpc->rx_truesize += bytes;
+	WRITE_ONCE(rpc->rx_truesize, rpc->rx_truesize + bytes);
 	if (rpc->owner)
 		sdp_pressure_count(rpc, bytes);
 }

@@ -87,12 +87,14 @@ static void received(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, ep->pressed);
 	KUNIT_EXPECT_GE(test, ep->quota, sdp_endpoint_rmem(ep));
 	/* A message that is alone may take what its length explains. */
+	rig->rpc[0].rx_truesize = 201000;
 	rig->rpc[0].rx_length = 200;
 	list_add(&rig->rpc[0].in_link, &ep->incoming[0]);
 	KUNIT_EXPECT_FALSE(test, sdp_memory_charge_rx(ep, false, 1000));
 	rig->rpc[0].rx_length = 1000;
 	KUNIT_EXPECT_TRUE(test, sdp_memory_charge_rx(ep, false, 1000));
 	list_del(&rig->rpc[0].in_link);
+	rig->rpc[0].rx_truesize = 0;
 	for (i = 0; i <= count; i++)
 		sdp_memory_uncharge_rx(ep, false, 1000);
 	count = charge_until_refused(ep, 300);
@@ -292,6 +294,59 @@ static void whose_some_is(struct kunit *test)
 	leave_all(rig);
 }
 
+static bool more_comes(struct rig *rig)
+{
+	bool came;
+
+	local_bh_disable();
+	came = sdp_memory_charge_rx(&rig->ep, true, 1000);
+	if (came)
+		sdp_memory_uncharge_rx(&rig->ep, true, 1000);
+	local_bh_enable();
+	return came;
+}
+
+static bool has_to_wait(struct sdp_rpc *rpc)
+{
+	bool wait;
+
+	local_bh_disable();
+	spin_lock(&rpc->lock);
+	wait = sdp_pressure_park(rpc);
+	spin_unlock(&rpc->lock);
+	local_bh_enable();
+	return wait;
+}
+
+/* Beside little of others, one may be longer than what there is. */
+static void who_has_all(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	u32 i;
+
+	for (i = 1; i < 20; i++)
+		enter_secure(rig, i, i, 200);
+	enter_secure(rig, 0, 0, 210000);
+	rig->rpc[0].rx_length = 100000;
+	rig->ep.waiting[1] = 1;
+	KUNIT_EXPECT_EQ(test, victim(rig), RPCS);
+	KUNIT_EXPECT_TRUE(test, more_comes(rig));
+	KUNIT_EXPECT_FALSE(test, has_to_wait(&rig->rpc[0]));
+	/* But not for more than it is. */
+	rig->rpc[0].rx_length = 1000;
+	KUNIT_EXPECT_FALSE(test, more_comes(rig));
+	KUNIT_EXPECT_EQ(test, victim(rig), 0);
+	/* Nor while others have half. */
+	rig->rpc[0].rx_length = 100000;
+	enter_secure(rig, 20, 20, 50000);
+	KUNIT_EXPECT_FALSE(test, more_comes(rig));
+	KUNIT_EXPECT_EQ(test, victim(rig), 0);
+	leave(&rig->rpc[0]);
+	KUNIT_EXPECT_NULL(test, rig->ep.longest[1]);
+	leave_all(rig);
+	rig->ep.waiting[1] = 0;
+}
+
 /* On a socket for both, clear messages go first, whoever wants memory. */
 static void whose_class_is_over(struct kunit *test)
 {
@@ -437,6 +492,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(whose_most_is),
 	KUNIT_CASE(whose_little_is),
 	KUNIT_CASE(whose_some_is),
+	KUNIT_CASE(who_has_all),
 	KUNIT_CASE(whose_class_is_over),
 	KUNIT_CASE(places_of_strangers),
 	KUNIT_CASE(sent),
