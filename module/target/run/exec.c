@@ -105,10 +105,8 @@ static struct sk_buff *take_packet(struct sdp_run *run, struct sdp_rpc *rpc)
 		return skb;
 	}
 	skb = skb_clone(rpc->rx_kept, GFP_ATOMIC);
-	if (skb && !sdp_memory_charge_rx(rpc->ep, rpc->secure, skb->truesize)) {
-		kfree_skb(skb);
-		skb = NULL;
-	}
+	if (skb)
+		sdp_memory_charge_head(rpc->ep, rpc->secure, skb->truesize);
 	return skb;
 }
 

@@ -172,10 +172,9 @@ static bool cut_out(struct sdp_rpc *rpc, struct sk_buff *skb, u32 offset, u32 en
 	struct sk_buff *rest = skb_clone(skb, GFP_ATOMIC);
 	struct sdp_rx_cb *cb = sdp_rx_cb(skb);
 
-	if (!rest || !sdp_memory_charge_rx(rpc->ep, rpc->secure, rest->truesize)) {
-		kfree_skb(rest);
+	if (!rest)
 		return false;
-	}
+	sdp_memory_charge_head(rpc->ep, rpc->secure, rest->truesize);
 	sdp_rx_cb(rest)->start += end - cb->offset;
 	sdp_rx_cb(rest)->offset = end;
 	rpc->rx_bytes -= cb->end - offset;

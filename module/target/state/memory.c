@@ -111,6 +111,14 @@ bool sdp_memory_charge_rx(struct sdp_endpoint *ep, bool secure, u32 truesize)
 	return false;
 }
 
+void sdp_memory_charge_head(struct sdp_endpoint *ep, bool secure, u32 truesize)
+{
+	/* Scheduled with the next packet. */
+	atomic_add(truesize, &ep->rmem[secure]);
+	if (sdp_memory_far(ep, secure))
+		WRITE_ONCE(ep->pressed, true);
+}
+
 void sdp_memory_uncharge_rx(struct sdp_endpoint *ep, bool secure, u32 truesize)
 {
 	uncharge(ep, &ep->rmem[secure], truesize);

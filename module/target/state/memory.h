@@ -127,6 +127,17 @@ bool sdp_memory_alone(const struct sdp_endpoint *ep, bool secure);
  */
 bool sdp_memory_charge_rx(struct sdp_endpoint *ep, bool secure, u32 truesize);
 
+/**
+ * sdp_memory_charge_head() - charge another head of a packet that is charged.
+ * @ep:       the socket.
+ * @secure:   its class.
+ * @truesize: bytes; what both share is among them.
+ *
+ * Never refused, as little is taken: a message must not end because others hold the
+ * memory. Undone by sdp_memory_uncharge_rx(). Context: BH disabled.
+ */
+void sdp_memory_charge_head(struct sdp_endpoint *ep, bool secure, u32 truesize);
+
 /** sdp_memory_uncharge_rx() - the packets are gone; any context. */
 void sdp_memory_uncharge_rx(struct sdp_endpoint *ep, bool secure, u32 truesize);
 

@@ -21,6 +21,11 @@ bool sdp_memory_charge_rx(struct sdp_endpoint *ep, bool secure, u32 truesize)
 	return true;
 }
 
+void sdp_memory_charge_head(struct sdp_endpoint *ep, bool secure, u32 truesize)
+{
+	charged += truesize;
+}
+
 void sdp_memory_uncharge_rx(struct sdp_endpoint *ep, bool secure, u32 truesize)
 {
 	charged -= truesize;
@@ -242,6 +247,20 @@ static void copies_without_memory(struct kunit *test)
 	kfree_skb(skb);
 }
 
+/* Others may hold all memory: what lies behind a bad record stays. */
+static void both_ends_without_memory(struct kunit *test)
+{
+	struct sdp_rpc *rpc = new_rpc(test);
+
+	keep(test, rpc, 0, 300, 0);
+	refuse = true;
+	sdp_rpc_rx_flush(rpc, 100, 200);
+	KUNIT_EXPECT_EQ(test, rpc->rx_bytes, 200);
+	KUNIT_EXPECT_NOT_NULL(test, sdp_rpc_rx_find(rpc, 250));
+	sdp_rpc_rx_free(rpc);
+	KUNIT_EXPECT_EQ(test, charged, 0);
+}
+
 static void what_is_sparse(struct kunit *test)
 {
 	struct sk_buff *skb = alloc_skb(1500, GFP_KERNEL);
@@ -271,6 +290,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(bytes_of_a_region),
 	KUNIT_CASE(pieces_join),
 	KUNIT_CASE(copies_without_memory),
+	KUNIT_CASE(both_ends_without_memory),
 	KUNIT_CASE(what_is_sparse),
 	KUNIT_CASE(in_order_and_reversed),
 	{}

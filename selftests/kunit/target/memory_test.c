@@ -103,6 +103,22 @@ static void received(struct kunit *test)
 		sdp_memory_uncharge_rx(ep, false, 300);
 }
 
+/* Another head of a packet: not refused, though nothing else gets in. */
+static void heads(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct sdp_endpoint *ep = &rig->ep;
+	u32 count = charge_until_refused(ep, 1000);
+
+	ep->pressed = false;
+	sdp_memory_charge_head(ep, false, 700);
+	KUNIT_EXPECT_EQ(test, sdp_endpoint_rmem(ep), 1000 * count + 700);
+	KUNIT_EXPECT_TRUE(test, ep->pressed);
+	sdp_memory_uncharge_rx(ep, false, 700);
+	while (count--)
+		sdp_memory_uncharge_rx(ep, false, 1000);
+}
+
 static void served(struct kunit *test)
 {
 	struct rig *rig = test->priv;
@@ -486,6 +502,7 @@ static void largest_share(struct kunit *test)
 
 static struct kunit_case cases[] = {
 	KUNIT_CASE(received),
+	KUNIT_CASE(heads),
 	KUNIT_CASE(served),
 	KUNIT_CASE(classes),
 	KUNIT_CASE(served_few),
