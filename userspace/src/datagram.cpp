@@ -156,35 +156,30 @@ std::uint64_t datagrams::namespace_cookie() const
 
 std::optional<datagrams::arrival> datagrams::receive(std::span<std::byte> into) const
 {
-	for (;;) {
-		iovec piece{into.data(), into.size()};
-		sockaddr_storage from{};
-		info room;
-		msghdr head{};
-		head.msg_name = &from;
-		head.msg_namelen = sizeof(from);
-		head.msg_iov = &piece;
-		head.msg_iovlen = 1;
-		head.msg_control = room.bytes.data();
-		head.msg_controllen = room.bytes.size();
-		const ssize_t size = ::recvmsg(fd(), &head, 0);
-		if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
-			return std::nullopt;
-		}
-		check(size, "handshake");
-		arrival got;
-		got.size = static_cast<std::size_t>(size);
-		got.from = address::from(reinterpret_cast<sockaddr *>(&from), head.msg_namelen)
-				   .unmapped();
-		if (head.msg_controllen != 0) {
-			const auto to = destination(head);
-			if (!to) {
-				continue;
-			}
-			got.to = *to;
-		}
-		return got;
+	iovec piece{into.data(), into.size()};
+	sockaddr_storage from{};
+	info room;
+	msghdr head{};
+	head.msg_name = &from;
+	head.msg_namelen = sizeof(from);
+	head.msg_iov = &piece;
+	head.msg_iovlen = 1;
+	head.msg_control = room.bytes.data();
+	head.msg_controllen = room.bytes.size();
+	const ssize_t size = ::recvmsg(fd(), &head, 0);
+	if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
+		return std::nullopt;
 	}
+	check(size, "handshake");
+	arrival got;
+	got.size = static_cast<std::size_t>(size);
+	got.from = address::from(reinterpret_cast<sockaddr *>(&from), head.msg_namelen).unmapped();
+	if (head.msg_controllen != 0) {
+		const auto to = destination(head);
+		got.for_many = !to;
+		got.to = to.value_or(address());
+	}
+	return got;
 }
 
 void datagrams::send(bytes_view bytes) const

@@ -37,9 +37,11 @@ public:
 		std::size_t size = 0;
 		address from;
 		address to; /**< for a server: the address here, without a port */
+		/** For a server: it came by broadcast or multicast, and @p to is none. */
+		bool for_many = false;
 	};
 	/**
-	 * Without waiting; longer ones are cut short. Empty: there is none.
+	 * One, whatever it is, without waiting; longer ones are cut short. Empty: there is none.
 	 * @throws std::system_error what ICMP says of an earlier one, on a connected socket.
 	 */
 	std::optional<arrival> receive(std::span<std::byte> into) const;

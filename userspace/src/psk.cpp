@@ -343,6 +343,9 @@ bool psk_acceptor::state::answer_one()
 	if (!got) {
 		return false;
 	}
+	if (got->for_many) {
+		return true;
+	}
 	const psk::answer back =
 		answers.take(std::span(room).first(got->size), got->from, got->to, clock::now());
 	if (!back.bytes().empty()) {

@@ -367,6 +367,30 @@ TEST_F(acceptor, sessions_that_are_silent_make_room_for_others)
 	EXPECT_EQ(kernel_.sessions.size(), 3);
 }
 
+// They come for nothing: whoever sends them may not keep the acceptor from its other work.
+TEST_F(acceptor, packets_for_many_count_as_others_do)
+{
+	sdp::socket socket(ip::v4);
+	socket.bind(sdp::address::parse("0.0.0.0:0"));
+	sdp::psk_acceptor crowded(socket, key());
+	const auto readable = [&] {
+		pollfd one{crowded.fd(), POLLIN, 0};
+		return ::poll(&one, 1, 0) == 1;
+	};
+	const sdp::address all = sdp::address::parse("127.255.255.255", socket.local().port());
+	const int from = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	const int yes = 1;
+	ASSERT_EQ(::setsockopt(from, SOL_SOCKET, SO_BROADCAST, &yes, sizeof(yes)), 0);
+	for (int i = 0; i < 100; ++i) {
+		ASSERT_EQ(::sendto(from, "x", 1, 0, all.data(), all.size()), 1);
+	}
+	::close(from);
+	crowded.handle();
+	EXPECT_TRUE(readable());
+	crowded.handle();
+	EXPECT_FALSE(readable());
+}
+
 } // namespace
 
 extern "C" {
