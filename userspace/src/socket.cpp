@@ -119,9 +119,7 @@ void socket::send_request(const address &to, bytes_view body, const send_options
 void socket::send_request(const address &to, std::span<const bytes_view> body,
 			  const send_options &options)
 {
-	if (state_->secure_time == 0) {
-		state_->clear_sent = true;
-	}
+	state_->begin_request();
 	auto rpc = detail::sized<sdp_rpc_cmsg>();
 	rpc.cookie = options.cookie;
 	rpc.flags = options.clear ? SDP_MSG_CLEAR : 0;

@@ -31,6 +31,22 @@ bool would_wait(int error)
 	return error == EAGAIN || error == EINTR;
 }
 
+void transmit(int fd, const msghdr &head)
+{
+	while (::sendmsg(fd, &head, MSG_NOSIGNAL) < 0) {
+		if (errno != EINTR) {
+			detail::fail(errno, "send");
+		}
+	}
+}
+
+/** How long a recvmsg() by @p fd that may wait does so, more than 0. */
+void wait_at_most(int fd, std::chrono::milliseconds time)
+{
+	const timeval value{.tv_sec = time.count() / 1000, .tv_usec = time.count() % 1000 * 1000};
+	detail::check(::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &value, sizeof(value)), "receive");
+}
+
 } // namespace
 
 void socket::state::send(const address &to, std::span<const bytes_view> body,
@@ -52,11 +68,35 @@ void socket::state::send(const address &to, std::span<const bytes_view> body,
 	head.msg_iov = pieces.data();
 	head.msg_iovlen = pieces.size();
 	detail::put_control(head, room, SDP_CMSG_RPC, rpc);
-	while (::sendmsg(fd(), &head, MSG_NOSIGNAL) < 0) {
-		if (errno != EINTR) {
-			detail::fail(errno, "send");
-		}
+	transmit(fd(), head);
+}
+
+/** A request that is about to go out may do so in the clear. */
+void socket::state::begin_request()
+{
+	if (secure_time == 0) {
+		clear_sent = true;
 	}
+}
+
+/** By Homa's API: only who asks for the id that is returned gets the response. */
+std::uint64_t socket::state::send_private(const address &to, bytes_view body,
+					  const send_options &options)
+{
+	begin_request();
+	homa_sendmsg_args args{};
+	args.completion_cookie = options.cookie;
+	args.flags = HOMA_SENDMSG_PRIVATE | (options.clear ? SDP_MSG_CLEAR : 0U);
+	const address peer = fit(to);
+	iovec piece = detail::to_iovec(body);
+	msghdr head{};
+	head.msg_name = const_cast<sockaddr *>(peer.data()); // not written
+	head.msg_namelen = peer.size();
+	head.msg_iov = &piece;
+	head.msg_iovlen = 1;
+	head.msg_control = &args; // without a length: the kernel knows it
+	transmit(fd(), head);
+	return args.id;
 }
 
 policy socket::state::get_policy() const
@@ -148,31 +188,39 @@ std::optional<message> socket::state::next(bool wait, const deadline &until)
 
 std::optional<message> socket::state::read(bool wait)
 {
-	return region ? read_region() : read_copy(wait);
+	return region ? read_region(0, {}) : read_copy(wait);
 }
 
 /**
- * By Homa's API, without waiting; also hands buffers back. All of them before it finds
- * nothing: nobody may come again before a message has room.
+ * By Homa's API: any message without waiting, or the response to the private request @p id,
+ * for which the kernel waits for @p wait. Also hands buffers back: all of them before it finds
+ * nothing, as nobody may come again before a message has room.
  */
-std::optional<message> socket::state::read_region()
+std::optional<message> socket::state::read_region(std::uint64_t id, std::chrono::milliseconds wait)
 {
+	if (wait.count() > 0) {
+		wait_at_most(fd(), wait);
+	}
 	for (;;) {
 		std::array<std::uint32_t, HOMA_MAX_BPAGES> given{};
 		const std::size_t count = region->take_returned(given);
-		auto got = read_region(std::span(given).first(count));
-		if (got || count < given.size()) {
+		const bool more = count == given.size();
+		auto got = read_region(std::span(given).first(count), id,
+				       more || wait.count() == 0 ? MSG_DONTWAIT : 0);
+		if (got || !more) {
 			return got;
 		}
 	}
 }
 
-std::optional<message> socket::state::read_region(std::span<const std::uint32_t> given)
+std::optional<message> socket::state::read_region(std::span<const std::uint32_t> given,
+						  std::uint64_t id, int flags)
 {
 	homa_recvmsg_args args{};
 	const std::span offsets(args.bpage_offsets);
 	std::ranges::copy(given, offsets.begin());
 	args.num_bpages = static_cast<std::uint32_t>(given.size());
+	args.id = id;
 
 	sockaddr_storage peer{};
 	msghdr head{};
@@ -181,7 +229,7 @@ std::optional<message> socket::state::read_region(std::span<const std::uint32_t>
 	head.msg_control = &args;
 	head.msg_controllen = sizeof(args);
 	const std::uint64_t secure_before = secure_time;
-	const ssize_t size = ::recvmsg(fd(), &head, MSG_DONTWAIT);
+	const ssize_t size = ::recvmsg(fd(), &head, flags);
 	const int error = size < 0 ? errno : 0;
 	// Whatever the error, even one that an RPC was aborted with: the kernel writes a zero
 	// once it has taken the buffers back. Twice, they would be another message's.

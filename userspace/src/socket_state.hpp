@@ -90,6 +90,8 @@ struct socket::state {
 
 	void send(const address &to, std::span<const bytes_view> body,
 		  const sdp_rpc_cmsg &rpc) const;
+	void begin_request();
+	std::uint64_t send_private(const address &to, bytes_view body, const send_options &options);
 	[[nodiscard]] policy get_policy() const;
 	void set_policy(policy which);
 	void look_at_policy();
@@ -97,9 +99,12 @@ struct socket::state {
 	std::optional<message> next(bool wait, const detail::deadline &until);
 	void sleep(const detail::deadline &until) const;
 	std::optional<message> read(bool wait);
-	std::optional<message> read_region();
-	std::optional<message> read_region(std::span<const std::uint32_t> given);
+	std::optional<message> read_region(std::uint64_t id, std::chrono::milliseconds wait);
+	std::optional<message> read_region(std::span<const std::uint32_t> given, std::uint64_t id,
+					   int flags);
 	std::optional<message> read_copy(bool wait);
+	message receive_response(std::uint64_t id, const detail::deadline &until);
+	message receive_in_turn(std::uint64_t cookie, const detail::deadline &until);
 };
 
 } // namespace sdp

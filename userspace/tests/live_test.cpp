@@ -304,6 +304,84 @@ TEST(calls, keep_other_messages)
 	EXPECT_EQ(first->text(), "first");
 }
 
+/** So many requests of 60,000 bytes to @p place are sent, and have come. */
+void fill(sdp::socket &from, const address &place, std::uint64_t count)
+{
+	for (std::uint64_t i = 1; i <= count; ++i) {
+		from.send_request(place, sdp::as_bytes(pattern(60000)), {.cookie = i});
+	}
+	std::this_thread::sleep_for(500ms);
+}
+
+/** A socket that takes requests, without a server's port. */
+class both {
+public:
+	explicit both(std::size_t region) : socket(ip::v4, {.region = region})
+	{
+		socket.accept_requests(true);
+	}
+	[[nodiscard]] address place() const
+	{
+		return address::parse("127.0.0.1", socket.local().port());
+	}
+
+	sdp::socket socket;
+};
+
+TEST(calls, leave_requests_where_they_are_whatever_room_they_would_take)
+{
+	const echo service{sdp::server(server_place)};
+	both end(2 * 65536);
+	sdp::socket other(ip::v4);
+	fill(other, end.place(), 8);
+	const std::string body = pattern(100000);
+	EXPECT_EQ(end.socket.call(server_place, sdp::as_bytes(body), {}, 60s).text(), body);
+	EXPECT_EQ(end.socket.call(server_place, sdp::as_bytes(body)).text(), body);
+	for (int i = 0; i < 8; ++i) {
+		const std::optional<sdp::message> request = end.socket.receive_for(60s);
+		ASSERT_TRUE(request);
+		EXPECT_TRUE(request->is_request());
+		EXPECT_EQ(request->text(), pattern(60000));
+	}
+}
+
+TEST(calls, say_that_a_response_has_no_room)
+{
+	const echo service{sdp::server(server_place)};
+	both end(2 * 65536);
+	const std::string body = pattern(100000);
+	std::optional<sdp::message> held = end.socket.call(server_place, sdp::as_bytes(body));
+	for (const auto timeout : {1000ms, 0ms}) {
+		EXPECT_EQ(error_of([&] {
+				  static_cast<void>(end.socket.call(
+					  server_place, sdp::as_bytes(body), {}, timeout));
+			  }),
+			  ENOBUFS);
+	}
+	// Somebody else may give back what there is no room for.
+	std::jthread later([&] {
+		std::this_thread::sleep_for(300ms);
+		held.reset();
+	});
+	EXPECT_EQ(end.socket.call(server_place, sdp::as_bytes(body)).text(), body);
+}
+
+TEST(calls, of_several_threads_on_one_region)
+{
+	const echo service{sdp::server(server_place)};
+	sdp::socket socket(ip::v4, {.region = 1 << 20});
+	std::vector<std::jthread> all;
+	for (std::size_t thread = 1; thread <= 4; ++thread) {
+		all.emplace_back([&socket, thread] {
+			for (std::size_t i = 0; i < 200; ++i) {
+				const std::string body = pattern(thread * 1000 + i);
+				EXPECT_TRUE(socket.call(server_place, sdp::as_bytes(body)).text() ==
+					    body);
+			}
+		});
+	}
+}
+
 TEST(calls, of_several_pieces)
 {
 	const echo service{sdp::server(server_place)};

@@ -12,6 +12,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstdarg>
 #include <cstring>
 #include <deque>
 #include <functional>
@@ -38,6 +39,11 @@ using receiver = std::function<int(homa_recvmsg_args &args)>;
 struct kernel {
 	std::deque<receiver> receives; /**< then EAGAIN, with all buffers taken back */
 	std::vector<std::uint32_t> returned;
+	/** Requests that were sent by Homa's API. */
+	std::vector<homa_sendmsg_args> requests;
+	std::vector<std::uint64_t> awaited; /**< ids that recvmsg() named, or 0 */
+	std::vector<sdp_abort_args> aborted;
+	bool stalled = false; /**< responses to such requests lack room */
 	int policy = SDP_POLICY_CLEAR;
 	int nonces = 0;        /**< given; of such bytes */
 	int session_error = 0; /**< of installing one */
@@ -61,6 +67,22 @@ struct kernel {
 		added.push_back(add);
 		policy = policy == SDP_POLICY_CLEAR ? SDP_POLICY_SECURE : policy;
 		return 0;
+	}
+	/** All RPCs of the socket, of which there are always many others before. */
+	void tell(homa_info &info) const
+	{
+		constexpr std::size_t others = 1000;
+		const std::span room(reinterpret_cast<homa_rpc_info *>(info.rpc_info), // NOLINT
+				     info.rpc_info_length / sizeof(homa_rpc_info));
+		const std::size_t all = others + requests.size();
+		const std::size_t told = std::min(all, room.size());
+		for (std::size_t i = 0; i < told; ++i) {
+			room[i] = {};
+			room[i].id = i < others ? 1 : requests[i - others].id;
+			room[i].flags = stalled ? HOMA_RPC_BUF_STALL : 0;
+		}
+		info.rpc_info_length = told * sizeof(homa_rpc_info);
+		info.num_rpcs = static_cast<std::uint32_t>(all);
 	}
 	/** Takes back what @p args holds; what there is to be received next is up to the caller. */
 	void take_back(homa_recvmsg_args &args)
@@ -201,6 +223,79 @@ TEST_F(region_socket, a_message_is_secure_if_nothing_else_was_allowed_all_the_ti
 	EXPECT_FALSE(request([&] { socket.set_policy(sdp::policy::mixed); }));
 }
 
+/** Calls over Homa's API, of which the kernel gives every request an id. */
+class region_call : public fake_kernel {
+protected:
+	sdp::message call(std::chrono::milliseconds timeout = {})
+	{
+		return socket_.call(server_, sdp::as_bytes("x"), {.cookie = 7}, timeout);
+	}
+	int error(std::chrono::milliseconds timeout = {})
+	{
+		try {
+			static_cast<void>(call(timeout));
+			return 0;
+		} catch (const std::system_error &failed) {
+			return failed.code().value();
+		}
+	}
+
+	const sdp::address server_ = sdp::address::parse("127.0.0.1:1");
+	sdp::socket socket_{ip::v4, {.region = page}};
+};
+
+TEST_F(region_call, nobody_else_gets_the_response_and_it_takes_no_other_message)
+{
+	kernel_.receives = {kernel_.message({0}, 10)};
+	const sdp::message got = call();
+	EXPECT_EQ(got.size(), 10);
+	EXPECT_EQ(got.cookie(), 7);
+	ASSERT_EQ(kernel_.requests.size(), 1);
+	EXPECT_EQ(kernel_.requests[0].flags, HOMA_SENDMSG_PRIVATE);
+	EXPECT_EQ(kernel_.awaited, std::vector<std::uint64_t>{kernel_.requests[0].id});
+	EXPECT_TRUE(kernel_.aborted.empty());
+}
+
+TEST_F(region_call, one_that_fails_is_aborted_by_its_id)
+{
+	using std::chrono::milliseconds;
+	EXPECT_EQ(error(milliseconds(30)), ETIMEDOUT);
+	kernel_.stalled = true;
+	EXPECT_EQ(error(milliseconds(30)), ENOBUFS);
+	kernel_.receives = {[this](homa_recvmsg_args &args) {
+		kernel_.take_back(args);
+		return -ESHUTDOWN;
+	}};
+	EXPECT_EQ(error(), ESHUTDOWN);
+	ASSERT_EQ(kernel_.requests.size(), 3);
+	ASSERT_EQ(kernel_.aborted.size(), 3);
+	for (std::size_t i = 0; i < 3; ++i) {
+		EXPECT_EQ(kernel_.aborted[i].id, kernel_.requests[i].id);
+		EXPECT_EQ(kernel_.aborted[i].cookie, 0);
+		EXPECT_EQ(kernel_.aborted[i].error, 0);
+	}
+}
+
+TEST_F(region_call, a_response_without_room_is_not_waited_for_for_ever)
+{
+	kernel_.stalled = true;
+	EXPECT_EQ(error(), ENOBUFS);
+}
+
+TEST_F(region_call, what_comes_back_meanwhile_is_handed_over)
+{
+	kernel_.receives = {kernel_.message({64}, 10)};
+	std::optional<sdp::message> held = call();
+	kernel_.receives = {[&](homa_recvmsg_args &args) {
+				    kernel_.take_back(args);
+				    held.reset();
+				    return -EAGAIN;
+			    },
+			    kernel_.message({0}, 1)};
+	EXPECT_EQ(call().size(), 1);
+	EXPECT_EQ(kernel_.returned, std::vector<std::uint32_t>{64});
+}
+
 void set_peer(msghdr &head, std::uint16_t port)
 {
 	sockaddr_in peer{};
@@ -214,6 +309,7 @@ void set_peer(msghdr &head, std::uint16_t port)
 int receive_region(msghdr &head)
 {
 	auto &args = *static_cast<homa_recvmsg_args *>(head.msg_control);
+	played->awaited.push_back(args.id);
 	if (played->receives.empty()) {
 		played->take_back(args);
 		return -EAGAIN;
@@ -411,8 +507,28 @@ int socket(int domain, int type, int protocol) noexcept
 	return fd;
 }
 
-int ioctl(int, unsigned long, ...) noexcept
+int ioctl(int, unsigned long request, ...) noexcept
 {
+	va_list list;
+	va_start(list, request);
+	void *argument = va_arg(list, void *);
+	va_end(list);
+	if (request == SDPIOCABORT) {
+		played->aborted.push_back(*static_cast<const sdp_abort_args *>(argument));
+	} else if (request == HOMAIOCINFO) {
+		played->tell(*static_cast<homa_info *>(argument));
+	}
+	return 0;
+}
+
+ssize_t sendmsg(int fd, const msghdr *head, int flags)
+{
+	if (played == nullptr || !played->sockets.contains(fd)) {
+		return ::syscall(SYS_sendmsg, fd, head, flags);
+	}
+	auto &args = *static_cast<homa_sendmsg_args *>(head->msg_control);
+	args.id = 2 * played->requests.size() + 100;
+	played->requests.push_back(args);
 	return 0;
 }
 

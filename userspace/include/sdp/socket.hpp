@@ -51,7 +51,7 @@ struct send_options {
 
 /**
  * An SDP socket. Sending and receiving are safe from several threads at once;
- * call() expects to be the only receiver.
+ * call() expects to be the only receiver, unless there is a receive region.
  *
  * All calls throw std::system_error; what the codes mean: describe().
  */
@@ -111,9 +111,15 @@ public:
 	[[nodiscard]] std::optional<message> try_receive();
 
 	/**
-	 * Sends a request and waits for its response; other messages that arrive
-	 * meanwhile are kept for receive().
-	 * @param timeout abort the RPC then (ETIMEDOUT); zero: when SDP gives up.
+	 * Sends a request and waits for its response. With a receive region other messages
+	 * stay in the kernel meanwhile; its room is only taken by messages that were received
+	 * and not yet released. Sets the socket's SO_RCVTIMEO, for nobody else here. Without a
+	 * region, other messages that arrive meanwhile are kept for receive().
+	 * @param timeout give up then; zero: when SDP does. Either way, and with any other
+	 * exception, the request is aborted: it may have been executed.
+	 * @throws ETIMEDOUT after @p timeout.
+	 * @throws ENOBUFS the response is there, and the region has had no room for it until
+	 * the end of @p timeout or, if that is zero, for 5 seconds.
 	 */
 	[[nodiscard]] message call(const address &to, bytes_view body,
 				   const send_options &options = {},
