@@ -126,6 +126,19 @@ private:
 	buffers lent_;
 };
 
+/** The bytes of one message, without room for more. */
+class exact final : public lender {
+public:
+	explicit exact(std::vector<std::byte> bytes) noexcept : bytes_(std::move(bytes)) {}
+
+	[[nodiscard]] bytes_view bytes() const noexcept { return bytes_; }
+	/** They go with who holds this. */
+	void give_back(std::span<const bytes_view>) noexcept override {}
+
+private:
+	std::vector<std::byte> bytes_;
+};
+
 } // namespace sdp::detail
 
 #endif

@@ -26,6 +26,10 @@ constexpr std::chrono::milliseconds least_wait{1};
 constexpr std::chrono::seconds look_every{1};
 constexpr int looks = 5;
 
+/** Of messages for others: call() takes none more from the kernel. */
+constexpr std::size_t most_kept = 16384;
+constexpr std::size_t most_kept_bytes = 64'000'000;
+
 /** A request whose response is waited for: forgotten, unless that is received. */
 class pending {
 public:
@@ -110,20 +114,46 @@ message socket::state::receive_response(std::uint64_t id, const deadline &until)
 	}
 }
 
+/** In no more memory than it needs: a buffer has room for the longest. */
+void socket::state::keep(message got)
+{
+	if (got.lender_) {
+		auto own = std::make_shared<detail::exact>(got.bytes());
+		got.release();
+		got.size_ = own->bytes().size();
+		got.chunks_[0] = own->bytes();
+		got.chunk_count_ = 1;
+		got.lender_ = std::move(own);
+	}
+	const std::scoped_lock held(lock);
+	const std::size_t size = got.size();
+	kept.push_back(std::move(got));
+	kept_bytes += size;
+}
+
+void socket::state::check_kept()
+{
+	const std::scoped_lock held(lock);
+	if (kept.size() >= most_kept || kept_bytes >= most_kept_bytes) {
+		detail::fail(ENOBUFS, "call");
+	}
+}
+
 /** Without a region, the response comes in its turn: what comes before it is kept. */
 message socket::state::receive_in_turn(std::uint64_t cookie, const deadline &until)
 {
-	for (;;) {
+	do {
+		check_kept();
 		auto got = next(true, until);
 		if (!got) {
-			detail::fail(ETIMEDOUT, "call");
+			break;
 		}
 		if (!got->is_request() && got->cookie() == cookie) {
 			return std::move(*got);
 		}
-		const std::scoped_lock held(lock);
-		kept.push_back(std::move(*got));
-	}
+		keep(std::move(*got));
+	} while (!detail::passed(until));
+	detail::fail(ETIMEDOUT, "call");
 }
 
 message socket::call(const address &to, bytes_view body, const send_options &options,
@@ -138,6 +168,7 @@ message socket::call(const address &to, bytes_view body, const send_options &opt
 	if (state_->region) {
 		id = state_->send_private(to, body, mine);
 	} else {
+		state_->check_kept();
 		send_request(to, body, mine);
 	}
 	pending rpc(fd(), id, mine.cookie);

@@ -34,7 +34,8 @@ constexpr auto meanings = std::to_array<meaning>({
 		"mode or owner"},
 	{EMSGSIZE, "the message is longer than the limit"},
 	{EEXIST, "this nonce has made a session already"},
-	{ENOBUFS, "too many sessions of this user, or no space in the receive region"},
+	{ENOBUFS, "too many sessions of this user, no space in the receive region, or too many "
+		  "messages that are to be received first"},
 	{ESHUTDOWN, "the socket has been shut down"},
 	{EAGAIN, "would have to wait"},
 });

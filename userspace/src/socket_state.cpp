@@ -139,6 +139,7 @@ std::optional<message> socket::state::take_kept()
 	}
 	std::optional<message> first(std::move(kept.front()));
 	kept.pop_front();
+	kept_bytes -= first->size();
 	return first;
 }
 

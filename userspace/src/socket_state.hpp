@@ -70,7 +70,8 @@ struct socket::state {
 	std::shared_ptr<detail::pool> pool;
 
 	std::mutex lock;
-	std::deque<message> kept; /**< that call() received for others */
+	std::deque<message> kept;   /**< that call() received for others */
+	std::size_t kept_bytes = 0; /**< in them */
 	std::uint64_t next_cookie = std::uint64_t{1} << 63;
 	std::optional<nonce> spare; /**< that a handshake did not use */
 
@@ -96,6 +97,8 @@ struct socket::state {
 	void set_policy(policy which);
 	void look_at_policy();
 	std::optional<message> take_kept();
+	void keep(message got);
+	void check_kept();
 	std::optional<message> next(bool wait, const detail::deadline &until);
 	void sleep(const detail::deadline &until) const;
 	std::optional<message> read(bool wait);

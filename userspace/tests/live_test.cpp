@@ -366,6 +366,35 @@ TEST(calls, say_that_a_response_has_no_room)
 	EXPECT_EQ(end.socket.call(server_place, sdp::as_bytes(body)).text(), body);
 }
 
+TEST(calls, end_in_time_while_requests_arrive)
+{
+	const sdp::server silent(server_place);
+	for (const std::size_t region : {0UL, 65536UL}) {
+		both end(region);
+		std::atomic<bool> over = false;
+		std::jthread other([&, place = end.place()] {
+			sdp::socket socket(ip::v4);
+			while (!over) {
+				socket.send_request(place, sdp::as_bytes("x"));
+				std::this_thread::sleep_for(5ms);
+			}
+		});
+		const auto start = std::chrono::steady_clock::now();
+		EXPECT_EQ(error_of([&] {
+				  static_cast<void>(end.socket.call(server_place,
+								    sdp::as_bytes("x"), {}, 500ms));
+			  }),
+			  ETIMEDOUT);
+		EXPECT_LT(std::chrono::steady_clock::now() - start, 20s);
+		over = true;
+		other.join();
+		const std::optional<sdp::message> first = end.socket.receive_for(60s);
+		ASSERT_TRUE(first);
+		EXPECT_TRUE(first->is_request());
+		EXPECT_EQ(first->text(), "x");
+	}
+}
+
 TEST(calls, of_several_threads_on_one_region)
 {
 	const echo service{sdp::server(server_place)};

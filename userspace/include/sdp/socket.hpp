@@ -114,12 +114,14 @@ public:
 	 * Sends a request and waits for its response. With a receive region other messages
 	 * stay in the kernel meanwhile; its room is only taken by messages that were received
 	 * and not yet released. Sets the socket's SO_RCVTIMEO, for nobody else here. Without a
-	 * region, other messages that arrive meanwhile are kept for receive().
+	 * region, other messages that arrive before the response are kept for receive(): until
+	 * they are 16,384, or have 64,000,000 bytes or more; then all others stay in the kernel.
 	 * @param timeout give up then; zero: when SDP does. Either way, and with any other
 	 * exception, the request is aborted: it may have been executed.
 	 * @throws ETIMEDOUT after @p timeout.
 	 * @throws ENOBUFS the response is there, and the region has had no room for it until
-	 * the end of @p timeout or, if that is zero, for 5 seconds.
+	 * the end of @p timeout or, if that is zero, for 5 seconds; or, without a region, no more
+	 * messages can be kept: receive() has to be called first.
 	 */
 	[[nodiscard]] message call(const address &to, bytes_view body,
 				   const send_options &options = {},
