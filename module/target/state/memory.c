@@ -12,14 +12,18 @@ static long used(const struct sdp_endpoint *ep)
 	       sdp_endpoint_served(ep);
 }
 
-static bool schedule_steps(struct sdp_endpoint *ep, int kind)
+/*
+ * As received, whatever it is for: of what is sent the kernel would look at packets
+ * that have yet to leave.
+ */
+static bool schedule_steps(struct sdp_endpoint *ep)
 {
 	struct sock *sk = ep->sk;
 	bool ok = true;
 
 	spin_lock_bh(&ep->mem_lock);
 	while (used(ep) > ep->quota) {
-		if (!__sk_mem_schedule(sk, STEP, kind)) {
+		if (!__sk_mem_schedule(sk, STEP, SK_MEM_RECV)) {
 			ok = false;
 			break;
 		}
@@ -48,21 +52,19 @@ static void give_back(struct sdp_endpoint *ep, int keep)
 }
 
 /* What has been added to a counter has to be scheduled, or is taken off again. */
-static bool cover(struct sdp_endpoint *ep, atomic_t *counter, int bytes,
-		  int kind)
+static bool cover(struct sdp_endpoint *ep, atomic_t *counter, int bytes)
 {
 	if (likely(used(ep) <= READ_ONCE(ep->quota)) ||
-	    schedule_steps(ep, kind))
+	    schedule_steps(ep))
 		return true;
 	atomic_sub(bytes, counter);
 	return false;
 }
 
-static bool charge(struct sdp_endpoint *ep, atomic_t *counter, int bytes,
-		   int kind)
+static bool charge(struct sdp_endpoint *ep, atomic_t *counter, int bytes)
 {
 	atomic_add(bytes, counter);
-	return cover(ep, counter, bytes, kind);
+	return cover(ep, counter, bytes);
 }
 
 static void uncharge(struct sdp_endpoint *ep, atomic_t *counter, int bytes)
@@ -105,7 +107,7 @@ static bool message_alone(struct sdp_endpoint *ep, bool secure)
 bool sdp_memory_charge_rx(struct sdp_endpoint *ep, bool secure, u32 truesize)
 {
 	if (likely(!sdp_memory_far(ep, secure) || message_alone(ep, secure)) &&
-	    charge(ep, &ep->rmem[secure], truesize, SK_MEM_RECV))
+	    charge(ep, &ep->rmem[secure], truesize))
 		return true;
 	WRITE_ONCE(ep->pressed, true);
 	return false;
@@ -131,8 +133,7 @@ bool sdp_memory_charge_rpc(struct sdp_endpoint *ep, bool secure, bool few)
 	if (secure && few)
 		most *= 2;
 	return likely(atomic_read(&ep->served[secure]) <= most) &&
-	       charge(ep, &ep->served[secure], sizeof(struct sdp_rpc),
-		      SK_MEM_RECV);
+	       charge(ep, &ep->served[secure], sizeof(struct sdp_rpc));
 }
 
 void sdp_memory_uncharge_rpc(struct sdp_endpoint *ep, bool secure)
@@ -230,7 +231,7 @@ int sdp_memory_charge_tx(struct sdp_endpoint *ep, bool secure, u32 length, bool 
 		if (err)
 			return err;
 	}
-	if (cover(ep, &ep->wmem[secure], bytes, SK_MEM_SEND))
+	if (cover(ep, &ep->wmem[secure], bytes))
 		return 0;
 	/* Others may have found no room for as long as ours was in it. */
 	tell_senders(ep);
