@@ -12,6 +12,8 @@
 
 #include "rpc.h"
 
+/* How much longer than the time since the last question the path may take, ns. */
+#define HOMA_GUESS_MAX 100000000ull
 /* About what a packet holds: the least that is sent or granted at a time. */
 #define HOMA_PACKET 1400
 /*
@@ -112,6 +114,13 @@ static inline void homa_path_small(const struct prog_ev *ev,
 	}
 	peer->small_until = ev->now + time;
 	peer->small_again += peer->small_again < HOMA_SMALL_DOUBLES;
+}
+
+/* An answer came sooner, which may have overtaken bytes. */
+static inline void homa_path_shorter(struct prog_peer *peer)
+{
+	peer->path -= peer->path >> 6;
+	peer->path_var -= peer->path_var >> 6;
 }
 
 /* Bytes that one message from this peer may have granted and not received. */

@@ -116,7 +116,7 @@ static inline void homa_resend_answer(const struct prog_ev *ev,
 		return;
 	/* A question is no part of the message, or acknowledgement, we wait for. */
 	homa_alive(rpc, out);
-	if (rpc->state != HOMA_IN)
+	if (rpc->state == HOMA_REPLY || (rpc->state == HOMA_OUT && ev->length))
 		rpc->active = ev->now;
 	if (homa_sending(rpc))
 		homa_resend_part(ev, params, rpc, peer, out);

@@ -375,7 +375,8 @@ static inline void homa_timeout_asked(const struct prog_ev *ev,
 /*
  * The question of an RPC has been answered, or one of several. The time since the
  * first is no less than the path takes, that since the last no more. Control
- * packets may overtake bytes, so what they show to be shorter is believed slowly.
+ * packets may overtake bytes, so what they show to be shorter is believed slowly. An
+ * outage before the first answer is not the path's time.
  */
 static inline void homa_timeout_sample(const struct prog_ev *ev,
 				       struct prog_rpc *rpc,
@@ -386,11 +387,12 @@ static inline void homa_timeout_sample(const struct prog_ev *ev,
 	if (!rpc->first)
 		return;
 	if (!peer->path)
-		homa_path_sample(peer, ev->now - rpc->first);
+		homa_path_sample(peer, homa_shorter(ev->now - rpc->first,
+						    last + HOMA_GUESS_MAX));
 	else if (last > peer->path)
 		homa_path_sample(peer, last);
 	else
-		peer->path -= peer->path >> 6;
+		homa_path_shorter(peer);
 	rpc->first = 0;
 }
 
@@ -428,7 +430,7 @@ static inline void homa_timeout_heard(const struct prog_ev *ev,
 
 	homa_timeout_sample(ev, rpc, peer);
 	peer->heard = ev->now;
-	rpc->known = 1;
+	rpc->known |= rpc->asking;
 	rpc->barren -= rpc->barren > 0;
 	homa_heard(ev, rpc, out);
 	rpc->patience = patience;
