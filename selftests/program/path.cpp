@@ -16,6 +16,26 @@ TEST_F(Path, a_first_answer_measures)
 	EXPECT_EQ(peer.path_var, 7 * msec);
 }
 
+// Who asks for a name is answered late, or somebody pulled a plug.
+TEST_F(Path, an_outage_is_not_its_time)
+{
+	send_request(100);
+	for (const u64 wait : {6, 12, 24, 48, 96, 192, 384, 768})
+		EXPECT_EQ(timeout(wait * msec)[0].substr(0, 6), "RESEND");
+	now += 1 * msec;
+	run(PROG_EV_BUSY);
+	EXPECT_GE(peer.path, 100 * msec);
+	EXPECT_LE(peer.path, 102 * msec);
+	const u64 variation = peer.path_var;
+	for (int i = 0; i < 64; i++) {
+		EXPECT_EQ(timeout(4000 * msec)[0].substr(0, 6), "RESEND");
+		now += 1 * msec;
+		run(PROG_EV_BUSY);
+	}
+	EXPECT_LE(peer.path, 40 * msec);
+	EXPECT_LE(peer.path_var, variation / 2);
+}
+
 TEST_F(Path, answers_make_it_longer_and_hardly_shorter)
 {
 	peer.path = 10 * msec;

@@ -62,6 +62,17 @@ TEST_F(Resend, a_grant_ends_with_a_record)
 	EXPECT_EQ(resend(12288, 500)[1], "TX_DATA 12288-16384 prio 0");
 }
 
+// A server whose response waits for a grant asks so; the client may have nothing of it.
+TEST_F(Resend, of_nothing_is_no_progress)
+{
+	sent();
+	rpc.active = 1;
+	resend(0, 0);
+	EXPECT_EQ(rpc.active, 1U);
+	resend(0, 100);
+	EXPECT_EQ(rpc.active, now);
+}
+
 TEST_F(Resend, of_everything)
 {
 	sent(300);
