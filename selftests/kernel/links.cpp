@@ -204,7 +204,7 @@ TEST_LIMIT(six_long_messages_at_100_mbit, 120)
 TEST_LIMIT(six_long_messages_through_a_short_queue, 240)
 {
 	for (Mode mode : {Mode::clear, Mode::secure})
-		slow("rate 20mbit limit 40", mode, 6, 500000, 1.5, 4);
+		slow("rate 20mbit limit 40", mode, 6, 500000, 1.5);
 }
 
 /// Before a path has been measured, what is on its way for so long is asked for once.
@@ -216,8 +216,8 @@ TEST_LIMIT(far_away, 120)
 /// 2 % lost each way.
 TEST_LIMIT(some_loss, 240)
 {
-	slow("rate 100mbit loss 2% limit 1000", Mode::clear, 10, 200000, 1.26, 4);
-	slow("rate 100mbit loss 2% limit 1000", Mode::secure, 10, 200000, 1.26, 4);
+	slow("rate 100mbit loss 2% limit 1000", Mode::clear, 10, 200000, 1.26, 2);
+	slow("rate 100mbit loss 2% limit 1000", Mode::secure, 10, 200000, 1.26, 2);
 }
 
 TEST_LIMIT(only_short_packets_pass, 240)
