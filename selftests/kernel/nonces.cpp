@@ -37,6 +37,13 @@ struct Link {
 	}
 	void behave() const { misbehave(""); }
 
+	/// How soon both hosts ask for what is missing, microseconds.
+	void ask_again_after(const char *microseconds) const
+	{
+		for (const net::Netns *ns : {&routed.a.ns, &routed.b.ns})
+			CHECK(ns->sysctl("resend_us", microseconds));
+	}
+
 	/// Changes every device at once, nearly.
 	void set_mtu(unsigned mtu) const
 	{
@@ -181,12 +188,15 @@ TEST_LIMIT(mtu_changed_mid_message, 180)
 	Link link;
 	Talk talk(link);
 	talk.echo(usual);
+	// Who asks in vain sends small packets for seconds, which no MTU cuts anew.
+	link.ask_again_after("1000000");
 	for (unsigned mtu : {1500, 700, 4000})
 		talk.lose_request(300000, [&] { link.set_mtu(mtu); });
 	for (unsigned mtu : {1500, 700, 4000})
 		talk.lose_response(300000, [&] { link.set_mtu(mtu); });
 	link.sniffer.check();
 	CHECK(link.sniffer.cut_anew() >= 6);
+	link.ask_again_after("5000");
 	// While many are on their way, and some get lost.
 	link.misbehave("loss 2%");
 	soak::Load load;
