@@ -62,6 +62,22 @@ static netdev_features_t cut_features(const struct sk_buff *skb,
 	return features & ~NETIF_F_CSUM_MASK;
 }
 
+/*
+ * The packet that is cut keeps its owner. skb_segment() would hand it to the last
+ * piece, which differs from the others then, so that a receiver on the same machine
+ * would not merge it with them.
+ */
+static struct sk_buff *make_pieces(struct sk_buff *skb, netdev_features_t features)
+{
+	void (*destructor)(struct sk_buff *skb) = skb->destructor;
+	struct sk_buff *segs;
+
+	skb->destructor = NULL;
+	segs = skb_segment(skb, features);
+	skb->destructor = destructor;
+	return segs;
+}
+
 static struct sk_buff *gso_segment(struct sk_buff *skb,
 				   netdev_features_t features)
 {
@@ -76,7 +92,7 @@ static struct sk_buff *gso_segment(struct sk_buff *skb,
 		return ERR_PTR(-EINVAL);
 	place = get_unaligned_be32(skb->data + PLACE_OFFSET);
 	__skb_pull(skb, header);
-	segs = skb_segment(skb, cut_features(skb, features));
+	segs = make_pieces(skb, cut_features(skb, features));
 	if (IS_ERR_OR_NULL(segs))
 		return segs;
 	for (seg = segs; seg; seg = seg->next) {

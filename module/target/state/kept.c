@@ -223,8 +223,10 @@ void sdp_rpc_rx_free(struct sdp_rpc *rpc)
 {
 	struct sk_buff *skb, *next;
 
-	kvfree(rpc->repair);
-	rpc->repair = NULL;
+	if (unlikely(rpc->repair)) {
+		kvfree(rpc->repair);
+		rpc->repair = NULL;
+	}
 	if (!rpc->rx_truesize)
 		return;
 	sdp_memory_uncharge_rx(rpc->ep, rpc->secure, rpc->rx_truesize);

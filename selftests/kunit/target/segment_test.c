@@ -3,6 +3,7 @@
 #include <kunit/test.h>
 #include <linux/ip.h>
 #include <linux/module.h>
+#include <net/sock.h>
 
 #include "../../../module/offload/segment.c"
 
@@ -173,6 +174,32 @@ static void fragments_only_with_scatter_gather(struct kunit *test)
 	kfree_skb(skb);
 }
 
+/* Pieces are alike: none has the owner, which is told of when the whole is gone. */
+static void the_whole_keeps_its_owner(struct kunit *test)
+{
+	struct sk_buff *skb = make(test, 9000, 1420, HEADER / 4 << 4, true);
+	u32 truesize = skb->truesize;
+	struct sk_buff *segs, *seg;
+	struct sock *sk = kunit_kzalloc(test, sizeof(*sk), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, sk);
+	sock_set_flag(sk, SOCK_USE_WRITE_QUEUE);
+	refcount_set(&sk->sk_wmem_alloc, 1 + truesize);
+	skb->sk = sk;
+	skb->destructor = sock_wfree;
+	segs = gso_segment(skb, NETIF_F_SG);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, segs);
+	for (seg = segs; seg; seg = seg->next) {
+		KUNIT_EXPECT_NULL(test, seg->sk);
+		KUNIT_EXPECT_NULL(test, seg->destructor);
+		KUNIT_EXPECT_LT(test, seg->truesize, truesize);
+	}
+	kfree_skb_list(segs);
+	KUNIT_EXPECT_EQ(test, refcount_read(&sk->sk_wmem_alloc), 1 + truesize);
+	kfree_skb(skb);
+	KUNIT_EXPECT_EQ(test, refcount_read(&sk->sk_wmem_alloc), 1);
+}
+
 /* Unless the device computes the checksum of a tunnel, its parts are noted. */
 static void sums_for_a_tunnel(struct kunit *test)
 {
@@ -236,6 +263,7 @@ static void room_is_whole_packets(struct kunit *test)
 static struct kunit_case cases[] = {
 	KUNIT_CASE(cuts_all_of_it),
 	KUNIT_CASE(fragments_only_with_scatter_gather),
+	KUNIT_CASE(the_whole_keeps_its_owner),
 	KUNIT_CASE(sums_for_a_tunnel),
 	KUNIT_CASE(refuses_bad_headers),
 	KUNIT_CASE(room_is_whole_packets),
