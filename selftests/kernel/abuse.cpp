@@ -108,8 +108,18 @@ TEST(a_clear_id_that_looks_like_a_secure_one)
 	on.peer.send_message(secure::request(0, marked, pattern(50)));
 	EVENTUALLY(on.counters.moved("drop_mismatch") == 2);
 	FAILS(on.server.receive(MSG_DONTWAIT).result, EAGAIN);
-	// Where all is in the clear, an id is an id.
+	// Nor before there is a session: the application would hold it when one comes.
+	{
+		PlainSocket early(place->host.ns, AF_INET, port + 1);
+		packet::Ends ends = {.from = on.peer.self().port(), .to = port + 1, .id = marked};
+		inject(on.peer.self(), packet::make_message(ends, pattern(40)));
+		EVENTUALLY(on.counters.moved("drop_mismatch") == 3);
+		FAILS(early.receive(MSG_DONTWAIT).result, EAGAIN);
+	}
+	// Where all is in the clear for good, an id is an id.
+	CHECK(place->host.ns.sysctl("policy_allowed", "1"));
 	PlainSocket clear(place->host.ns, AF_INET, port + 1);
+	CHECK(place->host.ns.sysctl("policy_allowed", "7"));
 	packet::Ends ends = {.from = on.peer.self().port(), .to = port + 1, .id = marked};
 	inject(on.peer.self(), packet::make_message(ends, pattern(40)));
 	clear.reply(clear.expect(), pattern(60));
@@ -122,7 +132,10 @@ TEST(a_clear_id_that_looks_like_a_secure_one)
 TEST(no_answer_to_a_secure_request_in_the_clear)
 {
 	constexpr uint64_t marked = 100 | 1ULL << 63;
+	// Sockets of a time when none was allowed to turn secure.
+	CHECK(place->host.ns.sysctl("policy_allowed", "1"));
 	PlainSocket server(place->host.ns, AF_INET, port);
+	CHECK(place->host.ns.sysctl("policy_allowed", "7"));
 	packet::Ends ends = {.from = 5000, .to = port, .id = marked};
 	inject(peer_at(5000), packet::make_message(ends, pattern(40)));
 	PlainMessage clear = server.expect();

@@ -98,26 +98,26 @@ struct Sent {
 	proc::Counters counters;
 };
 
-/// Answers each request with two bytes until the socket is shut down.
-void answer(const PlainSocket &server)
+/// Answers each request with @a back bytes until the socket is shut down.
+void answer(const PlainSocket &server, size_t back)
 {
 	for (;;) {
 		PlainMessage request = server.receive();
 		if (request.result < 0)
 			return;
 		if (request.is_request())
-			server.reply(request, Bytes{'o', 'k'});
+			server.reply(request, pattern(back));
 	}
 }
 
 /// Sends @a count requests of @a length bytes at once; all are answered.
-void send_all(const Ends &ends, unsigned count, size_t length)
+void send_all(const Ends &ends, unsigned count, size_t length, size_t back = 2)
 {
-	test::Thread serving([&] { answer(ends.server); });
+	test::Thread serving([&] { answer(ends.server, back); });
 	for (unsigned i = 0; i < count; i++)
 		ends.client.request(ends.to, pattern(length, i), i);
 	for (unsigned i = 0; i < count; i++)
-		EQ(ends.client.expect().bytes.size(), 2);
+		EQ(ends.client.expect().bytes.size(), back);
 	shutdown(ends.server.fd(), SHUT_RDWR);
 	serving.join();
 }
@@ -192,6 +192,24 @@ TEST_LIMIT(six_long_messages_at_5_mbit, 240)
 TEST_LIMIT(six_long_messages_at_5_mbit_secure, 240)
 {
 	slow("rate 5mbit limit 1000", Mode::secure, 6, 500000);
+}
+
+/// What the clients ask for stands in the router's queue, behind other responses.
+TEST_LIMIT(six_responses_at_1_and_5_mbit, 240)
+{
+	constexpr unsigned count = 6;
+	constexpr size_t length = 60000;
+	for (const char *rate : {"1mbit", "5mbit"})
+		for (Mode mode : {Mode::clear, Mode::secure}) {
+			Path path;
+			path.shape(std::string("limit 1000 rate ") + rate);
+			Ends ends(path, mode);
+			Sent from(path.net.b.ns);
+			send_all(ends, count, 100, length);
+			test::note(std::to_string(from.bytes()) + " bytes sent of " +
+				   std::to_string(count * length));
+			CHECK(static_cast<double>(from.bytes()) <= 1.2 * count * length);
+		}
 }
 
 TEST_LIMIT(six_long_messages_at_100_mbit, 120)

@@ -40,8 +40,8 @@ struct Sums {
 };
 
 // Payload sent at most 1.2 times what is needed, 3 p more where p is lost; 4
-// control packets per RPC, one per 16 KB, two per packet lost; or @slack times that.
-void bounded(const Figures &f, double slack = 1)
+// control packets per RPC, one per 16 KB, two per packet lost; or so many times that.
+void bounded(const Figures &f, double slack = 1, double slack_control = 1)
 {
 	const double bytes = (1.2 + 3 * f.loss) * static_cast<double>(f.needed);
 	const double control =
@@ -49,7 +49,7 @@ void bounded(const Figures &f, double slack = 1)
 
 	EXPECT_LE(static_cast<double>(f.data_bytes), slack * bytes)
 		<< "payload sent for " << f.needed << " needed, " << f.loss << " of packets lost";
-	EXPECT_LE(static_cast<double>(f.control_packets), slack * control)
+	EXPECT_LE(static_cast<double>(f.control_packets), slack_control * control)
 		<< "control packets of " << f.rpcs << " RPCs, " << f.needed << " bytes";
 }
 
@@ -80,7 +80,7 @@ TEST_P(NoCollapse, bounds_and_times)
 		ASSERT_EQ(figures.broken, "") << "seed " << seed;
 		// Eight questions in a row may have no answer where half of them have none.
 		EXPECT_LE(figures.failed, path.link.loss < 0.3 ? 0U : 1U) << "seed " << seed;
-		bounded(figures, held);
+		bounded(figures, held, held);
 		sums.sdp_ns += figures.all_ns;
 		const u64 tcp = tcp_takes(settings, path.load, limit);
 		ASSERT_NE(tcp, ~0ULL);
@@ -161,28 +161,34 @@ std::vector<Path> paths()
 INSTANTIATE_TEST_SUITE_P(Paths, NoCollapse, testing::ValuesIn(paths()),
 			 [](const auto &info) { return info.param.name; });
 
-// Equal messages of equal clients, each after the one before: the first client
-// is done after no less than half of the last one's time.
-TEST(Fairness, clients_that_send_the_same_end_within_a_factor_of_two)
+// Equal messages of equal clients, each after the one before: the first client is done
+// after no less than half of the last one's time; in secure mode, where no less than a
+// record is granted, two fifths.
+TEST(Fairness, clients_that_send_the_same_end_within_a_factor)
 {
-	for (const u64 rate : {20'000'000ULL, 1'000'000'000ULL, 25'000'000'000ULL}) {
-		Path path = path_of(
-			rate, 100 * us, {100, 0}, 0, "fair",
-			{.clients = 6, .messages = 10, .length = 150000, .one_by_one = true});
-		World world(settings_of(path, 1));
-		const u64 start = world.now();
-		EXPECT_EQ(measure(world, path.load, 600 * second).broken, "");
-		std::map<int, u64> last;
-		for (const auto &[key, outcome] : world.outcomes())
-			last[outcome.client] = std::max(last[outcome.client], outcome.done - start);
-		u64 least = ~0ULL;
-		u64 most = 0;
-		for (const auto &[client, took] : last) {
-			least = std::min(least, took);
-			most = std::max(most, took);
+	for (const u64 rate : {20'000'000ULL, 1'000'000'000ULL, 25'000'000'000ULL})
+		for (const bool secure : {false, true}) {
+			Path path = path_of(rate, 100 * us, {100, 0}, 0, "fair",
+					    {.clients = 6,
+					     .messages = 10,
+					     .length = 150000,
+					     .secure = secure,
+					     .one_by_one = true});
+			World world(settings_of(path, 1));
+			const u64 start = world.now();
+			EXPECT_EQ(measure(world, path.load, 600 * second).broken, "");
+			std::map<int, u64> last;
+			for (const auto &[key, outcome] : world.outcomes())
+				last[outcome.client] =
+					std::max(last[outcome.client], outcome.done - start);
+			u64 least = ~0ULL;
+			u64 most = 0;
+			for (const auto &[client, took] : last) {
+				least = std::min(least, took);
+				most = std::max(most, took);
+			}
+			EXPECT_LE(2 * most, (secure ? 5 : 4) * least) << rate;
 		}
-		EXPECT_LE(most, 2 * least) << rate;
-	}
 }
 
 // One situation at a time.
@@ -201,10 +207,10 @@ protected:
 		return figures;
 	}
 
-	static void as_tcp(const Path &path, double slack = 1)
+	static void as_tcp(const Path &path, double slack = 1, double slack_control = 1)
 	{
 		const Figures figures = run(path);
-		bounded(figures, slack);
+		bounded(figures, slack, slack_control);
 		EXPECT_EQ(figures.failed, 0U);
 		EXPECT_LE(static_cast<double>(figures.all_ns),
 			  1.3 * static_cast<double>(
@@ -221,7 +227,26 @@ TEST_F(Situation, one_request_over_20_mbit_and_a_deep_queue)
 TEST_F(Situation, six_requests_over_5_mbit_and_a_deep_queue)
 {
 	for (const bool secure : {true, false})
-		as_tcp(slow(5'000'000, {.messages = 6, .length = 500000, .secure = secure}), 1.5);
+		as_tcp(slow(5'000'000, {.messages = 6, .length = 500000, .secure = secure}), 1.5,
+		       1.5);
+}
+
+// What is asked for stands in a queue, behind what other RPCs of the peer have sent.
+TEST_F(Situation, responses_over_slow_links_and_deep_queues)
+{
+	for (const auto &[rate, messages] :
+	     {std::pair{1'000'000ULL, 1}, std::pair{1'000'000ULL, 6}, std::pair{5'000'000ULL, 6},
+	      std::pair{5'000'000ULL, 40}, std::pair{20'000'000ULL, 40}})
+		for (const bool secure : {true, false})
+			for (const bool priorities : {true, false}) {
+				Path path = slow(rate, {.messages = messages,
+							.length = 100,
+							.response = 60000,
+							.secure = secure});
+				path.link.priorities = priorities;
+				path.link.queue_packets = 5000;
+				as_tcp(path, 1, 2.1);
+			}
 }
 
 // Short packets pass, long ones do not: the message arrives in short ones, or
@@ -312,9 +337,9 @@ TEST_F(Situation, one_outstanding_with_one_percent_loss)
 	const Figures figures = run(path);
 	bounded(figures);
 	EXPECT_EQ(figures.failed, 0U);
-	// 60 us without loss. Some three of ten lose something; a lost last packet,
-	// or a lost response, takes its silence.
-	EXPECT_LE(figures.all_ns / figures.rpcs, 900 * us);
+	// 60 us without loss. Some three of ten lose something; a lost last packet of
+	// what is granted, or a lost response, takes its silence, 5 ms.
+	EXPECT_LE(figures.all_ns / figures.rpcs, 1500 * us);
 }
 
 // A peer with fixed timers, at either end of a slow link.

@@ -83,8 +83,10 @@ TEST_F(Resend, of_everything)
 TEST_F(Resend, of_everything_grants_nothing)
 {
 	sent();
-	EXPECT_EQ(resend(0, PROG_LENGTH_ALL), (Words{"TX_DATA 0-10000 prio 0 again"}));
+	EXPECT_EQ(resend(0, PROG_LENGTH_ALL), (Words{"TX_DATA 0-1400 prio 0 again"}));
 	EXPECT_EQ(rpc.tx_granted, 10000U);
+	rpc.small = HOMA_SMALL_TOLD;
+	EXPECT_EQ(resend(0, PROG_LENGTH_ALL), (Words{"TX_DATA 0-480 prio 0 again small"}));
 }
 
 TEST_F(Resend, of_nothing)
@@ -156,7 +158,7 @@ TEST_F(Resend, of_everything_while_it_may_still_be_on_its_way)
 	now += 17 * msec;
 	EXPECT_EQ(resend(0, PROG_LENGTH_ALL), (Words{"BUSY"})) << "10,000 bytes take 8 ms";
 	now += 1 * msec;
-	EXPECT_EQ(resend(0, PROG_LENGTH_ALL), (Words{"TX_DATA 0-10000 prio 0 again"}));
+	EXPECT_EQ(resend(0, PROG_LENGTH_ALL), (Words{"TX_DATA 0-1400 prio 0 again"}));
 }
 
 TEST_F(Resend, a_count_does_not_wrap)

@@ -129,6 +129,7 @@ int World::exec(Host &h, const std::shared_ptr<Rpc> &rpc, prog_ev ev, u32 kind,
 	ev.secure = std::get<1>(rpc->key) ? 1 : 0;
 	ev.port = static_cast<u16>(1000 + ((ev.id & 1) != 0 ? h.number : peer));
 	ev.paced = settings.paced ? 1 : 0;
+	ev.record = ev.secure != 0 ? settings.record : 0;
 	prog_peer &peer_ctx = h.peers[{peer, std::get<1>(rpc->key)}];
 	mtp_out out = dispatch(h, rpc.get(), &peer_ctx, ev, kind);
 	if (out.verdict != 0) {

@@ -72,7 +72,7 @@ static inline void homa_end_restart(const struct prog_ev *ev,
 	rpc->patience = homa_min(rpc->restarts - 1u, HOMA_DOUBLES);
 	if (rpc->restarts >= HOMA_TRY_SMALL && !rpc->small)
 		rpc->small = HOMA_SMALL_FOUND;
-	first = homa_min(rpc->small ? MTP_SMALL : HOMA_PACKET, rpc->tx_sent);
+	first = homa_send_first(rpc);
 	if (!first || rpc->tx_granted > rpc->tx_unsched)
 		homa_send_start(ev, rpc, out);
 	else

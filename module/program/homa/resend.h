@@ -76,6 +76,10 @@ static inline void homa_resend_grant(const struct prog_ev *ev,
 					homa_min(end, rpc->tx_ready));
 }
 
+/*
+ * Who asks for all of a response has nothing of it, as far as it knows: all may wait
+ * in a queue on the way, with those of others. One packet of it is answer enough.
+ */
 static inline void homa_resend_part(const struct prog_ev *ev,
 				    const struct prog_params *params,
 				    struct prog_rpc *rpc,
@@ -83,7 +87,7 @@ static inline void homa_resend_part(const struct prog_ev *ev,
 {
 	u32 all = ev->length == PROG_LENGTH_ALL;
 	u32 start = all ? 0 : homa_min(ev->offset, rpc->tx_length);
-	u32 end = all ? rpc->tx_sent :
+	u32 end = all ? homa_send_first(rpc) :
 			start + homa_min(ev->length, rpc->tx_length - start);
 	u32 tail;
 
@@ -91,9 +95,9 @@ static inline void homa_resend_part(const struct prog_ev *ev,
 		homa_resend_grant(ev, params, rpc, end);
 		homa_resend_small(ev, rpc, peer);
 	}
-	tail = end >= rpc->tx_sent && start < rpc->tx_sent && !ev->auth;
+	tail = (all || end >= rpc->tx_sent) && start < rpc->tx_sent && !ev->auth;
 	if ((tail && homa_resend_early(ev, params, rpc, peer,
-				       all ? end : 0)) ||
+				       all ? rpc->tx_sent : 0)) ||
 	    !homa_send_again(ev, params, rpc, peer, start, end,
 			     ev->auth ? MTP_TX_AUTH : 0, out))
 		homa_packet(out, PROG_PACKET_BUSY);

@@ -247,6 +247,12 @@ static inline void homa_send_turn(const struct prog_ev *ev,
 	homa_emit(out, MTP_RANK_CLEAR, PROG_RANK_SEND, 0, 0);
 }
 
+/* One packet of what has been sent: who has that much asks for the rest. */
+static inline u32 homa_send_first(const struct prog_rpc *rpc)
+{
+	return homa_min(rpc->small ? MTP_SMALL : HOMA_PACKET, rpc->tx_sent);
+}
+
 /*
  * The peer grants: so far the path has taken what went unscheduled. If that was
  * less than usual, it is to be more.

@@ -143,7 +143,9 @@ int sdp_endpoint_init(struct sdp_endpoint *ep, struct sock *sk)
 	ep->sk = sk;
 	ep->sn = sdp_net(sock_net(sk));
 	ep->policy = READ_ONCE(ep->sn->set.policy);
-	ep->marks = ep->policy != SDP_POLICY_CLEAR;
+	/* A session may come, while the application holds ids of before. */
+	ep->marks = ep->policy != SDP_POLICY_CLEAR ||
+		    READ_ONCE(ep->sn->set.policy_allowed) & ~BIT(SDP_POLICY_CLEAR);
 	spin_lock_init(&ep->lock);
 	spin_lock_init(&ep->mem_lock);
 	INIT_LIST_HEAD(&ep->rpcs);

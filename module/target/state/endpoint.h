@@ -27,7 +27,7 @@ struct sdp_rpc;
  * @server:    accepts requests.
  * @policy:    SDP_POLICY_*.
  * @marks:     ids of secure requests are told with a mark, which no id of a clear
- *             one may look like; once set, stays.
+ *             one may look like: wherever there may be secure ones; once set, stays.
  * @padding:   secure messages have a multiple of so many bytes; 0: any.
  * @shutdown:  set once, under @lock: nothing starts or waits any more.
  * @last_peer: peer of the last request, held, or NULL; exchanged.
