@@ -48,7 +48,7 @@
  *   FIFO_TURN      record
  *   SEND_TURN      length: bytes that may be sent now
  * Raised by chains only
- *   REQUEST_DONE ACK_LATER PEER_ALIVE GRANT_SETTLE HOLE PATH PEER_LOSS PEER_SMALL
+ *   REQUEST_DONE ACK_LATER PEER_ALIVE GRANT_SETTLE HOLE PATH
  *
  * A message that is sent with @paced set waits in PROG_RANK_SEND for its
  * SEND_TURN, unless it is short (prog_params.pace_bytes).

@@ -231,11 +231,12 @@ TEST_LIMIT(far_away, 120)
 	slow("delay 50ms rate 100mbit limit 10000", Mode::secure, 3, 300000, 1.4);
 }
 
-/// 2 % lost each way.
+/// 2 % lost each way. The link is fast: where the machine stands still for 5 ms, more is
+/// asked for than is lost.
 TEST_LIMIT(some_loss, 240)
 {
-	slow("rate 100mbit loss 2% limit 1000", Mode::clear, 10, 200000, 1.26, 2);
-	slow("rate 100mbit loss 2% limit 1000", Mode::secure, 10, 200000, 1.26, 2);
+	for (Mode mode : {Mode::clear, Mode::secure})
+		slow("rate 100mbit loss 2% limit 1000", mode, 10, 200000, 1.8, 2);
 }
 
 TEST_LIMIT(only_short_packets_pass, 240)
