@@ -179,9 +179,11 @@ int sdp_seal_begin(struct sdp_session *session, struct sdp_tx *tx,
 	return 0;
 }
 
-/* What stands before a record's application data. Return: its bytes. */
-static u32 frame_lead(const struct sdp_seal *seal, u32 index, u8 *buf)
+/* Everything of a record's buffer but the application data. */
+void sdp_seal_plain(const struct sdp_seal *seal, u32 index, u8 *buf)
 {
+	u32 app_end = sdp_seal_lead(seal, index) +
+		      sdp_seal_app_length(seal, index);
 	u32 end = sdp_seal_buffer(seal, index);
 
 	buf[0] = SDP_RECORD_TYPE;
@@ -190,33 +192,8 @@ static u32 frame_lead(const struct sdp_seal *seal, u32 index, u8 *buf)
 	put_unaligned_be16(end - SDP_RECORD_HEADER + SDP_RECORD_TAG, buf + 3);
 	if (!index)
 		memcpy(buf + SDP_RECORD_HEADER, seal->head, seal->head_len);
-	return sdp_seal_lead(seal, index);
-}
-
-/* Everything of a record's plaintext but the application data, and what stands before. */
-static void frame(const struct sdp_seal *seal, u32 index, struct scatterlist *sg)
-{
-	u32 app_len = sdp_seal_app_length(seal, index);
-	u32 end = sdp_seal_buffer(seal, index);
-	u8 lead[SDP_RECORD_HEADER + SDP_MESSAGE_HEAD_MAX];
-	u32 app_end, entries;
-	u8 *buf;
-
-	if (likely(sg_is_last(sg))) {
-		buf = sg_virt(sg);
-		app_end = frame_lead(seal, index, buf) + app_len;
-		memset(buf + app_end, 0, end - 1 - app_end);
-		buf[end - 1] = SDP_RECORD_TYPE;
-		return;
-	}
-	entries = sg_nents(sg);
-	app_end = frame_lead(seal, index, lead);
-	sg_copy_from_buffer(sg, entries, lead, app_end);
-	app_end += app_len;
-	if (app_end < end - 1)
-		sg_zero_buffer(sg, entries, end - 1 - app_end, app_end);
-	lead[0] = SDP_RECORD_TYPE;
-	sg_pcopy_from_buffer(sg, entries, lead, 1, end - 1);
+	memset(buf + app_end, 0, end - 1 - app_end);
+	buf[end - 1] = SDP_RECORD_TYPE;
 }
 
 static enum sdp_counter seal_counter(const struct sdp_session *session)
@@ -231,22 +208,49 @@ static enum sdp_counter seal_counter(const struct sdp_session *session)
 	}
 }
 
-int sdp_seal_record(const struct sdp_seal *seal, u32 index, struct scatterlist *sg)
+static void copy_record_header(struct scatterlist *dst, struct scatterlist *src)
 {
-	struct sdp_epoch *epoch = seal->tx->epoch;
+	u8 header[SDP_RECORD_HEADER];
+
+	if (likely(src->length >= SDP_RECORD_HEADER &&
+		   dst->length >= SDP_RECORD_HEADER)) {
+		memcpy(sg_virt(dst), sg_virt(src), SDP_RECORD_HEADER);
+		return;
+	}
+	sg_copy_to_buffer(src, sg_nents(src), header, sizeof(header));
+	sg_copy_from_buffer(dst, sg_nents(dst), header, sizeof(header));
+}
+
+int sdp_seal_inner(struct sdp_tx *tx, u32 index, struct scatterlist *src,
+		   struct scatterlist *dst, unsigned int len, bool atomic)
+{
+	struct sdp_session *session = tx->epoch->session;
 	struct sdp_aead_op op = {
-		.src = sg,
-		.dst = sg,
+		.src = src,
+		.dst = dst,
 		.assoc = SDP_RECORD_HEADER,
-		.crypt = sdp_seal_buffer(seal, index) - SDP_RECORD_HEADER,
+		.crypt = len - SDP_RECORD_HEADER,
+		.atomic = atomic,
 	};
 	int err;
 
-	frame(seal, index, sg);
-	err = sdp_epoch_seal(epoch, sdp_epoch_record(seal->tx->msgno, index), &op);
+	copy_record_header(dst, src);
+	err = sdp_epoch_seal(tx->epoch, sdp_epoch_record(tx->msgno, index),
+			     &op);
 	if (!err)
-		sdp_count(epoch->session->counts, seal_counter(epoch->session));
+		sdp_count(session->counts, seal_counter(session));
 	return err;
+}
+
+int sdp_seal_record(struct sdp_seal *seal, u32 index, u8 *buf,
+		    struct scatterlist *dst)
+{
+	unsigned int len = sdp_seal_buffer(seal, index);
+	struct scatterlist src;
+
+	sdp_seal_plain(seal, index, buf);
+	sg_init_one(&src, buf, len);
+	return sdp_seal_inner(seal->tx, index, &src, dst, len, false);
 }
 
 void sdp_tx_header(const struct sdp_tx *tx, struct sdp_secure_data_hdr *hdr)

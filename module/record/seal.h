@@ -78,7 +78,7 @@ static inline u32 sdp_seal_app_length(const struct sdp_seal *seal, u32 index)
 }
 
 /**
- * sdp_seal_buffer() - bytes of a record before its tag.
+ * sdp_seal_buffer() - bytes of the buffer that a record is sealed from.
  * @seal:  from sdp_seal_begin().
  * @index: of the record.
  *
@@ -92,18 +92,45 @@ static inline u32 sdp_seal_buffer(const struct sdp_seal *seal, u32 index)
 }
 
 /**
- * sdp_seal_record() - seal one record where it stands.
+ * sdp_seal_record() - seal one record.
  * @seal:  from sdp_seal_begin().
  * @index: of the record; each once.
- * @sg:    its place in the message, sdp_layout_wire_length() bytes of kernel
- *         memory that nobody else reads or writes. Application data stands at
- *         sdp_seal_lead(); the rest is written here.
+ * @buf:   linear kernel memory (kmalloc or pages) of sdp_seal_buffer() bytes;
+ *         application data stands at sdp_seal_lead(), the rest is written
+ *         here. It holds plaintext: the caller frees or wipes it.
+ * @dst:   where the record goes, not @buf: sdp_layout_wire_length() bytes.
  *
  * Context: process, may sleep. Return: 0; -ECONNRESET (session removed);
- * -ENOMEM, or what the cipher driver says: then plaintext, or part of it, stands
- * there still. Nothing of it may be sent, and the message has to be given up.
+ * -ENOMEM, or what the cipher driver says. Nothing of @dst may be sent then,
+ * and the message has to be given up.
  */
-int sdp_seal_record(const struct sdp_seal *seal, u32 index, struct scatterlist *sg);
+int sdp_seal_record(struct sdp_seal *seal, u32 index, u8 *buf,
+		    struct scatterlist *dst);
+
+/**
+ * sdp_seal_inner() - seal a record whose plaintext is ready in place: the CPU
+ *	as owner of a segment that was meant for a NIC, once per record.
+ * @tx:    the message.
+ * @index: of the record.
+ * @src:   record header, inner plaintext (type byte last): @len bytes.
+ * @dst:   other memory, @len + SDP_RECORD_TAG bytes.
+ * @len:   bytes, record header included.
+ * @atomic: may not sleep.
+ *
+ * Context: any if @atomic, otherwise process. Return: 0; -EAGAIN (atomic, and the
+ * cipher cannot run now: from process context it can); -ECONNRESET; what the
+ * cipher driver says.
+ */
+int sdp_seal_inner(struct sdp_tx *tx, u32 index, struct scatterlist *src,
+		   struct scatterlist *dst, unsigned int len, bool atomic);
+
+/**
+ * sdp_seal_plain() - make a record's plaintext without sealing it, for a NIC.
+ * @seal:  from sdp_seal_begin().
+ * @index: of the record.
+ * @buf:   as for sdp_seal_record().
+ */
+void sdp_seal_plain(const struct sdp_seal *seal, u32 index, u8 *buf);
 
 /**
  * sdp_tx_header() - complete the header of a DATA packet or segment.

@@ -11,6 +11,7 @@
 #include <linux/sdp.h>
 
 #include "../../observe/observe.h"
+#include "../../offload/buffer.h"
 #include "../../record/registry.h"
 #include "../../record/seal.h"
 #include "../out/transmit.h"
@@ -237,37 +238,35 @@ static int send_clear(struct sdp_rpc *rpc, const struct sdp_send *send)
 	return hand_on(rpc, length, true);
 }
 
-/* Application data goes to its place in the message, and is sealed there. */
-static int seal_record(struct sdp_rpc *rpc, const struct sdp_seal *seal, u32 index,
-		       struct iov_iter *from)
+static int seal_record(struct sdp_rpc *rpc, struct sdp_seal *seal, u32 index,
+		       u8 *plain, struct iov_iter *from)
 {
-	u32 offset = sdp_layout_offset(seal->record_size, index);
+	u32 length = sdp_seal_app_length(seal, index);
 	u32 sealed = sdp_seal_buffer(seal, index) + SDP_RECORD_TAG;
+	u32 offset = sdp_layout_offset(seal->record_size, index);
 	struct scatterlist sg[RECORD_PIECES];
 	struct bio_vec vec[RECORD_PIECES];
 	u32 pieces, i;
-	int err;
 
-	err = sdp_txbuf_copy_from_iter(&rpc->tx, offset + sdp_seal_lead(seal, index),
-				       sdp_seal_app_length(seal, index), from);
-	if (err)
-		return err;
+	if (length && !copy_from_iter_full(plain + sdp_seal_lead(seal, index),
+					   length, from))
+		return -EFAULT;
 	pieces = sdp_txbuf_map(&rpc->tx, offset, sealed, vec, RECORD_PIECES);
 	sg_init_table(sg, pieces);
 	for (i = 0; i < pieces; i++)
 		sg_set_page(&sg[i], vec[i].bv_page, vec[i].bv_len,
 			    vec[i].bv_offset);
-	return sdp_seal_record(seal, index, sg);
+	return sdp_seal_record(seal, index, plain, sg);
 }
 
-static int seal_all(struct sdp_rpc *rpc, const struct sdp_seal *seal,
+static int seal_all(struct sdp_rpc *rpc, struct sdp_seal *seal, u8 *plain,
 		    struct iov_iter *from)
 {
 	u32 handed = 0, sealed = 0, i;
 	int err;
 
 	for (i = 0; i < seal->records; i++) {
-		err = seal_record(rpc, seal, i, from);
+		err = seal_record(rpc, seal, i, plain, from);
 		if (err)
 			return err;
 		sealed = i + 1 < seal->records ?
@@ -344,6 +343,7 @@ static int send_secure(struct sdp_rpc *rpc, const struct sdp_send *send)
 	struct sdp_seal seal;
 	struct sdp_run *run;
 	u16 port;
+	u8 *plain;
 	int err;
 
 	if (length > READ_ONCE(rpc->who.sn->set.max_message))
@@ -359,7 +359,12 @@ static int send_secure(struct sdp_rpc *rpc, const struct sdp_send *send)
 			  send->nonblock);
 	if (err)
 		return err;
-	err = seal_all(rpc, &seal, send->from);
+	/* Plaintext on its way: nobody else can write it. */
+	plain = sdp_buffer_alloc(sdp_seal_buffer(&seal, 0));
+	if (!plain)
+		return -ENOMEM;
+	err = seal_all(rpc, &seal, plain, send->from);
+	sdp_buffer_free(plain, sdp_seal_buffer(&seal, 0));
 	if (err)
 		abandon(rpc);
 	return err;

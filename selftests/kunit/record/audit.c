@@ -4,14 +4,15 @@
 
 static void seal_again(struct kunit *test, struct record_sealed *sealed, u8 xor)
 {
+	u8 *buf = kunit_kmalloc(test, 2000, GFP_KERNEL);
 	u8 *out = kunit_kmalloc(test, 2000, GFP_KERNEL);
-	struct scatterlist sg;
+	struct scatterlist dst;
 	unsigned int i;
 
 	for (i = 0; i < 100; i++)
-		out[sdp_seal_lead(&sealed->seal, 0) + i] = i ^ xor;
-	sg_init_one(&sg, out, sealed->len);
-	KUNIT_EXPECT_EQ(test, 0, sdp_seal_record(&sealed->seal, 0, &sg));
+		buf[sdp_seal_lead(&sealed->seal, 0) + i] = i ^ xor;
+	sg_init_one(&dst, out, sealed->len);
+	KUNIT_EXPECT_EQ(test, 0, sdp_seal_record(&sealed->seal, 0, buf, &dst));
 }
 
 static void reuse(struct kunit *test)

@@ -63,9 +63,9 @@ static void record_index(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, sdp_seal_begin(rig.end[CLIENT], &tx, &seal,
 						&head, NULL, 0));
 	KUNIT_EXPECT_EQ(test, 65536, seal.records);
-	memset(record + 5, 0x41, 255);
+	memset(buf + 5, 0x41, 255);
 	sg_init_one(&src, record, 277);
-	KUNIT_EXPECT_EQ(test, 0, sdp_seal_record(&seal, 65535, &src));
+	KUNIT_EXPECT_EQ(test, 0, sdp_seal_record(&seal, 65535, buf, &src));
 
 	hdr.common.sender_id = cpu_to_be64(RPC_ID);
 	sdp_tx_header(&tx, &hdr);

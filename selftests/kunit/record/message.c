@@ -110,9 +110,9 @@ static void scattered_one(struct kunit *test, struct record_rig *rig,
 	wire = sdp_layout_wire_length(size, sealed.len, 1);
 	len = sdp_seal_app_length(&sealed.seal, 1);
 	for (n = 0; n < len; n++)
-		again[5 + n] = size - 1 - 16 + n;
+		buf[5 + n] = size - 1 - 16 + n;
 	cut(sg, MAX_PIECES, again, wire, how);
-	KUNIT_EXPECT_EQ(test, 0, sdp_seal_record(&sealed.seal, 1, sg));
+	KUNIT_EXPECT_EQ(test, 0, sdp_seal_record(&sealed.seal, 1, buf, sg));
 	KUNIT_EXPECT_MEMEQ(test, again, sealed.bytes + size + 21, wire);
 
 	/* Opened from pieces to pieces. */

@@ -110,20 +110,22 @@ void record_rig_close(struct kunit *test, struct record_rig *rig)
 static int seal_records(struct kunit *test, struct record_sealed *out)
 {
 	u32 size = out->seal.record_size, i, at = 0;
-	struct scatterlist sg;
+	u8 *buf = kunit_kmalloc(test, SDP_RECORD_HEADER + size, GFP_KERNEL);
+	struct scatterlist dst;
 	int err = 0;
 
 	out->len = out->tx.sealed;
 	out->bytes = kunit_kzalloc(test, out->len, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, buf);
 	KUNIT_ASSERT_NOT_NULL(test, out->bytes);
 	for (i = 0; i < out->seal.records && !err; i++) {
-		u8 *record = out->bytes + sdp_layout_offset(size, i);
 		u32 lead = sdp_seal_lead(&out->seal, i), n;
 
 		for (n = 0; n < sdp_seal_app_length(&out->seal, i); n++)
-			record[lead + n] = at++;
-		sg_init_one(&sg, record, sdp_layout_wire_length(size, out->len, i));
-		err = sdp_seal_record(&out->seal, i, &sg);
+			buf[lead + n] = at++;
+		sg_init_one(&dst, out->bytes + sdp_layout_offset(size, i),
+			    sdp_layout_wire_length(size, out->len, i));
+		err = sdp_seal_record(&out->seal, i, buf, &dst);
 	}
 	return err;
 }

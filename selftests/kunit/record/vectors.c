@@ -160,21 +160,23 @@ static void vector_seal(struct kunit *test, struct sdp_session *session,
 			struct record_sealed *out)
 {
 	u32 i, n, size;
-	struct scatterlist sg;
-	u8 *record;
+	struct scatterlist dst;
+	u8 *buf;
 
 	memset(out, 0, sizeof(*out));
 	KUNIT_ASSERT_EQ(test, 0, sdp_seal_begin(session, &out->tx, &out->seal,
 						head, request, pad));
 	size = out->seal.record_size;
+	buf = kunit_kmalloc(test, size + SDP_RECORD_HEADER, GFP_KERNEL);
 	out->len = out->tx.sealed;
 	out->bytes = kunit_kzalloc(test, out->len, GFP_KERNEL);
 	for (i = 0; i < out->seal.records; i++) {
-		record = out->bytes + sdp_layout_offset(size, i);
 		for (n = 0; n < sdp_seal_app_length(&out->seal, i); n++)
-			record[sdp_seal_lead(&out->seal, i) + n] = first++;
-		sg_init_one(&sg, record, sdp_layout_wire_length(size, out->len, i));
-		KUNIT_EXPECT_EQ(test, 0, sdp_seal_record(&out->seal, i, &sg));
+			buf[sdp_seal_lead(&out->seal, i) + n] = first++;
+		sg_init_one(&dst, out->bytes + sdp_layout_offset(size, i),
+			    sdp_layout_wire_length(size, out->len, i));
+		KUNIT_EXPECT_EQ(test, 0, sdp_seal_record(&out->seal, i, buf,
+							 &dst));
 	}
 }
 
