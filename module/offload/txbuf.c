@@ -41,14 +41,19 @@ static int alloc_chunks(struct sdp_txbuf *buf, u32 order)
 	return 0;
 }
 
-/* A message of one packet, in a part of a page as TCP's bytes are. */
-static int alloc_part(struct sdp_txbuf *buf)
+/*
+ * A message of a few packets, in a part of a page as TCP's bytes are. What is there is
+ * not always as long as was asked for: where memory is in pieces, and for as long as the
+ * task's page is one of such a time, it is a single page.
+ */
+static bool alloc_part(struct sdp_txbuf *buf)
 {
 	struct page_frag *frag = &current->task_frag;
-	u32 lead = SDP_BUFFER_LEAD;
+	u32 lead = SDP_BUFFER_LEAD, need = buf->length + lead + 16;
 
-	if (!skb_page_frag_refill(buf->length + lead + 16, frag, GFP_KERNEL))
-		return -ENOMEM;
+	if (!skb_page_frag_refill(need, frag, GFP_KERNEL) ||
+	    frag->offset + need > frag->size)
+		return false;
 	frag->offset = ALIGN(frag->offset, 16);
 	get_page(frag->page);
 	buf->one = frag->page;
@@ -57,7 +62,7 @@ static int alloc_part(struct sdp_txbuf *buf)
 	buf->chunk_size = buf->length;
 	buf->chunk_lead = frag->offset + lead;
 	frag->offset += buf->length + lead;
-	return 0;
+	return true;
 }
 
 int sdp_txbuf_alloc(struct sdp_txbuf *buf, u32 length, u32 unit, void *small)
@@ -73,8 +78,8 @@ int sdp_txbuf_alloc(struct sdp_txbuf *buf, u32 length, u32 unit, void *small)
 		buf->linear = small;
 		return 0;
 	}
-	if (length <= LONGEST_PART)
-		return alloc_part(buf);
+	if (length <= LONGEST_PART && alloc_part(buf))
+		return 0;
 	buf->chunk_lead = unit ? SDP_BUFFER_LEAD : 0;
 	order = get_order(min(unit ?: length, length) + buf->chunk_lead);
 	if (!unit)

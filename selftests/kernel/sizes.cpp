@@ -2,6 +2,7 @@
 // Messages of every interesting length, both ways, with both APIs, all families,
 // in the clear and with each cipher.
 #include <algorithm>
+#include <fstream>
 #include <set>
 
 #include "lib/talk.hpp"
@@ -199,6 +200,29 @@ TEST(small_records)
 			for (uint32_t head : {0U, 16U, 24U})
 				for (uint32_t more : {0U, 1U})
 					echo_one(talk, records * (size - 1) - head + more);
+	}
+}
+
+// Where memory is in pieces, a task's page for small messages is a single one.
+TEST(memory_in_single_pages)
+{
+	struct Single {
+		Single() { set("1"); }
+		Single(const Single &) = delete;
+		Single &operator=(const Single &) = delete;
+		~Single() { set("0"); }
+		static void set(const char *value)
+		{
+			std::ofstream("/proc/sys/net/core/high_order_alloc_disable") << value;
+		}
+	} single;
+	for (bool secure : {false, true}) {
+		PlainTalk talk;
+		if (secure)
+			make_secure(talk);
+		for (uint32_t length : {100U, 3000U, 4030U, 4069U, 4085U, 4086U, 4096U, 5000U,
+					12288U, 12289U, 100000U})
+			echo_one(talk, length);
 	}
 }
 

@@ -102,6 +102,29 @@ static void lengths(struct kunit *test)
 		message(test, cases[i], 0);
 }
 
+/* Where memory is in pieces, a task shares a single page out, and may keep it. */
+static void a_task_with_a_single_page(struct kunit *test)
+{
+	static const u32 cases[] = {
+		1000, PAGE_SIZE - SDP_BUFFER_LEAD - 16, PAGE_SIZE - SDP_BUFFER_LEAD - 15,
+		PAGE_SIZE, PAGE_SIZE + 1, LONGEST_PART,
+	};
+	struct page_frag *frag = &current->task_frag, kept = *frag;
+	u32 i, unit;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		for (unit = 0; unit <= 16277; unit += 16277) {
+			frag->page = alloc_page(GFP_KERNEL);
+			KUNIT_ASSERT_NOT_NULL(test, frag->page);
+			frag->offset = 0;
+			frag->size = PAGE_SIZE;
+			message(test, cases[i], unit);
+			put_page(frag->page);
+		}
+	}
+	*frag = kept;
+}
+
 /* Each record in a chunk of its own, or too short for one. */
 static void records(struct kunit *test)
 {
@@ -153,6 +176,7 @@ static void packets_outlive_the_buffer(struct kunit *test)
 
 static struct kunit_case cases[] = {
 	KUNIT_CASE(lengths),
+	KUNIT_CASE(a_task_with_a_single_page),
 	KUNIT_CASE(records),
 	KUNIT_CASE(short_of_bytes),
 	KUNIT_CASE(packets_outlive_the_buffer),
