@@ -65,7 +65,8 @@ static netdev_features_t cut_features(const struct sk_buff *skb,
 /*
  * The packet that is cut keeps its owner. skb_segment() would hand it to the last
  * piece, which differs from the others then, so that a receiver on the same machine
- * would not merge it with them.
+ * would not merge it with them. Callers that go on using the socket after the packet is
+ * gone, with the pieces, run under RCU: sockets of ours are freed after a grace period.
  */
 static struct sk_buff *make_pieces(struct sk_buff *skb, netdev_features_t features)
 {

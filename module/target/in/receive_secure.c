@@ -316,6 +316,7 @@ static bool shows_heard(const struct sdp_rpc *rpc,
 			const struct sdp_packet *packet,
 			const struct sdp_control *control)
 {
+	const struct sdp_resend_hdr *resend = (const void *)packet->hdr;
 	bool server = sdp_rpc_is_server(rpc);
 
 	switch (packet->hdr->type & ~SDP_TYPE_SECURE) {
@@ -324,8 +325,9 @@ static bool shows_heard(const struct sdp_rpc *rpc,
 	case SDP_TYPE_RESEND:
 		if (!server)
 			return control->request_msgno != SDP_MSGNO_NONE;
-		return ((const struct sdp_resend_hdr *)packet->hdr)->length !=
-		       cpu_to_be32(PROG_LENGTH_ALL);
+		/* All of it, or what fits a small packet, as all did not come. */
+		return resend->length != cpu_to_be32(PROG_LENGTH_ALL) &&
+		       (resend->offset || be32_to_cpu(resend->length) > MTP_SMALL);
 	case SDP_TYPE_BUSY:
 	case SDP_TYPE_NEED_ACK:
 		return !server && control->request_msgno != SDP_MSGNO_NONE;
