@@ -90,8 +90,9 @@ enum mtp_op {
 #define MTP_TX_AUTH 0x02	/* DATA in authenticated form; RESEND: bad record */
 #define MTP_TX_BEFORE 0x04	/* RPC_UNKNOWN: delivered before */
 #define MTP_TX_SMALL 0x08	/* DATA: at most MTP_SMALL bytes in a packet */
+#define MTP_TX_ONE 0x10	/* DATA: the first packet of it only */
 #define MTP_TX_FLAGS \
-	(MTP_TX_RETRANSMIT | MTP_TX_AUTH | MTP_TX_BEFORE | MTP_TX_SMALL)
+	(MTP_TX_RETRANSMIT | MTP_TX_AUTH | MTP_TX_BEFORE | MTP_TX_SMALL | MTP_TX_ONE)
 
 /*
  * Payload of a small packet: with all headers it stays below 576 bytes, which

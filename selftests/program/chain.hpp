@@ -143,6 +143,7 @@ protected:
 		text += (insn.flags & MTP_TX_AUTH) != 0 ? " auth" : "";
 		text += (insn.flags & MTP_TX_BEFORE) != 0 ? " before" : "";
 		text += (insn.flags & MTP_TX_SMALL) != 0 ? " small" : "";
+		text += (insn.flags & MTP_TX_ONE) != 0 ? " one" : "";
 		return text;
 	}
 

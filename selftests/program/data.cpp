@@ -291,16 +291,6 @@ TEST_F(Injected, pieces_where_the_part_asked_for_ends)
 		<< "there is more to ask for";
 }
 
-// What a RESEND of all, or "I know nothing of it", is answered with, whatever the MTU.
-TEST_F(Injected, the_first_packet_that_is_sent_again)
-{
-	ev.payload = 8900;
-	request_new(0, 1400, 60000);
-	EXPECT_EQ(rpc.rx_received, 1400U);
-	EXPECT_EQ(data(1400, 1400, 60000), (Words{"drop TINY"}));
-	EXPECT_EQ(data(40, 1360, 60000), (Words{"drop TINY"}));
-}
-
 TEST_F(Injected, a_piece_behind_genuine_packets_costs_only_itself)
 {
 	// As one packet: merged on its way.

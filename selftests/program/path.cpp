@@ -210,15 +210,15 @@ TEST_F(Unknown, one_packet_is_sent_again)
 	send_request(30000);
 	timeout(50 * msec);
 	EXPECT_EQ(run(PROG_EV_RPC_UNKNOWN),
-		  (Words{"RAISE PEER_ALIVE", "TX_DATA 0-1400 prio 0 again"}));
+		  (Words{"RAISE PEER_ALIVE", "TX_DATA 0-10000 prio 0 again one"}));
 	EXPECT_EQ(out.insn[1].c, 10000U);
 	EXPECT_EQ(rpc.tx_sent, 10000U);
 	for (int i = 2; i < HOMA_TRY_SMALL; i++) {
 		timeout(1000 * msec);
-		EXPECT_EQ(run(PROG_EV_RPC_UNKNOWN)[1], "TX_DATA 0-1400 prio 0 again");
+		EXPECT_EQ(run(PROG_EV_RPC_UNKNOWN)[1], "TX_DATA 0-10000 prio 0 again one");
 	}
 	timeout(1000 * msec);
-	EXPECT_EQ(run(PROG_EV_RPC_UNKNOWN)[1], "TX_DATA 0-480 prio 0 again small");
+	EXPECT_EQ(run(PROG_EV_RPC_UNKNOWN)[1], "TX_DATA 0-10000 prio 0 again small one");
 	EXPECT_EQ(prog_peer_small(&peer, now), 0U);
 	EXPECT_EQ(grant(12000, 0)[0], "TX_DATA 10000-12000 prio 0 small");
 	EXPECT_EQ(prog_peer_small(&peer, now), 1U) << "that has arrived";
@@ -342,7 +342,7 @@ TEST_F(Unknown, after_long_silence)
 	for (int i = 0; i < 3; i++)
 		timeout(100 * msec);
 	EXPECT_EQ(run(PROG_EV_RPC_UNKNOWN),
-		  (Words{"TIMER +0us", "RAISE PEER_ALIVE", "TX_DATA 0-100 prio 0 again"}));
+		  (Words{"TIMER +0us", "RAISE PEER_ALIVE", "TX_DATA 0-100 prio 0 again one"}));
 	EXPECT_EQ(timeout(1), (Words{"TIMER +5079us"}));
 }
 

@@ -76,17 +76,18 @@ TEST_F(Resend, of_nothing_is_no_progress)
 TEST_F(Resend, of_everything)
 {
 	sent(300);
-	EXPECT_EQ(resend(55, PROG_LENGTH_ALL), (Words{"TX_DATA 0-300 prio 0 again"}));
+	EXPECT_EQ(resend(55, PROG_LENGTH_ALL), (Words{"TX_DATA 0-300 prio 0 again one"}));
 	EXPECT_EQ(peer.unsched, 0U) << "says nothing about the path";
 }
 
 TEST_F(Resend, of_everything_grants_nothing)
 {
 	sent();
-	EXPECT_EQ(resend(0, PROG_LENGTH_ALL), (Words{"TX_DATA 0-1400 prio 0 again"}));
+	EXPECT_EQ(resend(0, PROG_LENGTH_ALL), (Words{"TX_DATA 0-10000 prio 0 again one"}));
 	EXPECT_EQ(rpc.tx_granted, 10000U);
 	rpc.small = HOMA_SMALL_TOLD;
-	EXPECT_EQ(resend(0, PROG_LENGTH_ALL), (Words{"TX_DATA 0-480 prio 0 again small"}));
+	now += 1000 * msec;
+	EXPECT_EQ(resend(0, PROG_LENGTH_ALL), (Words{"TX_DATA 0-10000 prio 0 again small one"}));
 }
 
 TEST_F(Resend, of_nothing)
@@ -158,7 +159,7 @@ TEST_F(Resend, of_everything_while_it_may_still_be_on_its_way)
 	now += 17 * msec;
 	EXPECT_EQ(resend(0, PROG_LENGTH_ALL), (Words{"BUSY"})) << "10,000 bytes take 8 ms";
 	now += 1 * msec;
-	EXPECT_EQ(resend(0, PROG_LENGTH_ALL), (Words{"TX_DATA 0-1400 prio 0 again"}));
+	EXPECT_EQ(resend(0, PROG_LENGTH_ALL), (Words{"TX_DATA 0-10000 prio 0 again one"}));
 }
 
 TEST_F(Resend, a_count_does_not_wrap)
@@ -275,7 +276,7 @@ TEST_F(Resend, of_a_response)
 	now += 100 * msec;
 	rpc.asking = 1;
 	EXPECT_EQ(resend(0, PROG_LENGTH_ALL),
-		  (Words{"RAISE PEER_ALIVE", "TX_DATA 0-700 prio 0 again"}));
+		  (Words{"RAISE PEER_ALIVE", "TX_DATA 0-700 prio 0 again one"}));
 	EXPECT_EQ(rpc.active, now);
 }
 

@@ -79,7 +79,9 @@ void World::check_insn(Host &h, Rpc &rpc, const mtp_insn &insn, const prog_ev &e
 			rpc.resent_since = now();
 			rpc.resent = 0;
 		}
-		rpc.resent += insn.b - insn.a;
+		rpc.resent += (insn.flags & MTP_TX_ONE) != 0
+				      ? std::min(insn.b - insn.a, settings.payload)
+				      : insn.b - insn.a;
 		// Its intervals and ours may begin at different times.
 		check(rpc.resent <= 2ULL * ctx.tx_granted, "sent again more than was granted");
 	}

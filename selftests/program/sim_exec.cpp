@@ -192,10 +192,12 @@ void World::transmit(Host &h, Rpc &rpc, const mtp_insn &insn)
 	prog_peer &peer_ctx = h.peers[{peer, secure}];
 	const bool small = (insn.flags & MTP_TX_SMALL) != 0;
 	const u32 most = small ? std::min<u32>(settings.payload, MTP_SMALL) : settings.payload;
+	const bool one = (insn.flags & MTP_TX_ONE) != 0;
+	const u32 end = one ? std::min(insn.b, insn.a + most) : insn.b;
 	u32 start = insn.a;
 
 	if ((insn.flags & MTP_TX_RETRANSMIT) != 0)
-		retransmitted += insn.b - insn.a;
+		retransmitted += end - start;
 	do {
 		Packet packet;
 		packet.from = h.number;
@@ -206,7 +208,7 @@ void World::transmit(Host &h, Rpc &rpc, const mtp_insn &insn)
 		packet.again = (insn.flags & MTP_TX_RETRANSMIT) != 0;
 		packet.id = id ^ 1;
 		packet.ev.offset = start;
-		packet.ev.length = std::min(insn.b - start, most);
+		packet.ev.length = std::min(end - start, most);
 		packet.ev.message_length = rpc.ctx.tx_length;
 		packet.ev.incoming = insn.c;
 		packet.ev.cutoff_version = static_cast<u16>(prog_peer_cutoff_version(&peer_ctx));
@@ -226,7 +228,7 @@ void World::transmit(Host &h, Rpc &rpc, const mtp_insn &insn)
 				packet.acks.emplace_back(out.insn[i].key, out.insn[i].a);
 		}
 		send(packet);
-	} while (start < insn.b);
+	} while (start < end);
 }
 
 Packet World::control(const Host &h, const Key &key, const mtp_insn &insn)

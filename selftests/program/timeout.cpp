@@ -213,17 +213,6 @@ TEST_F(Timeout, the_end_of_a_message_is_lost)
 	EXPECT_EQ(rpc.lost, 0) << "it had been on its way";
 }
 
-TEST_F(Timeout, all_of_a_response_is_lost)
-{
-	peer.path = 1;
-	send_request(100);
-	EXPECT_EQ(timeout(10 * msec)[0], "RESEND all");
-	ev.again = 1;
-	EXPECT_EQ(data(0, 1400, 10000).back(), "RAISE HOLE");
-	EXPECT_EQ(run(PROG_EV_HOLE), (Words{"TIMER +312us"}));
-	EXPECT_EQ(timeout(312500)[0], "RESEND 1400+8000");
-}
-
 TEST_F(Timeout, a_hole_that_was_filled_says_nothing_about_the_end)
 {
 	request_new(0, 100, 10000);

@@ -119,8 +119,7 @@ static inline void homa_data_start(const struct prog_ev *ev,
 static inline u32 homa_data_cut(const struct prog_ev *ev, u32 end)
 {
 	return end == ev->message_length || end == ev->incoming ||
-	       (ev->record && end % ev->record == 0) ||
-	       (!ev->offset && end == HOMA_PACKET);
+	       (ev->record && end % ev->record == 0);
 }
 
 /*

@@ -61,8 +61,6 @@ static inline void homa_end_restart(const struct prog_ev *ev,
 				    const struct prog_params *params,
 				    struct prog_rpc *rpc, struct mtp_out *out)
 {
-	u32 first;
-
 	if (rpc->restarts >= HOMA_RESTARTS) {
 		homa_fail(ev, params, rpc, PROG_ETIMEDOUT, out);
 		return;
@@ -72,12 +70,11 @@ static inline void homa_end_restart(const struct prog_ev *ev,
 	rpc->patience = homa_min(rpc->restarts - 1u, HOMA_DOUBLES);
 	if (rpc->restarts >= HOMA_TRY_SMALL && !rpc->small)
 		rpc->small = HOMA_SMALL_FOUND;
-	first = homa_send_first(rpc);
-	if (!first || rpc->tx_granted > rpc->tx_unsched)
+	if (!rpc->tx_sent || rpc->tx_granted > rpc->tx_unsched)
 		homa_send_start(ev, rpc, out);
 	else
-		homa_send_data(rpc, 0, first, rpc->tx_prio, MTP_TX_RETRANSMIT,
-			       out);
+		homa_send_data(rpc, 0, rpc->tx_sent, rpc->tx_prio,
+			       MTP_TX_RETRANSMIT | MTP_TX_ONE, out);
 	rpc->active = ev->now;
 }
 

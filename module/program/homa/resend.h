@@ -87,19 +87,19 @@ static inline void homa_resend_part(const struct prog_ev *ev,
 {
 	u32 all = ev->length == PROG_LENGTH_ALL;
 	u32 start = all ? 0 : homa_min(ev->offset, rpc->tx_length);
-	u32 end = all ? homa_send_first(rpc) :
+	u32 end = all ? rpc->tx_sent :
 			start + homa_min(ev->length, rpc->tx_length - start);
+	u8 flags = (all ? MTP_TX_ONE : 0) | (ev->auth ? MTP_TX_AUTH : 0);
 	u32 tail;
 
 	if (!all && start < end) {
 		homa_resend_grant(ev, params, rpc, end);
 		homa_resend_small(ev, rpc, peer);
 	}
-	tail = (all || end >= rpc->tx_sent) && start < rpc->tx_sent && !ev->auth;
+	tail = end >= rpc->tx_sent && start < rpc->tx_sent && !ev->auth;
 	if ((tail && homa_resend_early(ev, params, rpc, peer,
-				       all ? rpc->tx_sent : 0)) ||
-	    !homa_send_again(ev, params, rpc, peer, start, end,
-			     ev->auth ? MTP_TX_AUTH : 0, out))
+				       all ? end : 0)) ||
+	    !homa_send_again(ev, params, rpc, peer, start, end, flags, out))
 		homa_packet(out, PROG_PACKET_BUSY);
 	else if (!all && start < rpc->tx_unsched)
 		homa_resend_shrink(rpc, peer);

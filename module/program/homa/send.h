@@ -89,7 +89,8 @@ static inline u32 homa_send_again(const struct prog_ev *ev,
 	if (start >= end || rpc->resent >= rpc->tx_sent)
 		return 0;
 	end = homa_min(end, start + rpc->tx_sent - rpc->resent);
-	rpc->resent += end - start;
+	rpc->resent += flags & MTP_TX_ONE ? homa_min(end - start, HOMA_PACKET) :
+					    end - start;
 	if (end == rpc->tx_sent) {
 		rpc->tail = ev->now;
 		rpc->again += rpc->again < 255;
@@ -245,12 +246,6 @@ static inline void homa_send_turn(const struct prog_ev *ev,
 	}
 	rpc->queued = 0;
 	homa_emit(out, MTP_RANK_CLEAR, PROG_RANK_SEND, 0, 0);
-}
-
-/* One packet of what has been sent: who has that much asks for the rest. */
-static inline u32 homa_send_first(const struct prog_rpc *rpc)
-{
-	return homa_min(rpc->small ? MTP_SMALL : HOMA_PACKET, rpc->tx_sent);
 }
 
 /*

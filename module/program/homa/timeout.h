@@ -296,14 +296,6 @@ static inline void homa_timeout_tail(const struct prog_ev *ev,
 		homa_path_lost(ev, params, peer, rpc->tries);
 }
 
-/* Ask for all of the response. The answer is its first packet: rpc->part. */
-static inline void homa_timeout_response(const struct prog_params *params,
-					 struct prog_rpc *rpc, struct mtp_out *out)
-{
-	rpc->part = HOMA_PACKET;
-	homa_timeout_beg(params, rpc, 0, PROG_LENGTH_ALL, 0, out);
-}
-
 /* Silence: ask for what has not come. */
 static inline void homa_timeout_silent(const struct prog_ev *ev,
 				       const struct prog_params *params,
@@ -318,7 +310,7 @@ static inline void homa_timeout_silent(const struct prog_ev *ev,
 		if (homa_timeout_idle(rpc))
 			homa_packet_resend(out, params, 0, 0, 0);
 		else if (rpc->state == HOMA_OUT)
-			homa_timeout_response(params, rpc, out);
+			homa_timeout_beg(params, rpc, 0, PROG_LENGTH_ALL, 0, out);
 		else if (rpc->rx_end < rpc->rx_granted && room)
 			homa_timeout_tail(ev, params, rpc, peer, room, out);
 	}

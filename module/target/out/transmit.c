@@ -359,6 +359,8 @@ void sdp_transmit_data(struct sdp_rpc *rpc, const struct mtp_insn *insn)
 	payload = path.mtu - overhead;
 	if (unlikely(insn->flags & MTP_TX_SMALL))
 		payload = min(payload, MTP_SMALL);
+	if (insn->flags & MTP_TX_ONE)
+		end = min(end, offset + payload);
 	room = payload;
 	if (!(insn->flags & MTP_TX_AUTH) && end - offset > payload)
 		room = sdp_segment_room(path.route.dst->dev, path.ip_header + header,
