@@ -93,6 +93,9 @@ static struct sk_buff *gso_segment(struct sk_buff *skb,
 		return ERR_PTR(-EINVAL);
 	place = get_unaligned_be32(skb->data + PLACE_OFFSET);
 	__skb_pull(skb, header);
+	/* A guest, or whoever has a packet socket, may call a segment what is none. */
+	if (skb->len <= payload)
+		return ERR_PTR(-EINVAL);
 	segs = make_pieces(skb, cut_features(skb, features));
 	if (IS_ERR_OR_NULL(segs))
 		return segs;

@@ -26,7 +26,7 @@
 #include "types.h"
 
 /* Most instructions that one event may emit. */
-#define MTP_MAX_INSNS 24
+#define MTP_MAX_INSNS 28
 /* Bound of every loop in a program. */
 #define MTP_MAX_LOOP 16
 

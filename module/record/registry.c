@@ -362,14 +362,15 @@ int sdp_session_publish(struct sdp_session *session)
 	}
 	mutex_lock(&sessions_mutex);
 	err = insert(session, &list);
+	/* It is the table's now, and may be gone once that is not locked. */
+	if (!err) {
+		sdp_count(session->counts, SDP_CTR_sessions_added);
+		trace_sdp_session(session->key.net, session->id,
+				  session->key.local_port, "added", 0);
+	}
 	mutex_unlock(&sessions_mutex);
 	bury(&list);
-	if (err)
-		return err;
-	sdp_count(session->counts, SDP_CTR_sessions_added);
-	trace_sdp_session(session->key.net, session->id,
-			  session->key.local_port, "added", 0);
-	return 0;
+	return err;
 }
 
 static bool is_with(const struct sdp_session *session,

@@ -240,6 +240,15 @@ static int compat_ioctl_v6(struct socket *sock, unsigned int cmd,
 }
 #endif
 
+/*
+ * Ports are taken by sdp_address_bind(). A program of the cgroup that binds a port as
+ * part of connect() goes by this instead.
+ */
+static int refuse_port(struct sock *sk, unsigned short port)
+{
+	return -EOPNOTSUPP;
+}
+
 struct proto sdp_prot = {
 	.name = __stringify(SDP_PROTO_NAME),
 	.owner = THIS_MODULE,
@@ -250,6 +259,7 @@ struct proto sdp_prot = {
 	.setsockopt = sdp_options_set,
 	.getsockopt = sdp_options_get,
 	.unhash = unhash_sock,
+	.get_port = refuse_port,
 	.memory_allocated = &memory_allocated,
 	.per_cpu_fw_alloc = &memory_per_cpu_fw_alloc,
 	.sysctl_mem = sysctl_mem,
@@ -269,6 +279,7 @@ struct proto sdp6_prot = {
 	.setsockopt = sdp_options_set,
 	.getsockopt = sdp_options_get,
 	.unhash = unhash_sock,
+	.get_port = refuse_port,
 	.memory_allocated = &memory_allocated,
 	.per_cpu_fw_alloc = &memory_per_cpu_fw_alloc,
 	.sysctl_mem = sysctl_mem,

@@ -241,6 +241,23 @@ TEST_F(Data, hearing_ends_a_question)
 	EXPECT_EQ(rpc.tries, 0);
 }
 
+TEST_F(Data, the_longest_chain)
+{
+	request_new(0, 10, 1000);
+	for (u32 i = 1; i <= HOMA_GAPS; i++)
+		data(20 * i, 10, 1000);
+	ASSERT_EQ(rpc.gaps, HOMA_GAPS);
+	rpc.asking = 1;
+	rpc.tries = 2;
+	rpc.patience = 1;
+	rpc.timed = 1;
+	rpc.rx_timed = 10;
+	rpc.held = 1;
+	rpc.offered = 0;
+	ev.cutoff_version = 99;
+	EXPECT_EQ(data(0, 1000, 1000).size(), 25U);
+}
+
 // Secure mode: whoever reads can put other bytes behind a genuine header.
 class Injected : public Data {
 protected:

@@ -115,18 +115,18 @@ static void ip_header_v4(struct sk_buff *skb, const struct way *path, u8 prio)
 
 	skb_reset_network_header(skb);
 	*(__be16 *)ip = htons(4 << 12 | 5 << 8 | traffic_class(path, prio));
+	ip->protocol = sk->sk_protocol;
+	ip->saddr = path->peer->local.s6_addr32[3];
+	ip->daddr = path->peer->key.daddr.s6_addr32[3];
 	ip->id = 0;
 	ip->frag_off = 0;
 	if (dont_fragment(path))
 		ip->frag_off = htons(IP_DF);
-	else
+	else	/* By addresses and protocol. */
 		__ip_select_ident(path->sn->net, ip,
 				  skb_shinfo(skb)->gso_segs ?: 1);
 	ttl = READ_ONCE(inet_sk(sk)->uc_ttl);
 	ip->ttl = ttl < 0 ? ip4_dst_hoplimit(path->route.dst) : ttl;
-	ip->protocol = sk->sk_protocol;
-	ip->saddr = path->peer->local.s6_addr32[3];
-	ip->daddr = path->peer->key.daddr.s6_addr32[3];
 	skb->protocol = htons(ETH_P_IP);
 }
 

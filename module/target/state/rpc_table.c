@@ -18,7 +18,7 @@ struct bucket {
 };
 
 static struct bucket *buckets __read_mostly;
-static u64 hash_factor[7] __read_mostly;
+static u64 hash_factor[8] __read_mostly;
 static struct kmem_cache *rpc_cache __read_mostly;
 
 /*
@@ -37,7 +37,8 @@ static u32 hash_of(const struct sdp_rpc_id *who)
 		sum += (__force u32)who->addr.s6_addr32[3] * hash_factor[3] +
 		       (__force u32)who->addr.s6_addr32[2] * hash_factor[4] +
 		       (__force u32)who->addr.s6_addr32[1] * hash_factor[5] +
-		       who->pport * hash_factor[6];
+		       (__force u32)who->addr.s6_addr32[0] * hash_factor[6] +
+		       who->pport * hash_factor[7];
 	return sum >> 32;
 }
 

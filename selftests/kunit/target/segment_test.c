@@ -236,6 +236,15 @@ static void refuses_bad_headers(struct kunit *test)
 	skb_shinfo(skb)->gso_size = 0;
 	KUNIT_EXPECT_PTR_EQ(test, gso_segment(skb, 0),
 			    (struct sk_buff *)ERR_PTR(-EINVAL));
+	skb_shinfo(skb)->gso_size = 3000;
+	KUNIT_EXPECT_PTR_EQ(test, gso_segment(skb, 0),
+			    (struct sk_buff *)ERR_PTR(-EINVAL));
+	__skb_push(skb, HEADER);
+	skb_shinfo(skb)->gso_size = 8;
+	__skb_trim(skb, HEADER);
+	KUNIT_EXPECT_PTR_EQ(test, gso_segment(skb, 0),
+			    (struct sk_buff *)ERR_PTR(-EINVAL));
+	__skb_push(skb, HEADER);
 	__skb_trim(skb, 20);
 	KUNIT_EXPECT_PTR_EQ(test, gso_segment(skb, 0),
 			    (struct sk_buff *)ERR_PTR(-EINVAL));
