@@ -212,11 +212,13 @@ TEST_LIMIT(retransmission, 180)
 	Link link;
 	Talk talk(link);
 	talk.echo(usual);
+	link.ask_again_after("1000000");
 	talk.lose_request(100000, [] {});
 	talk.lose_response(100000, [] {});
 	link.sniffer.check();
 	CHECK(link.sniffer.sent_again() >= 2);
 	EQ(link.sniffer.cut_anew(), 0);
+	link.ask_again_after("5000");
 	link.misbehave("loss 10% delay 1ms reorder 10% duplicate 5%");
 	proc::Counters a(link.routed.a.ns);
 	proc::Counters b(link.routed.b.ns);

@@ -243,7 +243,12 @@ TEST(sign_of_a_response)
 	// It has only just been sent.
 	on.peer.expect(secure_busy);
 	FAILS(rekey(), EBUSY);
-	on.peer.send(on.peer.control(packet::resend, 100, resend_body(0, 5), trailer));
+	// Who has asked for all in vain asks for what fits a small packet.
+	proc::Counters counters(place->host.ns);
+	on.peer.send(on.peer.control(packet::resend, 100, resend_body(0, 480), trailer));
+	EVENTUALLY(counters.moved("rx_resend") == 1);
+	FAILS(rekey(), EBUSY);
+	on.peer.send(on.peer.control(packet::resend, 100, resend_body(4, 1), trailer));
 	EVENTUALLY(rekey() == 0);
 	on.peer.acknowledge(100);
 }
