@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Receive merging (GRO) at the receiver: what is merged is worth what its packets are
 // alone, also where they came through a tunnel.
+#include <cstring>
+#include <linux/if_packet.h>
 #include <memory>
+#include <net/ethernet.h>
+#include <net/if.h>
 
 #include "lib/bpf.hpp"
 #include "lib/leaks.hpp"
+#include "lib/packet.hpp"
 #include "lib/plain_socket.hpp"
 #include "lib/proc.hpp"
 #include "lib/session.hpp"
@@ -166,4 +171,50 @@ TEST(a_train_to_a_group)
 	hosts->a.ns.sh("ip addr del 10.9.0.1/32 dev eth0; ip neigh del 10.9.0.255 dev eth0; "
 		       "ip route flush 10.9.0.0/24");
 	hosts->b.ns.sh("ip addr del 10.9.0.2/24 dev eth0");
+}
+
+// What a guest, or who has a packet socket, says is a segment.
+TEST(segments_that_are_none)
+{
+	// struct virtio_net_hdr, which <linux/virtio_net.h> has for C only.
+	struct VnetHeader {
+		uint8_t flags = 1; // a checksum is wanted
+		uint8_t gso_type;  // 1 TCP over IPv4, 4 over IPv6, 5 UDP
+		uint16_t header_length = 0;
+		uint16_t gso_size;
+		uint16_t sum_start;
+		uint16_t sum_offset;
+	};
+	Fd fd = hosts->a.ns.socket(AF_PACKET, SOCK_RAW, 0);
+	int on = 1;
+	OK(setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof(on)));
+	sockaddr_ll at{};
+	at.sll_family = AF_PACKET;
+	hosts->a.ns.in([&] { at.sll_ifindex = static_cast<int>(if_nametoindex("lo")); });
+	unsigned taken = 0;
+	auto send = [&](bool v6, uint8_t type, uint16_t size, size_t behind) {
+		net::Address own = hosts->a.at(v6 ? net::Family::v6 : net::Family::v4, 0);
+		Bytes homa = pattern(60 + behind);
+		homa[12] = 0xf0;
+		Bytes ip = packet::ip(own, own, homa);
+		VnetHeader vnet = {
+			.gso_type = type,
+			.gso_size = size,
+			.sum_start = static_cast<uint16_t>(ETH_HLEN + ip.size() - homa.size()),
+			.sum_offset = static_cast<uint16_t>(type == 5 ? 6 : 16),
+		};
+		Bytes frame(sizeof(vnet) + ETH_HLEN);
+		memcpy(frame.data(), &vnet, sizeof(vnet));
+		set(frame, sizeof(vnet) + 12, v6 ? ETH_P_IPV6 : ETH_P_IP, 2);
+		frame.insert(frame.end(), ip.begin(), ip.end());
+		taken += sendto(fd, frame.data(), frame.size(), 0,
+				reinterpret_cast<sockaddr *>(&at), sizeof(at)) >= 0;
+	};
+	for (bool v6 : {false, true})
+		for (unsigned type : {1, 4, 5})
+			for (unsigned size : {1, 8, 36})
+				for (size_t behind : {0, 1, 8, 9, 40})
+					send(v6, static_cast<uint8_t>(type),
+					     static_cast<uint16_t>(size), behind);
+	CHECK(taken > 0);
 }
