@@ -128,7 +128,7 @@ static void describe_path(struct prog_ev *ev, const struct sdp_rpc *rpc)
 
 	ev->prio = prog_peer_prio(peer, &rpc->who.sn->set.prog, rpc->tx.length);
 	ev->unsched = prog_peer_unsched(peer);
-	/* Hardly ever: then nobody asks what time it is. */
+	/* Hardly ever. Where they never were, the clock is not read. */
 	ev->small = prog_peer_small(peer, 0) &&
 		    prog_peer_small(peer, ktime_get_ns());
 	ev->record = sdp_rpc_record(rpc);
