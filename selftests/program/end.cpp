@@ -187,6 +187,16 @@ TEST_F(Ack, needed)
 	EXPECT_EQ(run(PROG_EV_NEED_ACK), (Words{"ACK"}));
 }
 
+// Others' questions have gone first. The response is late: now it is our turn.
+TEST_F(Ack, needed_by_one_that_was_put_off)
+{
+	send_request(100);
+	rpc.put_off = 3;
+	EXPECT_EQ(run(PROG_EV_NEED_ACK), (Words{"TIMER +0us", "BUSY"}));
+	data(0, 50, 100);
+	EXPECT_EQ(run(PROG_EV_NEED_ACK), (Words{"BUSY"})) << "it has begun";
+}
+
 TEST_F(Ack, needed_after_a_failure)
 {
 	send_request(100);
@@ -258,7 +268,7 @@ TEST_F(Sealed, bad_record_is_asked_for_in_authenticated_form)
 	EXPECT_EQ(data(1000, 500, 5000), (Words{"drop DUPLICATE"}));
 	ev.auth = 0;
 	EXPECT_EQ(data(1500, 500, 5000), (Words{"drop UNAUTHENTICATED"}));
-	EXPECT_EQ(timeout(5 * msec), (Words{"RESEND 1500+500 auth", "TIMER +5001us"}));
+	EXPECT_EQ(timeout(5 * msec), (Words{"RESEND 1500+500 auth", "TIMER +4995us"}));
 	ev.auth = 1;
 	EXPECT_EQ(data(1500, 500, 5000), (Words{"RX_ADD 1500-2000", "RAISE PEER_ALIVE", "READY"}));
 }

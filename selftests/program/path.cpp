@@ -154,6 +154,59 @@ TEST_F(Path, the_window_grows_again)
 	EXPECT_EQ(peer.window, 0U) << "up to what settings say";
 }
 
+// A path so long that its window is too small for it.
+TEST_F(Path, the_window_of_a_long_path_grows_beyond_its_setting)
+{
+	peer.path_least = 1 * msec + 1;
+	request_new(0, 9000, 90000);
+	run(PROG_EV_GRANT_SETTLE);
+	peer.queues = 1;
+	turn(0, 1);
+	EXPECT_EQ(peer.window, 0U) << "not while bytes stand in queues";
+	peer.queues = 0;
+	turn(0, 1);
+	EXPECT_EQ(peer.window, 8000U);
+	rpc.rx_grown = 0;
+	turn(0, 1);
+	EXPECT_EQ(peer.window, 17000U) << "twice as large each path time";
+	EXPECT_EQ(rpc.rx_granted, 26000U);
+	peer.queues = 1;
+	rpc.rx_grown = 0;
+	turn(0, 1);
+	EXPECT_EQ(peer.window, 17000U);
+	peer.window = 7000;
+	rpc.rx_grown = 8000;
+	turn(0, 1);
+	EXPECT_EQ(peer.window, 8000U) << "up to its setting it grows";
+	peer.queues = 0;
+	peer.window = 39000;
+	rpc.rx_grown = 0;
+	turn(0, 1);
+	EXPECT_EQ(peer.window, 40000U) << "up to what all may have";
+	peer.path_least = 1 * msec;
+	turn(0, 1);
+	EXPECT_EQ(peer.window, 0U) << "the path is short after all";
+}
+
+TEST_F(Path, a_grant_that_takes_long_meets_queues)
+{
+	request_new(0, 9000, 50000);
+	for (const auto &[took, queues] : {std::pair{4, 0}, std::pair{7, 1}, std::pair{5, 0},
+					   std::pair{2, 0}, std::pair{4, 1}}) {
+		rpc.timed = now;
+		rpc.rx_end = rpc.rx_timed + 1;
+		now += static_cast<u64>(took) * msec;
+		run(PROG_EV_PATH);
+		EXPECT_EQ(peer.queues, queues) << took;
+	}
+	EXPECT_EQ(peer.path_least, 2 * msec | 1);
+	rpc.timed = now;
+	rpc.rx_end = rpc.rx_timed;
+	rpc.sought = 1;
+	run(PROG_EV_PATH);
+	EXPECT_EQ(rpc.timed, now) << "that was not the grant's";
+}
+
 TEST_F(Path, unscheduled_bytes_grow_again)
 {
 	peer.unsched = 1400;

@@ -38,6 +38,7 @@ The last link to host 0, and with --back- before the name to the clients
 Others:
   --paced              a device with a short queue
   --payload BYTES      of a message in a packet (1400)
+  --record BYTES       sealed, of a record (16277)
   --set NAME=VALUE     a setting of the program, of all hosts
   --limit TIME         (default 300s)
   --seed N
@@ -146,6 +147,8 @@ bool valued(Options &options, const std::string &name, const char *value)
 		load.interval_ns = static_cast<u64>(number(value));
 	} else if (name == "payload") {
 		options.settings.payload = static_cast<u32>(number(value));
+	} else if (name == "record") {
+		options.settings.record = static_cast<u32>(number(value));
 	} else if (name == "limit") {
 		options.limit = static_cast<u64>(number(value));
 	} else if (name == "seed") {
@@ -203,6 +206,7 @@ Options read(int argc, char **argv)
 	Options options;
 
 	options.settings.link.jitter_ns = 0;
+	options.settings.record = 16277;
 	for (const bool back : {false, true}) {
 		if (back)
 			options.settings.back = options.settings.link;

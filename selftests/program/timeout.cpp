@@ -51,7 +51,7 @@ TEST_F(Timeout, busy_peers_are_asked_less_and_less)
 	send_request(100);
 	peer.path = 1;
 	for (int i = 0; i < 14; i++) {
-		const u64 wait = std::min((5080000ULL) << i, 1000 * msec);
+		const u64 wait = std::min((5080000ULL) << i, 2000 * msec);
 		EXPECT_EQ(timeout(wait - 1)[0], "TIMER +0us") << i;
 		EXPECT_EQ(timeout(1)[0], "RESEND all") << i;
 		run(PROG_EV_BUSY);
@@ -165,7 +165,7 @@ TEST_F(Timeout, each_gap_is_asked_for)
 	data(400, 100, 50000);
 	rpc.gap_auth = 2;
 	EXPECT_EQ(timeout(500 * msec), (Words{"RESEND 100+100", "RESEND 300+100 auth",
-					      "RESEND 500+1400", "TIMER +5001us"}));
+					      "RESEND 500+1400", "TIMER +4986us"}));
 }
 
 TEST_F(Timeout, sixteen_gaps)
@@ -202,12 +202,12 @@ TEST_F(Timeout, the_end_of_a_message_is_lost)
 	EXPECT_EQ(peer.window, 4000U);
 	ev.again = 1;
 	EXPECT_EQ(data(2000, 1400, 10000),
-		  (Words{"RX_ADD 2000-3400", "RAISE PEER_ALIVE", "RAISE HOLE"}));
+		  (Words{"RX_ADD 2000-3400", "RAISE PEER_ALIVE", "RAISE PATH", "RAISE HOLE"}));
 	EXPECT_EQ(run(PROG_EV_HOLE), (Words{"TIMER +312us"}));
 	EXPECT_EQ(timeout(312500), (Words{"RESEND 3400+4000", "TIMER +10000us"})) << "a window";
 	EXPECT_EQ(data(3400, 1400, 10000), (Words{"RX_ADD 3400-4800", "RAISE PEER_ALIVE"}));
 	EXPECT_EQ(rpc.lost, 1);
-	EXPECT_EQ(data(4800, 2600, 10000), (Words{"RX_ADD 4800-7400", "RAISE HOLE"}));
+	EXPECT_EQ(data(4800, 2600, 10000), (Words{"RX_ADD 4800-7400", "RAISE PATH", "RAISE HOLE"}));
 	ev.again = 0;
 	EXPECT_EQ(data(7400, 200, 10000), (Words{"RX_ADD 7400-7600"}));
 	EXPECT_EQ(rpc.lost, 0) << "it had been on its way";
@@ -220,7 +220,7 @@ TEST_F(Timeout, a_hole_that_was_filled_says_nothing_about_the_end)
 	run(PROG_EV_HOLE);
 	timeout(500000);
 	ev.again = 1;
-	EXPECT_EQ(data(100, 100, 10000), (Words{"RX_ADD 100-200"}));
+	EXPECT_EQ(data(100, 100, 10000), (Words{"RX_ADD 100-200", "RAISE PATH"}));
 	EXPECT_EQ(rpc.lost, 0);
 	rpc.lost = 1;
 	EXPECT_EQ(data(300, 9700, 10000).back(), "READY");
@@ -278,7 +278,7 @@ TEST_F(Timeout, gaps_before_the_end)
 	peer.path = 1;
 	request_new(0, 100, 10000);
 	data(2000, 100, 10000);
-	EXPECT_EQ(timeout(500 * msec), (Words{"RESEND 100+1400", "TIMER +5001us"}))
+	EXPECT_EQ(timeout(500 * msec), (Words{"RESEND 100+1400", "TIMER +4986us"}))
 		<< "no room for the end";
 }
 
@@ -292,7 +292,7 @@ TEST_F(Timeout, nothing_missing_are_you_there)
 TEST_F(Timeout, gaps_below_the_grant_only)
 {
 	request_new(100, 9900, 50000);
-	EXPECT_EQ(timeout(500 * msec), (Words{"RESEND 0+100", "TIMER +5001us"}));
+	EXPECT_EQ(timeout(500 * msec), (Words{"RESEND 0+100", "TIMER +4986us"}));
 }
 
 TEST_F(Timeout, bytes_that_come_slowly_are_waited_for)
@@ -480,6 +480,40 @@ TEST_F(Timeout, others_questions_go_first)
 	EXPECT_EQ(timeout(5 * msec)[0], "RESEND all") << "but not for ever";
 	EXPECT_EQ(peer.asker, 8U);
 	EXPECT_EQ(rpc.put_off, 0);
+}
+
+// Each question to this peer that has no answer doubles the time to the next.
+TEST_F(Timeout, whoever_asks_a_silent_peer_asks_seldom)
+{
+	for (const auto &[unanswered, later, asks] :
+	     {std::tuple{1, 9, false}, std::tuple{1, 10, true}, std::tuple{3, 39, false},
+	      std::tuple{3, 40, true}, std::tuple{200, 999, false}, std::tuple{200, 1000, true}}) {
+		rpc = {};
+		send_request(100);
+		peer.asking = 1;
+		peer.asker = 77;
+		peer.asked = now;
+		peer.unanswered = static_cast<u8>(unanswered);
+		EXPECT_EQ(timeout(static_cast<u64>(later) * msec)[0] == "RESEND all", asks)
+			<< later;
+	}
+}
+
+// It has the request and works on it. Until it says that it has not.
+TEST_F(Timeout, who_knows_the_request_is_asked_seldom)
+{
+	send_request(100);
+	rpc.patience = 12;
+	now += 1000 * msec;
+	rpc.active = now;
+	EXPECT_EQ(timeout(1000 * msec)[0], "RESEND all");
+	run(PROG_EV_BUSY);
+	EXPECT_EQ(timeout(1999 * msec)[0], "TIMER +1000us");
+	EXPECT_EQ(timeout(1 * msec)[0], "RESEND all");
+	EXPECT_EQ(timeout(1000 * msec)[0], "RESEND all") << "silence";
+	run(PROG_EV_RPC_UNKNOWN);
+	rpc.patience = 12;
+	EXPECT_EQ(timeout(1000 * msec)[0], "RESEND all");
 }
 
 TEST_F(Timeout, holes_wait_for_nobody)

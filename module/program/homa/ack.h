@@ -77,6 +77,9 @@ static inline void homa_ack_needed(const struct prog_ev *ev,
 	if (homa_barren(ev, params, rpc, out))
 		return;
 	homa_alive(rpc, out);
+	/* The response is late, or lost: others' questions have gone first for long. */
+	if (rpc->state == HOMA_OUT && rpc->put_off)
+		homa_timer_set(out, ev->now + 1);
 	homa_packet(out, here ? PROG_PACKET_ACK : PROG_PACKET_BUSY);
 }
 

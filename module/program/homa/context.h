@@ -45,12 +45,26 @@
  */
 #define HOMA_DOUBLES 12
 #define HOMA_PATIENCE_MAX 1000000000ull
+/*
+ * But up to so many while the peer says BUSY to one whose message it knows: by far less
+ * than it remembers that it has executed a request (forget_ns).
+ */
+#define HOMA_BUSY_MAX 2000000000ull
 /* So a client has given up, or is another, that has asked for as long as this. */
 #define HOMA_RETRY_NS (HOMA_RESTARTS * HOMA_PATIENCE_MAX)
 /* The time to ask doubles so many times while what is asked for comes twice. */
 #define HOMA_SPURIOUS_MAX 3
 /* Ticks between two arrivals that tell how long to wait for the next, at most. */
 #define HOMA_PACE_MAX 500000
+/* These bits of a gap's time count how often it has been asked for, from one on. */
+#define HOMA_ASKED 15
+/*
+ * Bits of the time of the last question: there is one; and what comes may be the
+ * answer to one before.
+ */
+#define HOMA_SOUGHT 1
+#define HOMA_SOUGHT_AGAIN 2
+#define HOMA_SOUGHT_MASK 3
 /* The rate of late is that of so many bytes, or ticks. */
 #define HOMA_RATE_BYTES 65536
 #define HOMA_RATE_TICKS (1 << 22)
@@ -95,8 +109,8 @@ enum homa_state {
 
 /**
  * struct homa_range - bytes [@start, @end) of a message.
- * @due: when to ask for them (again), in ticks (path.h); 0: they have just been
- *       found missing.
+ * @due: when to ask for them (again), in ticks (path.h), but for HOMA_ASKED; 0: they
+ *       have just been found missing.
  */
 struct homa_range {
 	u32 start;
@@ -110,6 +124,8 @@ struct homa_range {
  * @asked:       when we last asked (RESEND, NEED_ACK).
  * @first:       when we asked the first of the questions without an answer.
  * @timed:       when the grant went out whose first byte is waited for, or 0.
+ * @sought:      when the bytes up to @part were asked for, in ticks but for
+ *               HOMA_SOUGHT_*; or 0: they have come.
  * @born:        when the message that is being received began.
  * @resent_since: start of the interval that @resent counts.
  * @tail:        when the last byte sent so far went out last.
@@ -199,6 +215,7 @@ struct prog_rpc {
 	u32 spent;
 	u32 came;
 	u32 part;
+	u32 sought;
 	u32 held;
 	u8 state;
 	u8 server;
@@ -259,6 +276,7 @@ struct homa_ack {
  * @path:           smoothed time that a packet and its answer take, ns; 0: not
  *                  measured.
  * @path_var:       how far it varies, ns.
+ * @path_least:     the shortest time measured, ns.
  * @shrunk:         when @window was last halved.
  * @small_until:    packets to the peer are small until then.
  * @small_again:    times that this time is doubled when large ones fail again.
@@ -266,6 +284,7 @@ struct homa_ack {
  * @asker:          RPC id of that RESEND, while it is not answered.
  * @window:         bytes of it that one message may have granted and not received;
  *                  0: as many as settings say.
+ * @queues:         the last grant took far longer than the shortest.
  * @threshold:      below it, @window grows with each byte that arrives.
  * @credit:         bytes that have arrived since @window last grew.
  * @unsched:        bytes that go to it without a grant; 0: as settings say.
@@ -282,6 +301,7 @@ struct prog_peer {
 	u64 heard;
 	u64 path;
 	u64 path_var;
+	u64 path_least;
 	u64 shrunk;
 	u64 small_until;
 	u64 asked;
@@ -294,6 +314,7 @@ struct prog_peer {
 	u16 cutoff_version;
 	u8 asking;
 	u8 spurious;
+	u8 queues;
 	u8 unanswered;
 	u8 small_again;
 	u8 acks;

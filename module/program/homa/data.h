@@ -196,7 +196,9 @@ static inline void homa_data_progress(const struct prog_ev *ev,
 		homa_timer_set(out, ev->now + 1);
 	rpc->patience = 0;
 	homa_heard(ev, rpc, out);
-	if (rpc->timed && ev->offset + ev->length > rpc->rx_timed)
+	if ((rpc->timed && ev->offset + ev->length > rpc->rx_timed) ||
+	    (rpc->sought && ev->again && rpc->part > ev->offset &&
+	     rpc->part <= ev->offset + ev->length))
 		homa_raise(out, PROG_EV_PATH);
 }
 

@@ -14,6 +14,10 @@
 
 /* How much longer than the time since the last question the path may take, ns. */
 #define HOMA_GUESS_MAX 100000000ull
+/* A path that takes longer, ns, may need more than the window's setting. */
+#define HOMA_LONG_NS 1000000ull
+/* No path is taken to be longer, ns: queues pass. */
+#define HOMA_PATH_MAX 4000000000ull
 /* About what a packet holds: the least that is sent or granted at a time. */
 #define HOMA_PACKET 1400
 /*
@@ -84,6 +88,8 @@ static inline void homa_path_sample(struct prog_peer *peer, u64 sample)
 	u64 error = sample > peer->path ? sample - peer->path :
 					  peer->path - sample;
 
+	if (!peer->path_least || sample < peer->path_least)
+		peer->path_least = sample | 1;
 	if (peer->path) {
 		peer->path_var += (error >> 2) - (peer->path_var >> 2);
 		peer->path += (sample >> 3) - (peer->path >> 3);
@@ -123,11 +129,24 @@ static inline void homa_path_shorter(struct prog_peer *peer)
 	peer->path_var -= peer->path_var >> 6;
 }
 
+/*
+ * What the window may grow to: its setting, or on a path so long that it can never
+ * have been short, what all messages together may have.
+ */
+static inline u32 homa_path_most(const struct prog_params *params,
+				 const struct prog_peer *peer)
+{
+	return peer->path_least > HOMA_LONG_NS ?
+		       homa_max(params->window, params->max_incoming) :
+		       params->window;
+}
+
 /* Bytes that one message from this peer may have granted and not received. */
 static inline u32 homa_path_window(const struct prog_params *params,
 				   const struct prog_peer *peer)
 {
-	return peer->window ? homa_min(peer->window, params->window) :
+	return peer->window ? homa_min(peer->window,
+				       homa_path_most(params, peer)) :
 			      params->window;
 }
 
@@ -150,10 +169,24 @@ static inline void homa_path_lost(const struct prog_ev *ev,
 	peer->credit = 0;
 }
 
-/* Bytes have arrived: the window grows with them, or a packet with each window. */
+/*
+ * Bytes have arrived: the window grows with them, or a packet with each window. Beyond
+ * its setting it does not while bytes stand in queues.
+ */
 static inline void homa_path_grow(const struct prog_params *params,
 				  struct prog_peer *peer, u32 bytes)
 {
+	u32 most = homa_path_most(params, peer);
+
+	if (most > params->window) {
+		if (homa_path_window(params, peer) >= params->window &&
+		    peer->queues)
+			return;
+		if (!peer->window) {
+			peer->window = params->window;
+			peer->threshold = most;
+		}
+	}
 	if (!peer->window)
 		return;
 	peer->credit += bytes;
@@ -164,11 +197,15 @@ static inline void homa_path_grow(const struct prog_params *params,
 		peer->credit = 0;
 		peer->window += HOMA_PACKET;
 	}
-	if (peer->window >= params->window)
-		peer->window = 0;
+	if (peer->window >= most)
+		peer->window = most > params->window ? most : 0;
 }
 
-/* PATH: the first byte beyond an earlier grant has come. */
+/*
+ * PATH: the first byte beyond an earlier grant has come, or bytes that were asked for.
+ * Where it may be an earlier question that they answer, the time since the last is no
+ * more than the path takes.
+ */
 static inline void homa_path_measured(const struct prog_ev *ev,
 				      const struct prog_params *params,
 				      struct prog_rpc *rpc,
@@ -176,8 +213,21 @@ static inline void homa_path_measured(const struct prog_ev *ev,
 				      struct prog_scratch *scratch,
 				      struct mtp_out *out)
 {
-	homa_path_sample(peer, ev->now - rpc->timed);
-	rpc->timed = 0;
+	u32 granted = rpc->timed && rpc->rx_end > rpc->rx_timed;
+	u32 ticks = homa_tick(ev->now) - (rpc->sought & ~HOMA_SOUGHT_MASK);
+	u64 sample = homa_shorter(granted ? ev->now - rpc->timed :
+					    (u64)ticks << 10, HOMA_PATH_MAX);
+
+	if (granted || !(rpc->sought & HOMA_SOUGHT_AGAIN) ||
+	    sample > peer->path)
+		homa_path_sample(peer, sample);
+	if (granted) {
+		peer->queues = sample > peer->path_least +
+					(peer->path_least >> 1);
+		rpc->timed = 0;
+	} else {
+		rpc->sought = 0;
+	}
 	peer->heard = ev->now;
 	peer->spurious -= peer->spurious && !rpc->copies;
 }
@@ -194,7 +244,7 @@ static inline void homa_path_hole(const struct prog_ev *ev,
 
 	for (i = 0; i < HOMA_GAPS; i++)
 		if (i < rpc->gaps && !rpc->gap[i].due)
-			rpc->gap[i].due = homa_tick(due) | 1;
+			rpc->gap[i].due = homa_gap_at(due, 1);
 	homa_timer_set(out, homa_gap_due(ev, rpc, due + 1));
 }
 

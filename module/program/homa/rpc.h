@@ -55,6 +55,12 @@ static inline u32 homa_tick(u64 ns)
 	return ns >> 10;
 }
 
+/* A gap's time to be asked for, the @asked-th time. */
+static inline u32 homa_gap_at(u64 ns, u32 asked)
+{
+	return (homa_tick(ns) & ~HOMA_ASKED) | homa_min(asked, HOMA_ASKED);
+}
+
 /* When to ask for the first of the gaps, if before @latest. */
 static inline u64 homa_gap_due(const struct prog_ev *ev,
 			       const struct prog_rpc *rpc, u64 latest)

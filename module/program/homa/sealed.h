@@ -60,7 +60,8 @@ static inline void homa_sealed_bad(const struct prog_ev *ev,
 		return;
 	}
 	homa_range_lose(rpc, ev->offset, end,
-			homa_tick(ev->now + params->resend_ns) | 1, scratch, out);
+			homa_gap_at(ev->now + params->resend_ns, 2), scratch,
+			out);
 	homa_packet_resend(out, params, ev->offset, ev->length, 1);
 	rpc->state = HOMA_IN;
 	rpc->tries = 0;

@@ -81,6 +81,8 @@ static inline u64 homa_timeout_interval(const struct prog_params *params,
 			       HOMA_DOUBLES);
 	u64 most = HOMA_PATIENCE_MAX;
 
+	if (!rpc->tries && rpc->known)
+		most = HOMA_BUSY_MAX;
 	if (!rpc->tries && homa_timeout_idle(rpc))
 		most = HOMA_IDLE_MAX;
 	return homa_double(homa_timeout_patience(params, rpc, peer), doubles,
@@ -179,7 +181,10 @@ static inline void homa_timeout_turn(const struct prog_ev *ev,
 	if (scratch->stop || !scratch->silent || homa_timeout_answered(rpc) ||
 	    !peer->asking || peer->asker == ev->id ||
 	    rpc->put_off >= HOMA_PUT_OFF ||
-	    ev->now - peer->asked >= homa_path_patience(params, peer))
+	    ev->now - peer->asked >=
+		    homa_double(homa_path_patience(params, peer),
+				homa_min(peer->unanswered, HOMA_DOUBLES),
+				HOMA_PATIENCE_MAX))
 		return;
 	scratch->stop = 1;
 	wait = homa_timeout_interval(params, rpc, peer) >> 2;
@@ -196,14 +201,19 @@ static inline void homa_timeout_turn(const struct prog_ev *ev,
  * fits a small packet: just so long means that, so a hole that happens to be, or is
  * made to be, is not asked for whole.
  */
-static inline void homa_timeout_beg(const struct prog_params *params,
+static inline void homa_timeout_beg(const struct prog_ev *ev,
+				    const struct prog_params *params,
 				    struct prog_rpc *rpc, u32 start, u32 length,
 				    u32 auth, struct mtp_out *out)
 {
 	u32 small = rpc->barren >= HOMA_TRY_SMALL ||
 		    rpc->tries >= HOMA_TRY_SMALL + 2;
+	u32 sought = homa_tick(ev->now) | HOMA_SOUGHT_MASK;
 
 	rpc->begged = 1;
+	if ((rpc->sought | HOMA_SOUGHT_MASK) != sought)
+		rpc->sought = (sought & ~HOMA_SOUGHT_MASK) | HOMA_SOUGHT |
+			      (rpc->sought ? HOMA_SOUGHT_AGAIN : 0);
 	if (small && !auth) {
 		length = homa_min(length, MTP_SMALL);
 	} else if (length == MTP_SMALL && !auth) {
@@ -226,6 +236,21 @@ static inline u64 homa_timeout_queue(const struct prog_rpc *rpc)
 }
 
 /*
+ * When to ask for a gap again that is asked for the @asked-th time: from the third on
+ * twice as late each time, and the later, the longer there has been silence.
+ */
+static inline u32 homa_timeout_again(const struct prog_ev *ev,
+				     const struct prog_rpc *rpc, u64 wait,
+				     u32 asked)
+{
+	u32 doubles = homa_max(rpc->tries, asked > 2 ? asked - 2 : 0);
+
+	wait = homa_double(wait, homa_min(doubles, HOMA_DOUBLES),
+			   HOMA_PATIENCE_MAX);
+	return homa_gap_at(ev->now + wait, asked + 1);
+}
+
+/*
  * Ask for the gaps whose time has come, or after silence for all, but for no more than
  * a window. It comes again when there has been time for an answer; the longer, the
  * longer there has been silence. Returns what is left of the window.
@@ -238,8 +263,6 @@ static inline u32 homa_timeout_gaps(const struct prog_ev *ev,
 {
 	u64 wait = homa_longer(homa_path_patience(params, peer),
 			       homa_timeout_queue(rpc));
-	u64 again = ev->now + homa_double(wait, homa_min(rpc->tries, HOMA_DOUBLES),
-					  HOMA_PATIENCE_MAX);
 	u32 window = homa_path_window(params, peer);
 	u32 room = window;
 	u32 now = homa_tick(ev->now);
@@ -247,6 +270,7 @@ static inline u32 homa_timeout_gaps(const struct prog_ev *ev,
 
 	for (i = 0; i < HOMA_GAPS; i++) {
 		u32 missing = rpc->gap[i].end - rpc->gap[i].start;
+		u32 asked = rpc->gap[i].due & HOMA_ASKED;
 		s32 ticks = rpc->gap[i].due - now;
 		u32 bytes = homa_min(missing, room);
 
@@ -254,12 +278,12 @@ static inline u32 homa_timeout_gaps(const struct prog_ev *ev,
 			break;
 		if (ticks > 0 && !silent)
 			continue;
-		rpc->gap[i].due = homa_tick(again) | 1;
+		rpc->gap[i].due = homa_timeout_again(ev, rpc, wait, asked);
 		room -= bytes;
 		if (!bytes)
 			continue;
 		rpc->part = rpc->gap[i].start + bytes;
-		homa_timeout_beg(params, rpc, rpc->gap[i].start, bytes,
+		homa_timeout_beg(ev, params, rpc, rpc->gap[i].start, bytes,
 				 rpc->gap_auth >> i & 1, out);
 	}
 	if (room == window)
@@ -289,7 +313,7 @@ static inline void homa_timeout_tail(const struct prog_ev *ev,
 
 	rpc->timed = 0;
 	rpc->part = rpc->rx_end + bytes;
-	homa_timeout_beg(params, rpc, rpc->rx_end, bytes, 0, out);
+	homa_timeout_beg(ev, params, rpc, rpc->rx_end, bytes, 0, out);
 	if (rpc->rx_granted > rpc->rx_unsched)
 		homa_packet_grant(out, rpc->rx_granted, rpc->rx_prio);
 	if (peer->path || rpc->tries)
@@ -310,7 +334,7 @@ static inline void homa_timeout_silent(const struct prog_ev *ev,
 		if (homa_timeout_idle(rpc))
 			homa_packet_resend(out, params, 0, 0, 0);
 		else if (rpc->state == HOMA_OUT)
-			homa_timeout_beg(params, rpc, 0, PROG_LENGTH_ALL, 0, out);
+			homa_timeout_beg(ev, params, rpc, 0, PROG_LENGTH_ALL, 0, out);
 		else if (rpc->rx_end < rpc->rx_granted && room)
 			homa_timeout_tail(ev, params, rpc, peer, room, out);
 	}
