@@ -276,7 +276,9 @@ TEST_LIMIT(outer_checksums, 400)
 TEST_LIMIT(no_scatter_gather_at_the_sender, 200)
 {
 	net::Pair hosts;
-	hosts.a.ns.sh("ethtool -K eth0 tx-scatter-gather off");
+	// Of both: their devices have one name.
+	for (const net::Host *host : {&hosts.a, &hosts.b})
+		host->ns.sh("ethtool -K eth0 tx-scatter-gather off");
 	{
 		Trace trace("net_dev_start_xmit");
 		for (bool secure : {false, true}) {
@@ -287,7 +289,7 @@ TEST_LIMIT(no_scatter_gather_at_the_sender, 200)
 		}
 		unsigned full = 0;
 		Trace::lines("dev=eth0 ", [&](const std::string &line) {
-			// Of the two hosts only one cuts.
+			// Only what is no segment any more.
 			uint64_t length = number_after(line, " len=");
 			if (length > 1514)
 				return;
