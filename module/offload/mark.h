@@ -6,19 +6,26 @@
 #include <linux/skbuff.h>
 
 /**
+ * sdp_mark_whole() - nothing is to be filled in by a device.
+ * @skb: sent or merged.
+ *
+ * This state says so, and it keeps a segment whole where no cutting is needed, also
+ * after tunnels whose own checksums have been taken off.
+ */
+static inline void sdp_mark_whole(struct sk_buff *skb)
+{
+	skb->ip_summed = CHECKSUM_UNNECESSARY;
+	skb->csum_level = SKB_MAX_CSUM_LEVEL;
+}
+
+/**
  * sdp_mark_cut() - say how a packet is to be cut, if ever.
  * @skb:  sent or merged.
  * @type: SKB_GSO_TCPV4 or SKB_GSO_TCPV6, and what else goes with it.
  */
 static inline void sdp_mark_cut(struct sk_buff *skb, u32 type)
 {
-	/*
-	 * Nothing is to be filled in by a device. This state says so, and it
-	 * keeps a segment whole where no cutting is needed, also after tunnels
-	 * whose own checksums have been taken off.
-	 */
-	skb->ip_summed = CHECKSUM_UNNECESSARY;
-	skb->csum_level = SKB_MAX_CSUM_LEVEL;
+	sdp_mark_whole(skb);
 	/*
 	 * Only software devices claim lists, so that the kernel cuts a segment
 	 * before any real device: those drop segments of a protocol that they

@@ -37,6 +37,29 @@ void sdp_segment_mark(struct sk_buff *skb, u32 payload, u32 bytes, bool v6)
 	sdp_mark_cut(skb, v6 ? SKB_GSO_TCPV6 : SKB_GSO_TCPV4);
 }
 
+u32 sdp_segment_limit(const struct net_device *dev, u32 header, u32 payload)
+{
+	u32 max = min_t(u32, READ_ONCE(dev->gso_ipv4_max_size), GSO_LEGACY_MAX_SIZE);
+
+	max = max > header ? min_t(u32, max - header, SDP_SEGMENT_MAX) : 0;
+	return min(max, READ_ONCE(dev->gso_max_segs) * payload);
+}
+
+void sdp_segment_mark_device(struct sk_buff *skb, u32 payload, u32 bytes)
+{
+	struct skb_shared_info *shinfo = skb_shinfo(skb);
+
+	shinfo->gso_size = payload;
+	shinfo->gso_segs = DIV_ROUND_UP(bytes, payload);
+	shinfo->gso_type = SKB_GSO_TCPV4;
+	sdp_mark_whole(skb);
+}
+
+void sdp_segment_mark_kernel(struct sk_buff *skb)
+{
+	sdp_mark_cut(skb, SKB_GSO_TCPV4);
+}
+
 /* Will the packet be encrypted on its way out? No device checksums it then. */
 static bool ipsec_follows(const struct sk_buff *skb)
 {
@@ -79,8 +102,9 @@ static struct sk_buff *make_pieces(struct sk_buff *skb, netdev_features_t featur
 	return segs;
 }
 
-static struct sk_buff *gso_segment(struct sk_buff *skb,
-				   netdev_features_t features)
+static struct sk_buff *(*seal_copy)(struct sk_buff *skb) __read_mostly;
+
+static struct sk_buff *cut_segment(struct sk_buff *skb, netdev_features_t features)
 {
 	u32 payload = skb_shinfo(skb)->gso_size;
 	struct sk_buff *segs, *seg;
@@ -108,6 +132,25 @@ static struct sk_buff *gso_segment(struct sk_buff *skb,
 	return segs;
 }
 
+/* A segment for a NIC that is cut before it gets there is sealed first. */
+static struct sk_buff *gso_segment(struct sk_buff *skb,
+				   netdev_features_t features)
+{
+	struct sk_buff *copy, *segs;
+
+	if (likely(!skb_is_decrypted(skb)))
+		return cut_segment(skb, features);
+	copy = seal_copy(skb);
+	if (!copy)
+		return ERR_PTR(-EINVAL);
+	segs = cut_segment(copy, features);
+	if (IS_ERR_OR_NULL(segs))
+		kfree_skb(copy);
+	else
+		consume_skb(copy);
+	return segs;
+}
+
 static const struct net_offload offload_v4 = {
 	.callbacks = {
 		.gso_segment = gso_segment,
@@ -124,10 +167,12 @@ static const struct net_offload offload_v6 = {
 	},
 };
 
-int sdp_segment_init(u8 protocol)
+int sdp_segment_init(u8 protocol, struct sk_buff *(*seal)(struct sk_buff *skb))
 {
-	int err = inet_add_offload(&offload_v4, protocol);
+	int err;
 
+	seal_copy = seal;
+	err = inet_add_offload(&offload_v4, protocol);
 	if (err)
 		return err;
 	err = inet6_add_offload(&offload_v6, protocol);

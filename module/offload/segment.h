@@ -34,11 +34,24 @@ u32 sdp_segment_room(const struct net_device *dev, u32 header, u32 payload,
 void sdp_segment_mark(struct sk_buff *skb, u32 payload, u32 bytes, bool v6);
 
 /**
+ * sdp_segment_limit() - most payload bytes of a segment that a device cuts itself.
+ * @dev, @header, @payload: as above; IPv4.
+ */
+u32 sdp_segment_limit(const struct net_device *dev, u32 header, u32 payload);
+
+/** sdp_segment_mark_device() - have a segment cut by a device that is known to. IPv4. */
+void sdp_segment_mark_device(struct sk_buff *skb, u32 payload, u32 bytes);
+
+/** sdp_segment_mark_kernel() - have it cut by the kernel after all. */
+void sdp_segment_mark_kernel(struct sk_buff *skb);
+
+/**
  * sdp_segment_init() - register the callbacks that cut segments.
  * @protocol: IP protocol number.
+ * @seal:     makes a sealed copy of a segment with skb->decrypted; NULL: it cannot.
  * Return: 0 or a negative errno.
  */
-int sdp_segment_init(u8 protocol);
+int sdp_segment_init(u8 protocol, struct sk_buff *(*seal)(struct sk_buff *skb));
 void sdp_segment_exit(u8 protocol);
 
 #endif /* SDP_OFFLOAD_SEGMENT_H */

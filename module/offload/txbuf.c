@@ -94,10 +94,53 @@ int sdp_txbuf_alloc(struct sdp_txbuf *buf, u32 length, u32 unit, void *small)
 	return alloc_chunks(buf, 0);
 }
 
+static u32 chunk_count(const struct sdp_txbuf *buf)
+{
+	return DIV_ROUND_UP(buf->length, buf->chunk_size);
+}
+
+bool sdp_txbuf_make_plain(struct sdp_txbuf *buf, u32 unit)
+{
+	if (buf->linear ||
+	    (buf->length <= unit ? buf->chunks != 1 : buf->chunk_size != unit))
+		return false;
+	buf->sealed = kvcalloc(chunk_count(buf), sizeof(*buf->sealed), GFP_KERNEL);
+	return buf->sealed;
+}
+
+bool sdp_txbuf_put_sealed(struct sdp_txbuf *buf, u32 index, struct page *page)
+{
+	/* What is in @page comes before it: a fully ordered exchange. */
+	return !cmpxchg(&buf->sealed[index], NULL, page);
+}
+
+u32 sdp_txbuf_sealed_bytes(const struct sdp_txbuf *buf)
+{
+	u32 bytes = 0, i;
+
+	for (i = 0; buf->sealed && i < buf->chunks; i++)
+		if (buf->sealed[i])
+			bytes += PAGE_SIZE << sdp_txbuf_sealed_order(buf, i);
+	return bytes;
+}
+
+static void free_sealed(struct sdp_txbuf *buf)
+{
+	u32 i;
+
+	for (i = 0; i < buf->chunks; i++)
+		if (buf->sealed[i])
+			put_page(buf->sealed[i]);
+	kvfree(buf->sealed);
+	buf->sealed = NULL;
+}
+
 void sdp_txbuf_free(struct sdp_txbuf *buf)
 {
 	u32 i;
 
+	if (buf->sealed)
+		free_sealed(buf);
 	buf->linear = NULL;
 	for (i = 0; i < buf->chunks; i++)
 		put_page(buf->chunk[i]);
@@ -106,6 +149,19 @@ void sdp_txbuf_free(struct sdp_txbuf *buf)
 	buf->chunk = NULL;
 	buf->chunks = 0;
 	buf->ready = 0;
+}
+
+/* Where a record of a plain message is, sealed. False: it is not. */
+static bool map_sealed(const struct sdp_txbuf *buf, u32 index, u32 inside, u32 length,
+		       struct bio_vec *vec)
+{
+	/* Pairs with sdp_txbuf_put_sealed(). */
+	struct page *page = smp_load_acquire(&buf->sealed[index]);
+
+	if (!page)
+		return false;
+	bvec_set_page(vec, page, length, SDP_BUFFER_LEAD + inside);
+	return true;
 }
 
 u32 sdp_txbuf_map(const struct sdp_txbuf *buf, u32 offset, u32 length,
@@ -166,24 +222,84 @@ int sdp_txbuf_copy_from_iter(struct sdp_txbuf *buf, u32 offset, u32 length,
 	return 0;
 }
 
-void sdp_txbuf_attach(const struct sdp_txbuf *buf, struct sk_buff *skb,
-		      u32 offset, u32 length)
+static void append_frags(struct sk_buff *skb, const struct bio_vec *vec, u32 count)
 {
-	struct bio_vec vec[MAX_SKB_FRAGS];
-	u32 count, i;
+	u32 i;
 
-	if (buf->linear) {
-		skb_put_data(skb, buf->linear + offset, length);
-		return;
-	}
-	count = sdp_txbuf_map(buf, offset, length, vec, MAX_SKB_FRAGS);
 	for (i = 0; i < count; i++) {
 		get_page(vec[i].bv_page);
 		skb_fill_page_desc(skb, i, vec[i].bv_page, vec[i].bv_offset,
 				   vec[i].bv_len);
+		skb->len += vec[i].bv_len;
+		skb->data_len += vec[i].bv_len;
+		skb->truesize += vec[i].bv_len;
 	}
 	skb_shinfo(skb)->flags |= SKBFL_SHARED_FRAG;
-	skb->len += length;
-	skb->data_len += length;
-	skb->truesize += length;
+}
+
+/* As sdp_txbuf_map(), of what is sealed. Return: 0: not all of it is. */
+static u32 map_plain(const struct sdp_txbuf *buf, u32 offset, u32 length,
+		     struct bio_vec *vec, u32 max)
+{
+	u32 used = 0;
+
+	while (length && used < max) {
+		u32 index = offset / buf->chunk_size;
+		u32 inside = offset - index * buf->chunk_size;
+		u32 part = min(length, buf->chunk_size - inside);
+
+		if (!map_sealed(buf, index, inside, part, &vec[used++]))
+			return 0;
+		offset += part;
+		length -= part;
+	}
+	return used;
+}
+
+bool sdp_txbuf_attach(const struct sdp_txbuf *buf, struct sk_buff *skb,
+		      u32 offset, u32 length)
+{
+	struct bio_vec vec[MAX_SKB_FRAGS];
+	u32 count;
+
+	if (buf->linear) {
+		skb_put_data(skb, buf->linear + offset, length);
+		return true;
+	}
+	if (unlikely(buf->sealed))
+		count = map_plain(buf, offset, length, vec, MAX_SKB_FRAGS);
+	else
+		count = sdp_txbuf_map(buf, offset, length, vec, MAX_SKB_FRAGS);
+	append_frags(skb, vec, count);
+	return count;
+}
+
+void sdp_txbuf_attach_plain(const struct sdp_txbuf *buf, struct sk_buff *skb,
+			    u32 index, u32 count)
+{
+	struct bio_vec vec[MAX_SKB_FRAGS];
+	u32 i;
+
+	for (i = 0; i < count; i++)
+		bvec_set_page(&vec[i], buf->chunk[index + i],
+			      sdp_txbuf_record_length(buf, index + i), buf->chunk_lead);
+	append_frags(skb, vec, count);
+}
+
+u32 sdp_txbuf_holds(const struct sdp_txbuf *buf, const struct sk_buff *skb, u32 index)
+{
+	const struct skb_shared_info *shinfo = skb_shinfo(skb);
+	u32 i;
+
+	if (skb_has_frag_list(skb))
+		return 0;
+	for (i = 0; i < shinfo->nr_frags; i++, index++) {
+		const skb_frag_t *frag = &shinfo->frags[i];
+
+		if (index >= buf->chunks || skb_frag_page(frag) != buf->chunk[index] ||
+		    skb_frag_off(frag) != buf->chunk_lead ||
+		    skb_frag_size(frag) != sdp_txbuf_record_length(buf, index))
+			return 0;
+	}
+	return shinfo->nr_frags;
 }

@@ -4,12 +4,20 @@
  * can write: sealed records, or plaintext in the clear. A very short message is
  * in memory of its RPC and copied into each packet; a longer one is in pages
  * that packets share and never write.
+ *
+ * A *plain* message is one of records that a NIC is to seal: each is in one chunk, as
+ * plaintext in its frame. One that is sealed here after all is sealed into other pages,
+ * which take its place for all packets that are yet to be made. What is in a chunk
+ * never changes, as a NIC may be reading it.
  */
 #ifndef SDP_OFFLOAD_TXBUF_H
 #define SDP_OFFLOAD_TXBUF_H
 
 #include <linux/bvec.h>
+#include <linux/mm.h>
 #include <linux/skbuff.h>
+
+#include "buffer.h"
 
 /* Longest message that is kept in memory of its RPC, bytes. */
 #define SDP_TXBUF_LINEAR 192
@@ -24,6 +32,7 @@
  * @linear:   all of a very short message, otherwise NULL; not owned.
  * @chunk:    pages of a long message, one after another, each full.
  * @one:      holds @chunk where one entry does.
+ * @sealed:   of a plain message: by record, its sealed pages, or NULL; otherwise NULL.
  */
 struct sdp_txbuf {
 	u32 length;
@@ -34,6 +43,7 @@ struct sdp_txbuf {
 	void *linear;
 	struct page **chunk;
 	struct page *one;
+	struct page **sealed;
 };
 
 /**
@@ -48,6 +58,61 @@ struct sdp_txbuf {
  * Return: 0 or -ENOMEM.
  */
 int sdp_txbuf_alloc(struct sdp_txbuf *buf, u32 length, u32 unit, void *small);
+
+/**
+ * sdp_txbuf_make_plain() - the message is to be a plain one.
+ * @buf:  from sdp_txbuf_alloc(), nothing of it ready.
+ * @unit: as there.
+ *
+ * Context: process, may sleep. Return: false: records have no chunks of their own, or
+ * there is no memory.
+ */
+bool sdp_txbuf_make_plain(struct sdp_txbuf *buf, u32 unit);
+
+/** sdp_txbuf_plain() - is it one? */
+static inline bool sdp_txbuf_plain(const struct sdp_txbuf *buf)
+{
+	return buf->sealed;
+}
+
+/** sdp_txbuf_is_sealed() - may a record of a plain message leave as it is? */
+static inline bool sdp_txbuf_is_sealed(const struct sdp_txbuf *buf, u32 index)
+{
+	/* Pairs with sdp_txbuf_put_sealed(). */
+	return smp_load_acquire(&buf->sealed[index]);
+}
+
+/** sdp_txbuf_record_length() - bytes of a plain message's record, sealed. */
+static inline u32 sdp_txbuf_record_length(const struct sdp_txbuf *buf, u32 index)
+{
+	return min(buf->length - index * buf->chunk_size, buf->chunk_size);
+}
+
+/** sdp_txbuf_frame() - a record of a plain message, as plaintext. */
+static inline void *sdp_txbuf_frame(const struct sdp_txbuf *buf, u32 index)
+{
+	return page_address(buf->chunk[index]) + buf->chunk_lead;
+}
+
+/**
+ * sdp_txbuf_put_sealed() - a record has been sealed.
+ * @buf:   plain.
+ * @index: of the record.
+ * @page:  holds it from SDP_BUFFER_LEAD on; owned by @buf after this.
+ *
+ * Context: any. Return: false: somebody else was first, and has made the same bytes:
+ * @page stays the caller's.
+ */
+bool sdp_txbuf_put_sealed(struct sdp_txbuf *buf, u32 index, struct page *page);
+
+/** sdp_txbuf_sealed_bytes() - memory of records sealed into pages of their own. */
+u32 sdp_txbuf_sealed_bytes(const struct sdp_txbuf *buf);
+
+/** sdp_txbuf_sealed_order() - order of such pages. */
+static inline u32 sdp_txbuf_sealed_order(const struct sdp_txbuf *buf, u32 index)
+{
+	return get_order(sdp_txbuf_record_length(buf, index) + SDP_BUFFER_LEAD);
+}
 
 /**
  * sdp_txbuf_free() - give the memory back, but for pages that packets share.
@@ -97,9 +162,30 @@ static inline u32 sdp_txbuf_room(const struct sdp_txbuf *buf, u32 length)
  * @offset: first byte.
  * @length: bytes, at most SDP_SEGMENT_MAX.
  *
- * Pages are shared and marked so (SKBFL_SHARED_FRAG). Any context.
+ * Pages are shared and marked so (SKBFL_SHARED_FRAG). Any context. Return: false, and
+ * nothing was done: some of it is not sealed.
  */
-void sdp_txbuf_attach(const struct sdp_txbuf *buf, struct sk_buff *skb,
+bool sdp_txbuf_attach(const struct sdp_txbuf *buf, struct sk_buff *skb,
 		      u32 offset, u32 length);
+
+/**
+ * sdp_txbuf_attach_plain() - append records, as plaintext, to a packet for a NIC.
+ * @buf:   plain.
+ * @skb:   has fragments free.
+ * @index: of the first record.
+ * @count: how many.
+ */
+void sdp_txbuf_attach_plain(const struct sdp_txbuf *buf, struct sk_buff *skb,
+			    u32 index, u32 count);
+
+/**
+ * sdp_txbuf_holds() - are these the records, as they were attached?
+ * @buf:   plain.
+ * @skb:   a packet.
+ * @index: of the first record.
+ *
+ * Return: how many; 0: something else is among them.
+ */
+u32 sdp_txbuf_holds(const struct sdp_txbuf *buf, const struct sk_buff *skb, u32 index);
 
 #endif /* SDP_OFFLOAD_TXBUF_H */

@@ -28,6 +28,8 @@ static DECLARE_WAIT_QUEUE_HEAD(none_live);
 
 static void epoch_free(struct sdp_epoch *epoch)
 {
+	if (rcu_access_pointer(epoch->nic))
+		sdp_record_ops->nic_end(rcu_access_pointer(epoch->nic));
 	if (epoch->rx)
 		sdp_replay_destroy(&epoch->rx->replay);
 	kfree(epoch->rx);
@@ -91,6 +93,8 @@ struct sdp_epoch *sdp_epoch_alloc(struct sdp_session *session, bool sends,
 	epoch->sends = sends;
 	epoch->number = number;
 	memcpy(epoch->iv, keys->iv, sizeof(epoch->iv));
+	if (sends)
+		memcpy(epoch->key, keys->key, sizeof(epoch->key));
 	epoch->hdr.key[0] = get_unaligned_le64(keys->hdr);
 	epoch->hdr.key[1] = get_unaligned_le64(keys->hdr + 8);
 	epoch->audit = sdp_audit_key(keys->key,

@@ -67,7 +67,9 @@ struct sdp_epoch_rx {
  * @iv:      of the nonces.
  * @sends:   @tx is valid, otherwise @rx.
  * @aead:    the key.
+ * @key:     for a NIC; where it sends.
  * @audit:   names the key to the nonce audit.
+ * @nic:     what the target has on a NIC for it; RCU, the target's.
  * @free:    the end, in process context after an RCU grace period.
  */
 struct sdp_epoch {
@@ -78,7 +80,9 @@ struct sdp_epoch {
 	u64 number;
 	siphash_key_t hdr;
 	struct sdp_aead aead;
+	u8 key[SDP_KDF_KEY_MAX];
 	u64 audit;
+	void __rcu *nic;
 	struct rcu_work free;
 	struct sdp_epoch_tx *tx;
 	struct sdp_epoch_rx *rx;

@@ -49,6 +49,8 @@ static int pm_event(struct notifier_block *nb, unsigned long action, void *data)
 			resume();
 			return notifier_from_errno(-EBUSY);
 		}
+		if (sdp_record_ops->nic_flush)
+			sdp_record_ops->nic_flush();
 		break;
 	case PM_POST_HIBERNATION:
 	case PM_POST_SUSPEND:

@@ -538,7 +538,6 @@ static void fill_info(struct sdp_session *session,
 	info->role = session->role;
 	info->cipher = session->cipher;
 	info->record_size = session->record_size;
-	info->offload = SDP_OFFLOAD_CPU;
 	info->wire = SDP_WIRE_VERSION;
 	info->state = state_of(session);
 	info->rx_messages = atomic64_read(&session->opened);
@@ -547,6 +546,10 @@ static void fill_info(struct sdp_session *session,
 	epoch = rcu_dereference(session->tx);
 	if (epoch)
 		fill_tx(info, epoch);
+	if (epoch && sdp_record_ops->nic_seals &&
+	    sdp_record_ops->nic_seals(session, rcu_dereference(epoch->nic),
+				      &info->nic_records))
+		info->offload = SDP_OFFLOAD_NIC;
 	epoch = rcu_dereference(session->rx);
 	if (epoch) {
 		info->rx_epoch = epoch->number;

@@ -12,6 +12,7 @@
 #include <linux/unaligned.h>
 
 #include "../observe/observe.h"
+#include "audit.h"
 #include "epoch.h"
 #include "head.h"
 #include "seal.h"
@@ -352,6 +353,50 @@ void sdp_tx_end(struct sdp_tx *tx)
 	settle_once(tx);
 	tx->epoch = NULL;
 	sdp_epoch_put(epoch);
+}
+
+void __rcu **sdp_tx_nic(const struct sdp_tx *tx)
+{
+	return &tx->epoch->nic;
+}
+
+u16 sdp_tx_cipher(const struct sdp_tx *tx)
+{
+	return tx->epoch->session->cipher;
+}
+
+u16 sdp_tx_secret(const struct sdp_tx *tx, u8 *key, u8 *iv)
+{
+	memcpy(key, tx->epoch->key, sizeof(tx->epoch->key));
+	memcpy(iv, tx->epoch->iv, sizeof(tx->epoch->iv));
+	return sdp_tx_cipher(tx);
+}
+
+bool sdp_tx_atomic(const struct sdp_tx *tx)
+{
+	return !tx->epoch->aead.async;
+}
+
+u64 sdp_tx_record(const struct sdp_tx *tx, u32 index)
+{
+	return sdp_epoch_record(tx->msgno, index);
+}
+
+void sdp_tx_left(const struct sdp_tx *tx, u32 index, struct scatterlist *src,
+		 unsigned int len)
+{
+	const struct sdp_aead_op op = {
+		.src = src,
+		.assoc = SDP_RECORD_HEADER,
+		.crypt = len - SDP_RECORD_HEADER,
+	};
+
+	sdp_audit_seal(tx->epoch->audit, sdp_tx_record(tx, index), &op);
+}
+
+void sdp_tx_suspect(const struct sdp_tx *tx)
+{
+	sdp_epoch_wanted(tx->epoch->session);
 }
 
 struct sdp_session *sdp_tx_session(const struct sdp_tx *tx)

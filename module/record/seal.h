@@ -184,6 +184,52 @@ bool sdp_tx_heard(struct sdp_tx *tx);
  */
 void sdp_tx_end(struct sdp_tx *tx);
 
+/**
+ * sdp_tx_nic() - where the target keeps what it has on a NIC for a message's epoch.
+ * @tx: begun, not ended.
+ */
+void __rcu **sdp_tx_nic(const struct sdp_tx *tx);
+
+/**
+ * sdp_tx_secret() - what a NIC seals a message's records with.
+ * @tx:  begun, not ended.
+ * @key: SDP_KDF_KEY_MAX bytes are written.
+ * @iv:  SDP_KDF_IV bytes, likewise. The caller wipes both.
+ *
+ * Return: SDP_CIPHER_*.
+ */
+u16 sdp_tx_secret(const struct sdp_tx *tx, u8 *key, u8 *iv);
+
+/** sdp_tx_cipher() - SDP_CIPHER_* of a begun message. */
+u16 sdp_tx_cipher(const struct sdp_tx *tx);
+
+/** sdp_tx_atomic() - can sdp_seal_inner() do without process context? */
+bool sdp_tx_atomic(const struct sdp_tx *tx);
+
+/**
+ * sdp_tx_record() - the record number of a message's record.
+ * @tx:    begun, not ended.
+ * @index: of the record.
+ */
+u64 sdp_tx_record(const struct sdp_tx *tx, u32 index);
+
+/**
+ * sdp_tx_left() - a NIC is about to seal a record: for the nonce audit.
+ * @tx:    begun, not ended.
+ * @index: of the record.
+ * @src:   as for sdp_seal_inner().
+ * @len:   likewise.
+ */
+void sdp_tx_left(const struct sdp_tx *tx, u32 index, struct scatterlist *src,
+		 unsigned int len);
+
+/**
+ * sdp_tx_suspect() - records that a NIC has sealed do not open at the peer: the next
+ *	message moves on to the next epoch, at most once in SDP_EPOCH_ASK.
+ * @tx: begun, not ended.
+ */
+void sdp_tx_suspect(const struct sdp_tx *tx);
+
 /** sdp_tx_session() - session of a begun message. */
 struct sdp_session *sdp_tx_session(const struct sdp_tx *tx);
 

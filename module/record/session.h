@@ -31,6 +31,13 @@ struct sdp_session;
  *                  and drop its messages' references; process context, may be
  *                  NULL. Called once, after nobody can find the session
  *                  anymore (an RCU grace period later).
+ * @nic_end:        an epoch is over: what sdp_tx_nic() points to is not needed any
+ *                  more; process context; may be NULL where nothing ever does.
+ * @nic_flush:      wait for what an epoch had on a NIC and gave up before its end; may be
+ *                  NULL. Context: process, may sleep.
+ * @nic_seals:      was the last long message sealed by a NIC? @nic is that of the
+ *                  present epoch, or NULL; records that NICs have sealed under it are
+ *                  written. RCU; as @nic_end.
  * @window:         messages may start again after -EAGAIN; any context, no
  *                  locks of this room held; may be NULL.
  */
@@ -40,6 +47,9 @@ struct sdp_record_ops {
 	void (*transport_exit)(struct sdp_session *session);
 	void (*dead)(struct sdp_session *session);
 	void (*window)(struct sdp_session *session);
+	void (*nic_end)(void *nic);
+	void (*nic_flush)(void);
+	bool (*nic_seals)(struct sdp_session *session, const void *nic, u64 *records);
 };
 
 /**

@@ -170,8 +170,9 @@ sdp_load() {
 	module=$SDP_BUILD/$flavour/sdp.ko
 	# What udev loads on a machine of this kind.
 	grep -qw aes /proc/cpuinfo && modprobe -q aesni_intel
-	modinfo -F depends "$module" | tr ',' '\n' | xargs -r modprobe -a || return
-	insmod "$module" "$@"
+	modinfo -F depends "$module" | tr ',' '\n' | grep -v '^sdp_' |
+		xargs -r modprobe -a || return
+	insmod "${module%/*}/sdp_offload.ko" && insmod "$module" "$@"
 }
 
 # Fails when anything holds the module, or memory of it remains: its slab caches
@@ -185,7 +186,7 @@ sdp_unload() {
 		[ "$try" = last ] && { echo "sdp_unload: $left"; return 1; }
 		sleep 1
 	done
-	rmmod sdp || return
+	rmmod sdp && rmmod sdp_offload || return
 	! grep '^sdp' /proc/slabinfo
 }
 

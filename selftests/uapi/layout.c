@@ -102,7 +102,7 @@ IS(sizeof(struct sdp_session_ref), 36);
 AT(sdp_session_ref, id, 4);
 AT(sdp_session_ref, peer, 8);
 
-IS(sizeof(struct sdp_session_info), 216);
+IS(sizeof(struct sdp_session_info), 224);
 AT(sdp_session_info, id, 4);
 AT(sdp_session_info, peer, 8);
 AT(sdp_session_info, local, 36);
@@ -122,7 +122,9 @@ AT(sdp_session_info, silent_ns, 136);
 AT(sdp_session_info, driver, 144);
 AT(sdp_session_info, wire, 208);
 AT(sdp_session_info, state, 212);
+AT(sdp_session_info, nic_records, 216);
 IS(SDP_SESSION_INFO_V1, 208);
+IS(SDP_SESSION_INFO_V2, 216);
 
 IS(sizeof(struct sdp_version), 16);
 AT(sdp_version, uapi, 4);

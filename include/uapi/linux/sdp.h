@@ -167,7 +167,7 @@ struct sdp_session_ref {
  * @role:           SDP_ROLE_*.
  * @cipher:         SDP_CIPHER_*.
  * @record_size:    bytes.
- * @offload:        SDP_OFFLOAD_*.
+ * @offload:        SDP_OFFLOAD_*: who has sealed the last long message.
  * @tx_epoch:       epoch of messages sent now.
  * @rx_epoch:       newest epoch heard from the peer.
  * @tx_messages:    messages sent in this epoch.
@@ -180,8 +180,10 @@ struct sdp_session_ref {
  * @driver:         name of the AEAD implementation, NUL-terminated.
  * @wire:           version of the wire format, as in struct sdp_version.
  * @state:          SDP_SESSION_*.
+ * @nic_records:    records that NICs have sealed in this epoch.
  *
- * The form without @wire and @state, of SDP_SESSION_INFO_V1 bytes, stays.
+ * Shorter forms stay: SDP_SESSION_INFO_V1 bytes, without @wire and what follows, and
+ * SDP_SESSION_INFO_V2, without @nic_records.
  */
 struct sdp_session_info {
 	__u32 size;
@@ -204,9 +206,11 @@ struct sdp_session_info {
 	char driver[64];
 	__u32 wire;
 	__u32 state;
+	__u64 nic_records;
 };
 
 #define SDP_SESSION_INFO_V1 208
+#define SDP_SESSION_INFO_V2 216
 
 /* Bits of sdp_session_info.state. */
 #define SDP_SESSION_PENDING 0x1	/* the peer has not used it yet, another one is */

@@ -3,6 +3,7 @@
  * Going over the RPCs of a socket: to abort some, to show them, to end those
  * of a session that is gone.
  */
+#include "../out/nic.h"
 #include "../run/exec.h"
 #include "../state/rpc_table.h"
 #include "message.h"
@@ -225,4 +226,7 @@ const struct sdp_record_ops sdp_session_ops = {
 	.transport_size = sizeof(struct sdp_pctx),
 	.transport_init = session_begin,
 	.dead = session_dead,
+	.nic_end = sdp_nic_end_key,
+	.nic_flush = sdp_nic_flush_keys,
+	.nic_seals = sdp_nic_seals,
 };

@@ -1,31 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Messages on their way out: bytes are copied, or sealed, in the task that
- * sends; the transport program gets them segment by segment.
+ * Messages on their way out: to whom, from where, under what; their bytes are copied, or
+ * sealed (seal.c), in the task that sends.
  */
-#include <linux/scatterlist.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <net/l3mdev.h>
 #include <net/ipv6.h>
 #include <linux/sdp.h>
 
 #include "../../observe/observe.h"
-#include "../../offload/buffer.h"
 #include "../../record/registry.h"
-#include "../../record/seal.h"
 #include "../out/transmit.h"
 #include "../run/exec.h"
 #include "../state/memory.h"
 #include "../state/route.h"
 #include "../state/rpc_table.h"
+#include "hand_on.h"
 #include "message.h"
-
-/* Sealed bytes that are handed on at a time: a segment. */
-#define BATCH_BYTES 65536
-
-/* Most chunks of a send buffer that a record touches, single pages included. */
-#define RECORD_PIECES 8
+#include "seal.h"
 
 /* The address that the socket is bound to, or the any-address. */
 static struct in6_addr bound_address(const struct sock *sk, bool v4)
@@ -95,131 +87,6 @@ static struct sdp_session *choose_session(struct sdp_endpoint *ep,
 	return session;
 }
 
-/* Acknowledgements to ride in this message. Returns how many. */
-static u32 take_acks(struct sdp_run *run, struct sdp_rpc *rpc, u64 *ids,
-		     u16 *port, u32 most)
-{
-	u32 count = 0, i;
-
-	if (!prog_peer_acks(&rpc->pctx->prog))
-		return 0;
-	sdp_run_event(run, .length = most, .secure = rpc->secure);
-	sdp_exec_take_acks(run, rpc->pctx);
-	for (i = 0; i < run->out.count && count < most; i++) {
-		if (run->out.insn[i].op != MTP_ACK)
-			continue;
-		*port = run->out.insn[i].a;
-		ids[count++] = run->out.insn[i].key;
-	}
-	return count;
-}
-
-/* In the clear there is room for one, in the header of a packet. */
-static void ride_along(struct sdp_run *run, struct sdp_rpc *rpc)
-{
-	if (!rpc->secure)
-		take_acks(run, rpc, &rpc->ack.id, &rpc->ack.port, 1);
-}
-
-/* What the path to the peer is known to take, and where records end. */
-static void describe_path(struct prog_ev *ev, const struct sdp_rpc *rpc)
-{
-	const struct prog_peer *peer = &rpc->pctx->prog;
-
-	ev->prio = prog_peer_prio(peer, &rpc->who.sn->set.prog, rpc->tx.length);
-	ev->unsched = prog_peer_unsched(peer);
-	/* Hardly ever. Where they never were, the clock is not read. */
-	ev->small = prog_peer_small(peer, 0) &&
-		    prog_peer_small(peer, ktime_get_ns());
-	ev->record = sdp_rpc_record(rpc);
-}
-
-static int run_send(struct sdp_rpc *rpc, u32 kind, u32 ready)
-{
-	struct sdp_run *run = sdp_run_begin(rpc->who.sn);
-	int err = 0;
-
-	if (kind == PROG_EV_SEND_RESPONSE)
-		ride_along(run, rpc);
-	sdp_rpc_lock(rpc);
-	if (!rpc->hashed) {
-		sdp_rpc_unlock(rpc);
-		goto out;
-	}
-	WRITE_ONCE(rpc->tx.ready, ready);
-	sdp_run_event(run, .message_length = rpc->tx.length, .length = ready,
-		      .paced = sdp_transmit_paced(rpc));
-	if (kind == PROG_EV_SEND_RESPONSE) {
-		describe_path(&run->ev, rpc);
-		run->ev.scarce = sdp_memory_scarce(rpc->ep, rpc->secure);
-		err = sdp_exec_send_response(run, rpc);
-		/* Refused, so nobody has looked at it: it may be made anew. */
-		if (err)
-			WRITE_ONCE(rpc->tx.ready, 0);
-	} else {
-		err = sdp_exec(run, rpc, kind);
-	}
-out:
-	sdp_run_finish(run);
-	return err;
-}
-
-static int run_request(struct sdp_rpc *rpc, u32 ready)
-{
-	struct sdp_run *run = sdp_run_begin(rpc->who.sn);
-	int err;
-
-	ride_along(run, rpc);
-	sdp_rpc_hold(rpc);
-	err = sdp_rpc_insert(rpc);
-	if (err) {
-		sdp_rpc_put(rpc);
-		goto out;
-	}
-	WRITE_ONCE(rpc->tx.ready, ready);
-	sdp_run_event(run, .message_length = rpc->tx.length, .length = ready,
-		      .paced = sdp_transmit_paced(rpc));
-	describe_path(&run->ev, rpc);
-	err = sdp_exec_send_request(run, rpc);
-	sdp_count(rpc->who.sn->counts, SDP_CTR_client_rpcs);
-out:
-	sdp_run_finish(run);
-	return err;
-}
-
-/* First bytes: the event that begins the message; then that there are more. */
-static int hand_on(struct sdp_rpc *rpc, u32 ready, bool first)
-{
-	if (!first)
-		return run_send(rpc, PROG_EV_READY_MORE, ready);
-	if (sdp_rpc_is_server(rpc))
-		return run_send(rpc, PROG_EV_SEND_RESPONSE, ready);
-	return run_request(rpc, ready);
-}
-
-static int make_buffer(struct sdp_rpc *rpc, u32 length, u32 unit, bool nonblock)
-{
-	int err = sdp_memory_charge_tx(rpc->ep, rpc->secure, length, nonblock);
-
-	if (err)
-		return err;
-	err = sdp_txbuf_alloc(&rpc->tx, length, unit, rpc->small);
-	if (err) {
-		rpc->tx.length = 0;
-		sdp_memory_uncharge_tx(rpc->ep, rpc->secure, length);
-	}
-	return err;
-}
-
-static void drop_buffer(struct sdp_rpc *rpc)
-{
-	if (!rpc->tx.length)
-		return;
-	sdp_memory_uncharge_tx(rpc->ep, rpc->secure, rpc->tx.length);
-	sdp_txbuf_free(&rpc->tx);
-	rpc->tx.length = 0;
-}
-
 static int send_clear(struct sdp_rpc *rpc, const struct sdp_send *send)
 {
 	u32 length = iov_iter_count(send->from);
@@ -229,150 +96,18 @@ static int send_clear(struct sdp_rpc *rpc, const struct sdp_send *send)
 		return -EINVAL;
 	if (length > rpc->who.sn->set.prog.max_message[0])
 		return -EMSGSIZE;
-	err = make_buffer(rpc, length, 0, send->nonblock);
+	err = sdp_make_buffer(rpc, length, 0, send->nonblock);
 	if (err)
 		return err;
 	err = sdp_txbuf_copy_from_iter(&rpc->tx, 0, length, send->from);
 	if (err)
 		return err;
-	return hand_on(rpc, length, true);
-}
-
-static int seal_record(struct sdp_rpc *rpc, struct sdp_seal *seal, u32 index,
-		       u8 *plain, struct iov_iter *from)
-{
-	u32 length = sdp_seal_app_length(seal, index);
-	u32 sealed = sdp_seal_buffer(seal, index) + SDP_RECORD_TAG;
-	u32 offset = sdp_layout_offset(seal->record_size, index);
-	struct scatterlist sg[RECORD_PIECES];
-	struct bio_vec vec[RECORD_PIECES];
-	u32 pieces, i;
-
-	if (length && !copy_from_iter_full(plain + sdp_seal_lead(seal, index),
-					   length, from))
-		return -EFAULT;
-	pieces = sdp_txbuf_map(&rpc->tx, offset, sealed, vec, RECORD_PIECES);
-	sg_init_table(sg, pieces);
-	for (i = 0; i < pieces; i++)
-		sg_set_page(&sg[i], vec[i].bv_page, vec[i].bv_len,
-			    vec[i].bv_offset);
-	return sdp_seal_record(seal, index, plain, sg);
-}
-
-static int seal_all(struct sdp_rpc *rpc, struct sdp_seal *seal, u8 *plain,
-		    struct iov_iter *from)
-{
-	u32 handed = 0, sealed = 0, i;
-	int err;
-
-	for (i = 0; i < seal->records; i++) {
-		err = seal_record(rpc, seal, i, plain, from);
-		if (err)
-			return err;
-		sealed = i + 1 < seal->records ?
-			 sdp_layout_offset(seal->record_size, i + 1) :
-			 rpc->tx.length;
-		if (sealed - handed < BATCH_BYTES && i + 1 < seal->records)
-			continue;
-		err = hand_on(rpc, sealed, !handed);
-		if (err)
-			return err;
-		handed = sealed;
-		/* Over before all of it was needed: that is no error. */
-		if (READ_ONCE(rpc->over))
-			break;
-	}
-	return 0;
-}
-
-/* The message was partly handed on when it failed: take it all back. */
-static void abandon(struct sdp_rpc *rpc)
-{
-	struct sdp_run *run = sdp_run_begin(rpc->who.sn);
-
-	sdp_rpc_lock(rpc);
-	if (rpc->hashed && rpc->tx.ready) {
-		sdp_run_event(run, .error = 0);
-		sdp_exec(run, rpc, PROG_EV_ABORT);
-	} else {
-		sdp_rpc_unlock(rpc);
-	}
-	sdp_run_finish(run);
-}
-
-/* Zeros behind the data, so that the content is of a length that tells less. */
-static u32 padding(const struct sdp_rpc *rpc,
-		   const struct sdp_message_head *head)
-{
-	u32 unit = READ_ONCE(rpc->ep->padding), content;
-
-	if (likely(unit <= 1))
-		return 0;
-	content = head->app_len +
-		  sdp_head_length(sdp_rpc_is_server(rpc), head->num_acks);
-	return unit - 1 - (content - 1) % unit;
-}
-
-/* So many messages are under way that the peer's window is full: rare. */
-static int begin_sealing(struct sdp_rpc *rpc, struct sdp_seal *seal,
-			 const struct sdp_message_head *head, bool nonblock)
-{
-	bool server = sdp_rpc_is_server(rpc);
-	u32 pad = padding(rpc, head);
-	int err;
-
-	for (;;) {
-		err = sdp_seal_begin(server ? NULL : rpc->session, &rpc->seal,
-				     seal, head, server ? &rpc->open : NULL,
-				     pad);
-		if (err != -EAGAIN || nonblock)
-			return err;
-		if (READ_ONCE(rpc->ep->shutdown))
-			return -ESHUTDOWN;
-		if (schedule_timeout_interruptible(1) || signal_pending(current))
-			return -EINTR;
-	}
-}
-
-static int send_secure(struct sdp_rpc *rpc, const struct sdp_send *send)
-{
-	u32 length = iov_iter_count(send->from);
-	struct sdp_message_head head = {
-		.app_len = length, .rpc_id = rpc->who.id,
-	};
-	struct sdp_seal seal;
-	struct sdp_run *run;
-	u16 port;
-	u8 *plain;
-	int err;
-
-	if (length > READ_ONCE(rpc->who.sn->set.max_message))
-		return -EMSGSIZE;
-	run = sdp_run_begin(rpc->who.sn);
-	head.num_acks = take_acks(run, rpc, head.acks, &port, SDP_MAX_ACKS);
-	sdp_run_finish(run);
-	err = begin_sealing(rpc, &seal, &head, send->nonblock);
-	if (err)
-		return err;
-	err = make_buffer(rpc, rpc->seal.sealed,
-			  sdp_layout_wire_size(seal.record_size),
-			  send->nonblock);
-	if (err)
-		return err;
-	/* Plaintext on its way: nobody else can write it. */
-	plain = sdp_buffer_alloc(sdp_seal_buffer(&seal, 0));
-	if (!plain)
-		return -ENOMEM;
-	err = seal_all(rpc, &seal, plain, send->from);
-	sdp_buffer_free(plain, sdp_seal_buffer(&seal, 0));
-	if (err)
-		abandon(rpc);
-	return err;
+	return sdp_hand_on(rpc, length, true);
 }
 
 static int seal_and_send(struct sdp_rpc *rpc, const struct sdp_send *send)
 {
-	int err = rpc->secure ? send_secure(rpc, send) : send_clear(rpc, send);
+	int err = rpc->secure ? sdp_send_secure(rpc, send) : send_clear(rpc, send);
 
 	/* What a program refuses by a drop reason is our caller's mistake. */
 	return err > 0 ? -EINVAL : err;
@@ -553,7 +288,7 @@ static int send_response(struct sdp_endpoint *ep, struct sdp_send *send)
 		/* The application may try again. */
 		spin_lock_bh(&rpc->lock);
 		if (!rpc->tx.ready) {
-			drop_buffer(rpc);
+			sdp_rpc_drop_tx(rpc);
 			sdp_tx_end(&rpc->seal);
 			memset(&rpc->seal, 0, sizeof(rpc->seal));
 			rpc->replying = false;

@@ -7,6 +7,7 @@
 #include "../../record/record.h"
 #include "../in/icmp.h"
 #include "../in/receive.h"
+#include "../out/nic.h"
 #include "../out/pace.h"
 #include "../run/exec.h"
 #include "../run/pacer.h"
@@ -29,6 +30,7 @@ static int __net_init net_begin(struct net *net)
 	u32 rank;
 
 	sn->net = net;
+	mutex_init(&sn->nic_lock);
 	sn->counts = sdp_counts(net);
 	sdp_settings_init(&sn->set);
 	spin_lock_init(&sn->host_lock);
@@ -45,6 +47,7 @@ static void __net_exit net_end(struct net *net)
 	struct sdp_net *sn = sdp_net(net);
 
 	cancel_work_sync(&sn->kick);
+	sdp_nic_exit_net(sn);
 	sdp_pacer_exit_net(sn);
 	sdp_peer_forget_net(sn);
 }
@@ -73,21 +76,31 @@ int sdp_target_init(void)
 	err = sdp_exec_init();
 	if (err)
 		goto exit_peer;
-	err = sdp_record_init(&sdp_session_ops);
+	err = sdp_nic_begin();
 	if (err)
 		goto exit_exec;
+	err = sdp_record_init(&sdp_session_ops);
+	if (err)
+		goto exit_nic;
 	err = register_pernet_subsys(&net_ops);
 	if (err)
 		goto exit_record;
 	err = sdp_pace_init();
 	if (err)
 		goto exit_net;
+	err = sdp_nic_attach();
+	if (err)
+		goto exit_pace;
 	return 0;
 
+exit_pace:
+	sdp_pace_exit();
 exit_net:
 	unregister_pernet_subsys(&net_ops);
 exit_record:
 	sdp_record_exit();
+exit_nic:
+	sdp_nic_end();
 exit_exec:
 	sdp_exec_exit();
 exit_peer:
@@ -103,7 +116,10 @@ void sdp_target_exit(void)
 {
 	sdp_pace_exit();
 	unregister_pernet_subsys(&net_ops);
+	/* The keys of NICs go with the epochs. */
 	sdp_record_exit();
+	sdp_nic_detach();
+	sdp_nic_end();
 	sdp_exec_exit();
 	sdp_peer_exit();
 	sdp_rpc_exit();
@@ -128,7 +144,7 @@ int sdp_target_listen(u8 protocol)
 {
 	int err;
 
-	err = sdp_segment_init(protocol);
+	err = sdp_segment_init(protocol, sdp_nic_seal_packet);
 	if (err)
 		return err;
 	err = inet_add_protocol(&protocol_v4, protocol);

@@ -12,6 +12,7 @@
 #include "../../record/control.h"
 #include "../../record/seal.h"
 #include "../state/route.h"
+#include "nic.h"
 #include "pace.h"
 #include "transmit.h"
 
@@ -93,20 +94,6 @@ static __be32 flow_label(struct sk_buff *skb, const struct way *path)
 	return ip6_make_flowlabel(net, skb, path->label, automatic, NULL);
 }
 
-/*
- * May no router fragment the packet? As other datagram sockets: IP_PMTUDISC_PROBE
- * says so, although it does not believe path MTUs.
- */
-static bool dont_fragment(const struct way *path)
-{
-	const struct sock *sk = path->sk;
-
-	if (unlikely(path->split))
-		return false;
-	return READ_ONCE(inet_sk(sk)->pmtudisc) == IP_PMTUDISC_PROBE ||
-	       ip_dont_fragment(sk, path->route.dst);
-}
-
 static void ip_header_v4(struct sk_buff *skb, const struct way *path, u8 prio)
 {
 	const struct sock *sk = path->sk;
@@ -120,7 +107,9 @@ static void ip_header_v4(struct sk_buff *skb, const struct way *path, u8 prio)
 	ip->daddr = path->peer->key.daddr.s6_addr32[3];
 	ip->id = 0;
 	ip->frag_off = 0;
-	if (dont_fragment(path))
+	/* What is plain stays whole, whatever the socket has been told meanwhile. */
+	if (skb_is_decrypted(skb) ||
+	    (!unlikely(path->split) && sdp_route_whole(sk, path->route.dst)))
 		ip->frag_off = htons(IP_DF);
 	else	/* By addresses and protocol. */
 		__ip_select_ident(path->sn->net, ip,
@@ -234,14 +223,14 @@ static void clear_data_header(struct sk_buff *skb, struct sdp_rpc *rpc,
 }
 
 static void secure_data_header(struct sk_buff *skb, struct sdp_rpc *rpc,
-			       const struct mtp_insn *insn, u32 offset,
+			       const struct mtp_insn *insn, u32 place,
 			       u32 payload)
 {
 	struct sdp_secure_data_hdr *hdr = skb_put(skb, sizeof(*hdr));
 
 	hdr->common.sport = htons(rpc->who.port);
 	hdr->common.dport = htons(rpc->who.pport);
-	hdr->common.sequence = htonl(offset);
+	hdr->common.sequence = htonl(place);
 	hdr->common.sender_id = cpu_to_be64(rpc->who.id);
 	hdr->incoming = htonl(insn->c);
 	hdr->cutoff_version =
@@ -272,6 +261,23 @@ static int authenticate(struct sk_buff *skb, struct sdp_rpc *rpc)
 	return err;
 }
 
+static void count_data(struct sdp_rpc *rpc, const struct mtp_insn *insn,
+		       const struct sk_buff *skb, u32 offset, u32 length)
+{
+	struct sdp_counts __percpu *counts = rpc->who.sn->counts;
+	u32 packets = skb_shinfo(skb)->gso_segs ?: 1;
+
+	sdp_count_add(counts, SDP_CTR_tx_data, packets);
+	sdp_count_add(counts, SDP_CTR_tx_bytes, length);
+	if (insn->flags & MTP_TX_RETRANSMIT)
+		sdp_count_add(counts, SDP_CTR_tx_retransmits, packets);
+	if (trace_sdp_packet_enabled())
+		trace_sdp_packet(rpc->who.sn->net, true, SDP_TYPE_DATA |
+				 (rpc->secure ? SDP_TYPE_SECURE : 0),
+				 rpc->who.id, rpc->who.port, rpc->who.pport,
+				 offset, length);
+}
+
 /* Bytes [@offset, @offset + @length) in one segment. */
 static void send_segment(struct sdp_rpc *rpc, const struct way *path,
 			 const struct mtp_insn *insn, u32 offset, u32 length,
@@ -295,27 +301,77 @@ static void send_segment(struct sdp_rpc *rpc, const struct way *path,
 		secure_data_header(skb, rpc, insn, offset, payload);
 	else
 		clear_data_header(skb, rpc, insn, offset);
-	if (length)
-		sdp_txbuf_attach(&rpc->tx, skb, offset, length);
-	if (auth && authenticate(skb, rpc)) {
+	if ((length && unlikely(!sdp_txbuf_attach(&rpc->tx, skb, offset, length))) ||
+	    (auth && authenticate(skb, rpc))) {
 		kfree_skb(skb);
 		sdp_count(counts, SDP_CTR_tx_errors);
 		return;
 	}
 	if (length > payload)
 		sdp_segment_mark(skb, payload, length, !path->peer->v4);
-	sdp_count_add(counts, SDP_CTR_tx_data, skb_shinfo(skb)->gso_segs ?: 1);
-	sdp_count_add(counts, SDP_CTR_tx_bytes, length);
-	if (insn->flags & MTP_TX_RETRANSMIT)
-		sdp_count_add(counts, SDP_CTR_tx_retransmits,
-			      skb_shinfo(skb)->gso_segs ?: 1);
-	if (trace_sdp_packet_enabled())
-		trace_sdp_packet(path->sn->net, true, SDP_TYPE_DATA |
-				 (rpc->secure ? SDP_TYPE_SECURE : 0),
-				 rpc->who.id, rpc->who.port, rpc->who.pport,
-				 offset, length);
+	count_data(rpc, insn, skb, offset, length);
 	sdp_pace_charge(path->route.dst->dev, skb->len);
 	send_packet(skb, path, insn->prio, rpc->who.id);
+}
+
+/*
+ * A context of the NIC belongs to a queue, and follows one message: all of a message goes
+ * to one. The socket's queue is a hint that anybody may overwrite.
+ */
+static void send_to_queue(struct sk_buff *skb, const struct way *path, u8 prio, u64 id)
+{
+	struct sock *sk = (struct sock *)path->sk;
+	u32 queues = READ_ONCE(path->route.dst->dev->real_num_tx_queues);
+
+	sk_tx_queue_set(sk, reciprocal_scale(flow_hash(id), queues));
+	send_packet(skb, path, prio, id);
+	sk_tx_queue_clear(sk);
+}
+
+/* Whole records from @offset on, for a NIC to seal. Return: bytes; 0: none. */
+static u32 send_plain(struct sdp_rpc *rpc, const struct way *path,
+		      const struct mtp_insn *insn, u32 offset, u32 end, u32 payload)
+{
+	const struct dst_entry *dst = path->route.dst;
+	u32 size = rpc->tx.chunk_size, records, length;
+	struct sk_buff *skb;
+
+	records = path->split ? 0 :
+		  sdp_nic_records(rpc, insn, dst, offset, end, payload);
+	if (!records)
+		return 0;
+	length = min(records * size, end - offset);
+	skb = alloc_skb(HEADROOM + sizeof(struct sdp_secure_data_hdr), GFP_ATOMIC);
+	if (unlikely(!skb)) {
+		sdp_count(path->sn->counts, SDP_CTR_tx_errors);
+		return length;
+	}
+	skb_reserve(skb, HEADROOM);
+	secure_data_header(skb, rpc, insn, length > payload ?
+			   offset | SDP_PLACE_INDEXED : offset, payload);
+	sdp_txbuf_attach_plain(&rpc->tx, skb, offset / size, records);
+	sdp_nic_mark_segment(skb, payload, length);
+	count_data(rpc, insn, skb, offset, length);
+	sdp_pace_charge(dst->dev, skb->len);
+	send_to_queue(skb, path, insn->prio, rpc->who.id);
+	return length;
+}
+
+/* A message that a NIC seals: what it cannot have is sealed here, and then as any. */
+static void send_for_nic(struct sdp_rpc *rpc, const struct way *path,
+			 const struct mtp_insn *insn, u32 offset, u32 end,
+			 u32 payload, u32 room)
+{
+	while (offset < end) {
+		u32 length = send_plain(rpc, path, insn, offset, end, payload);
+
+		if (!length) {
+			length = min(end - offset, room);
+			if (sdp_nic_seal(rpc, insn, offset, length))
+				send_segment(rpc, path, insn, offset, length, payload);
+		}
+		offset += length;
+	}
 }
 
 /*
@@ -365,12 +421,17 @@ void sdp_transmit_data(struct sdp_rpc *rpc, const struct mtp_insn *insn)
 	if (!(insn->flags & MTP_TX_AUTH) && end - offset > payload)
 		room = sdp_segment_room(path.route.dst->dev, path.ip_header + header,
 					payload, !path.peer->v4);
+	if (unlikely(sdp_txbuf_plain(&rpc->tx)) && offset < end) {
+		send_for_nic(rpc, &path, insn, offset, end, payload, room);
+		goto out;
+	}
 	do {
 		u32 length = min(end - offset, room);
 
 		send_segment(rpc, &path, insn, offset, length, payload);
 		offset += length;
 	} while (offset < end);
+out:
 	path_end(&path);
 }
 
@@ -383,6 +444,9 @@ u32 sdp_transmit_whole(struct sdp_rpc *rpc, u32 bytes)
 		return bytes;
 	payload = path.mtu - path.ip_header - data_header_length(rpc);
 	path_end(&path);
+	/* A NIC seals whole records. */
+	if (unlikely(sdp_txbuf_plain(&rpc->tx)))
+		payload = rpc->tx.chunk_size;
 	return max(bytes - bytes % payload, payload);
 }
 

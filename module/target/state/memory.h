@@ -170,6 +170,16 @@ void sdp_memory_uncharge_rpc(struct sdp_endpoint *ep, bool secure);
  */
 int sdp_memory_charge_tx(struct sdp_endpoint *ep, bool secure, u32 length, bool nonblock);
 
+/**
+ * sdp_memory_charge_sealed() - a record of a message was sealed into pages of its own.
+ *
+ * Nobody waits: it is scheduled with the next message. Context: any.
+ */
+static inline void sdp_memory_charge_sealed(struct sdp_endpoint *ep, u32 bytes)
+{
+	atomic_add(bytes, &ep->wmem[1]);
+}
+
 /** sdp_memory_uncharge_tx() - the message is gone; wakes who waits. */
 void sdp_memory_uncharge_tx(struct sdp_endpoint *ep, bool secure, u32 length);
 

@@ -30,6 +30,7 @@
  * @max_peers:      peers remembered in the namespace; half for strangers.
  * @user_sessions:  sessions that one user may have.
  * @rekey_s:        seconds that a session sends under one key.
+ * @nic_min_bytes:  shortest message that a NIC seals.
  * @pace_ns:        length of the device queue that pacing aims at, 0: off.
  */
 struct sdp_settings {
@@ -44,6 +45,7 @@ struct sdp_settings {
 	u32 user_sessions;
 	u32 rekey_s;
 	u32 pace_ns;
+	u32 nic_min_bytes;
 };
 
 /**
@@ -61,6 +63,8 @@ struct sdp_settings {
  * @strangers: those of @peers whom only clear packets have named.
  * @clients:   number of client records of the namespace.
  * @seen:      number of records of their requests.
+ * @nic_lock:  of @nic_hooked.
+ * @nic_hooked: what is plain is looked at before it leaves IP (out/nic_ip.c).
  * @sysctl:    owned by socket/sysctl.c.
  */
 struct sdp_net {
@@ -77,6 +81,8 @@ struct sdp_net {
 	atomic_t strangers;
 	atomic_t clients;
 	atomic_t seen;
+	struct mutex nic_lock;
+	bool nic_hooked;
 	struct ctl_table_header *sysctl;
 	struct ctl_table *sysctl_table;
 };

@@ -15,6 +15,30 @@
 #include "table.h"
 
 /**
+ * struct sdp_nic_health - how sealing by a NIC goes, of a session (out/nic.c). Written
+ *	by anybody: a lost update is a share that is a little wrong.
+ * @kept:      records given to NICs, of late.
+ * @again:     those asked for again.
+ * @bad:       those that did not open at the peer.
+ * @sealing:   the last long message was sealed by a NIC.
+ * @off:       the CPU seals, until @off_until.
+ * @off_until: jiffies.
+ * @off_for:   how long that was, the last time.
+ * @key_at:    jiffies: a key that did not come to be, or is of another device, is not
+ *             replaced before.
+ */
+struct sdp_nic_health {
+	atomic_t kept;
+	atomic_t again;
+	atomic_t bad;
+	bool sealing;
+	bool off;
+	unsigned long off_until;
+	unsigned long off_for;
+	unsigned long key_at;
+};
+
+/**
  * struct sdp_pctx - the program's peer context and its lock: one per peer in
  *	the clear, one per session in secure mode.
  * @lock:  spinlock (bh), inside an RPC's and a client's lock.
@@ -22,11 +46,13 @@
  * @group: the peer's members in each rank that groups by peer.
  * @open:  requests under this session that we hold; in secure mode.
  * @owner: whose incomplete messages take memory; in secure mode.
+ * @nic:   how NICs have sealed; in secure mode.
  */
 struct sdp_pctx {
 	spinlock_t lock;
 	atomic_t open;
 	struct sdp_owner owner;
+	struct sdp_nic_health nic;
 	struct prog_peer prog;
 	struct sdp_rank_group group[PROG_RANKS];
 };

@@ -298,3 +298,9 @@ u32 sdp_peer_mtu(struct sdp_peer *peer, bool secure, const struct sock *sk,
 	return peer->v4 ? mtu_v4(learned, sk, dst, split) :
 			  mtu_v6(learned, sk, dst);
 }
+
+bool sdp_route_whole(const struct sock *sk, const struct dst_entry *dst)
+{
+	return READ_ONCE(inet_sk(sk)->pmtudisc) == IP_PMTUDISC_PROBE ||
+	       ip_dont_fragment(sk, dst);
+}

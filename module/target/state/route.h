@@ -82,6 +82,16 @@ void sdp_peer_lower_mtu(struct sdp_peer *peer, bool secure, u32 mtu);
 u32 sdp_peer_mtu(struct sdp_peer *peer, bool secure, const struct sock *sk,
 		 const struct dst_entry *dst, bool *split);
 
+/**
+ * sdp_route_whole() - may no router fragment packets of a socket?
+ * @sk:  the socket.
+ * @dst: the route, of IPv4.
+ *
+ * As other datagram sockets: IP_PMTUDISC_PROBE says so, although it does not believe
+ * path MTUs. Context: any. Return: true: they have IP_DF.
+ */
+bool sdp_route_whole(const struct sock *sk, const struct dst_entry *dst);
+
 static inline void sdp_route_end(const struct sdp_route *route)
 {
 	if (unlikely(route->held))

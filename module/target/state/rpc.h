@@ -115,6 +115,7 @@ struct sdp_rpc_id {
  * @replying: a task makes the response. Under @lock.
  * @ack:     acknowledgement that the first DATA of a clear message carries.
  * @tx:      the message that is sent.
+ * @plain_node: in the table of plain messages (state/plain.h).
  * @seal:    its number in secure mode.
  * @owner:   whose the received message is, while @in_link is in its list.
  * @rx_length: bytes of the received message, 0: not known. Under @lock.
@@ -169,6 +170,7 @@ struct sdp_rpc {
 		u16 port;
 	} ack;
 	struct sdp_txbuf tx;
+	struct hlist_node plain_node;
 	struct sdp_tx seal;
 
 	struct sdp_owner *owner;

@@ -6,6 +6,7 @@
 #include "../../observe/name.h"
 #include "kept.h"
 #include "memory.h"
+#include "plain.h"
 #include "pressure.h"
 #include "rpc_table.h"
 
@@ -82,13 +83,25 @@ struct sdp_rpc *sdp_rpc_alloc(struct sdp_endpoint *ep,
 	return rpc;
 }
 
+void sdp_rpc_drop_tx(struct sdp_rpc *rpc)
+{
+	u32 length = rpc->tx.length;
+
+	if (!length)
+		return;
+	if (unlikely(sdp_txbuf_plain(&rpc->tx))) {
+		sdp_plain_remove(rpc);
+		length += sdp_txbuf_sealed_bytes(&rpc->tx);
+	}
+	sdp_memory_uncharge_tx(rpc->ep, rpc->secure, length);
+	sdp_txbuf_free(&rpc->tx);
+	rpc->tx.length = 0;
+}
+
 static void rpc_free(struct sdp_rpc *rpc)
 {
 	sdp_rpc_rx_free(rpc);
-	if (rpc->tx.length) {
-		sdp_memory_uncharge_tx(rpc->ep, rpc->secure, rpc->tx.length);
-		sdp_txbuf_free(&rpc->tx);
-	}
+	sdp_rpc_drop_tx(rpc);
 	if (sdp_rpc_is_server(rpc))
 		sdp_memory_uncharge_rpc(rpc->ep, rpc->secure);
 	sdp_tx_end(&rpc->seal);

@@ -53,6 +53,12 @@ struct sdp_rpc *sdp_rpc_find_lock(const struct sdp_rpc_id *who);
  */
 struct sdp_rpc *sdp_rpc_find_client_lock(struct sdp_endpoint *ep, u64 id);
 
+/**
+ * sdp_rpc_drop_tx() - the message that is sent is not needed any more.
+ * @rpc: nobody else uses it, or has seen the message.
+ */
+void sdp_rpc_drop_tx(struct sdp_rpc *rpc);
+
 /** sdp_rpc_put() - drop a reference; any context. */
 void sdp_rpc_put(struct sdp_rpc *rpc);
 

@@ -35,5 +35,6 @@ void sdp_settings_init(struct sdp_settings *set)
 	set->user_sessions = 4096;
 	set->rekey_s = 120;
 	set->pace_ns = 5000;
+	set->nic_min_bytes = 8192;
 	sdp_settings_derive(set);
 }

@@ -675,7 +675,7 @@ static struct kunit_case cases[] = {
 
 static int suite_init(struct kunit_suite *suite)
 {
-	return sdp_segment_init(PROTOCOL);
+	return sdp_segment_init(PROTOCOL, NULL);
 }
 
 static void suite_exit(struct kunit_suite *suite)
