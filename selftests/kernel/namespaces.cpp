@@ -82,6 +82,7 @@ constexpr Range ranges[] = {
 	{"dead_us", "1", "60000000", "0", "60000001"},
 	{"need_ack_us", "1", "60000000", "0", "60000001"},
 	{"pace_ns", "0", "10000000", "-1", "10000001"},
+	{"nic_min_bytes", "0", "2147483647", "-1", "2147483648"},
 };
 
 std::string sysctl_of(const net::Netns &ns, const std::string &name)
