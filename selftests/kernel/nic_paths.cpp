@@ -209,17 +209,18 @@ TEST_LIMIT(scatter_gather_off, 120)
 // stays narrow for minutes.
 TEST_LIMIT(rules_that_let_packets_be_broken, 120)
 {
+	for (const net::Host *host : {&hosts->a, &hosts->b})
+		host->ns.ip("link set dev " + host->device + " mtu 9000");
 	PlainTalk talk;
 	make_secure(talk);
-	testnic::warm(talk);
+	testnic::warm(talk, 8500);
 	hosts->a.ns.sh("ip route add " + hosts->b.v4 +
 		       " dev testnic0 mtu lock 700 table 7; ip rule add fwmark 7 table 7; "
 		       "nft add table ip t; nft 'add chain ip t out "
 		       "{ type route hook output priority mangle ; }'; "
 		       "nft add rule ip t out ip protocol 146 meta mark set 7 ip frag-off set 0");
 	const proc::Counters a(hosts->a.ns);
-	// Four records in a segment, and one in a packet of its own.
-	talk.client.request(talk.to, testnic::secret(66000));
+	talk.client.request(talk.to, testnic::secret(8500));
 	const PlainMessage request = talk.server.expect();
 	EQ(testnic::secret_error(request.bytes), "");
 	talk.server.reply(request, testnic::secret(1));
