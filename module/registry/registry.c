@@ -247,12 +247,6 @@ u32 sdp_offload_resets(const struct sdp_offload_device *device)
 }
 EXPORT_SYMBOL_GPL(sdp_offload_resets);
 
-const struct net_device *sdp_offload_netdev(const struct sdp_offload_device *device)
-{
-	return device->dev;
-}
-EXPORT_SYMBOL_GPL(sdp_offload_netdev);
-
 int sdp_offload_key_add(struct sdp_offload_device *device,
 			const struct sdp_offload_key *key, void **handle)
 {

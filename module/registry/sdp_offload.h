@@ -236,9 +236,6 @@ bool sdp_offload_cuts(const struct sdp_offload_device *device);
 /** sdp_offload_resets() - changes with each sdp_offload_reset(). Context: any. */
 u32 sdp_offload_resets(const struct sdp_offload_device *device);
 
-/** sdp_offload_netdev() - which device; only to compare, unless it has a key. */
-const struct net_device *sdp_offload_netdev(const struct sdp_offload_device *device);
-
 /**
  * sdp_offload_key_add() - see struct sdp_offload_ops; also counts what is there.
  * @device: held.

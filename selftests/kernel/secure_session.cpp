@@ -377,6 +377,20 @@ TEST(info_tells_the_state)
 	OK(getsockopt(talk.client.fd(), IPPROTO_HOMA, SDP_SESSION_INFO, &by_id, &size));
 	EQ(by_id.tx_messages, 5);
 	EQ(by_id.peer.sin6_port, htons(server_port));
+	// The forms of programs that know less of it.
+	for (const uint32_t form : {SDP_SESSION_INFO_V1, SDP_SESSION_INFO_V2}) {
+		sdp_session_info less{};
+		less.size = size = form;
+		less.id = info.id;
+		less.wire = less.state = 77;
+		less.nic_records = 77;
+		OK(getsockopt(talk.client.fd(), IPPROTO_HOMA, SDP_SESSION_INFO, &less, &size));
+		EQ(size, form);
+		EQ(less.tx_messages, 5);
+		EQ(less.wire, form == SDP_SESSION_INFO_V1 ? 77 : info.wire);
+		EQ(less.nic_records, 77);
+	}
+	size = sizeof(by_id);
 	by_id.id = info.id + 1;
 	FAILS(getsockopt(talk.client.fd(), IPPROTO_HOMA, SDP_SESSION_INFO, &by_id, &size), ENOENT);
 	by_id.size = 8;

@@ -3,6 +3,7 @@
  * Going over the RPCs of a socket: to abort some, to show them, to end those
  * of a session that is gone.
  */
+#include "../../offload/nic.h"
 #include "../out/nic.h"
 #include "../run/exec.h"
 #include "../state/rpc_table.h"
@@ -227,6 +228,6 @@ const struct sdp_record_ops sdp_session_ops = {
 	.transport_init = session_begin,
 	.dead = session_dead,
 	.nic_end = sdp_nic_end_key,
-	.nic_flush = sdp_nic_flush_keys,
+	.nic_flush = sdp_nic_flush,
 	.nic_seals = sdp_nic_seals,
 };

@@ -3,6 +3,7 @@
 #include <net/protocol.h>
 
 #include "../../offload/buffer.h"
+#include "../../offload/nic.h"
 #include "../../offload/segment.h"
 #include "../../record/record.h"
 #include "../in/icmp.h"
@@ -76,7 +77,8 @@ int sdp_target_init(void)
 	err = sdp_exec_init();
 	if (err)
 		goto exit_peer;
-	err = sdp_nic_begin();
+	/* Before the record room begins, which may flush keys, and after its end. */
+	err = sdp_nic_init();
 	if (err)
 		goto exit_exec;
 	err = sdp_record_init(&sdp_session_ops);
@@ -100,7 +102,7 @@ exit_net:
 exit_record:
 	sdp_record_exit();
 exit_nic:
-	sdp_nic_end();
+	sdp_nic_exit();
 exit_exec:
 	sdp_exec_exit();
 exit_peer:
@@ -119,7 +121,7 @@ void sdp_target_exit(void)
 	/* The keys of NICs go with the epochs. */
 	sdp_record_exit();
 	sdp_nic_detach();
-	sdp_nic_end();
+	sdp_nic_exit();
 	sdp_exec_exit();
 	sdp_peer_exit();
 	sdp_rpc_exit();

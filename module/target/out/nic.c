@@ -498,11 +498,6 @@ void sdp_nic_end_key(void *nic)
 	sdp_nic_key_end(nic);
 }
 
-void sdp_nic_flush_keys(void)
-{
-	sdp_nic_flush();
-}
-
 bool sdp_nic_seals(struct sdp_session *session, const void *nic, u64 *records)
 {
 	const struct sdp_pctx *pctx = sdp_session_transport(session);
@@ -524,16 +519,6 @@ void sdp_nic_exit_net(struct sdp_net *sn)
 	/* They count in what ends with the namespace. */
 	sdp_nic_wait_gone(sn->counts);
 	sdp_nic_ip_exit_net(sn);
-}
-
-int sdp_nic_begin(void)
-{
-	return sdp_nic_init();
-}
-
-void sdp_nic_end(void)
-{
-	sdp_nic_exit();
 }
 
 int sdp_nic_attach(void)

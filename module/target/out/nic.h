@@ -62,15 +62,10 @@ struct sk_buff *sdp_nic_seal_packet(struct sk_buff *skb);
 
 /* See struct sdp_record_ops. */
 void sdp_nic_end_key(void *nic);
-void sdp_nic_flush_keys(void);
 bool sdp_nic_seals(struct sdp_session *session, const void *nic, u64 *records);
 
 /* of a namespace that ends: waits for its keys. */
 void sdp_nic_exit_net(struct sdp_net *sn);
-
-/* Room for keys: before the record room begins, and after it has ended. */
-int sdp_nic_begin(void);
-void sdp_nic_end(void);
 
 int sdp_nic_attach(void);
 void sdp_nic_detach(void);

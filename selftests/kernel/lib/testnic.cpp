@@ -42,7 +42,7 @@ void two_hosts(unsigned mtu)
 {
 	const net::Netns outside;
 	outside.sh("mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug; "
-		   "rmmod sdp_testnic 2>/dev/null || :; insmod " +
+		   "[ ! -e /sys/module/sdp_testnic ] || rmmod sdp_testnic; insmod " +
 		   module_file());
 	::two_hosts(mtu);
 	hosts->a.device = "testnic0";
@@ -76,6 +76,20 @@ std::map<std::string, uint64_t> counters()
 	if (all.empty())
 		test::fail(__FILE__, __LINE__, "no counters");
 	return all;
+}
+
+void appear_again()
+{
+	for (const uint64_t device : {0U, 2U}) {
+		set("vanish", device + 1);
+		set("vanish", device);
+	}
+}
+
+void set_mtu(unsigned mtu)
+{
+	for (const net::Host *host : {&hosts->a, &hosts->b})
+		host->ns.ip("link set dev " + host->device + " mtu " + std::to_string(mtu));
 }
 
 void clear()

@@ -17,6 +17,12 @@ void two_hosts(unsigned mtu = 1500);
 /// Sets a knob of both devices, or takes an action of testnic.h.
 void set(const std::string &name, uint64_t value);
 
+/// Both devices stop sealing, and begin again as the knobs have them now.
+void appear_again();
+
+/// Of both devices.
+void set_mtu(unsigned mtu);
+
 /// The devices' counters since they were last cleared.
 std::map<std::string, uint64_t> counters();
 void clear();
