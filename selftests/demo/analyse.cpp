@@ -31,6 +31,7 @@ using bytes = std::span<const unsigned char>;
 constexpr std::size_t fragment_length = 16;
 constexpr std::size_t fragments_per_file = 32;
 constexpr std::uint8_t homa = 146;
+constexpr std::uint8_t icmp = 1;
 constexpr std::uint8_t udp = 17;
 constexpr std::uint8_t secure_bit = 0x40;
 constexpr std::uint8_t type_data = 0x10;
@@ -173,6 +174,23 @@ bool is_handshake(bytes packet)
 	       std::memcmp(&packet[udp_header], handshake.data(), handshake.size()) == 0;
 }
 
+/**
+ * An ICMP error about a packet of the handshake: the answer to one that came again when its
+ * caller's port was closed already. RFC 792: 8 bytes, then the packet's IP header and what fits.
+ */
+bool is_refused_handshake(bytes packet)
+{
+	constexpr std::size_t icmp_header = 8;
+	constexpr std::uint8_t unreachable = 3;
+	if (packet.size() < icmp_header + 20 || packet[0] != unreachable) {
+		return false;
+	}
+	const bytes quoted = packet.subspan(icmp_header);
+	const std::size_t header = (quoted[0] & 15U) * 4U;
+	return quoted[9] == udp && header >= 20 && header <= quoted.size() &&
+	       is_handshake(quoted.subspan(header));
+}
+
 /** What follows an Ethernet header. */
 void look_at_ip(std::uint16_t protocol, bytes packet, summary &seen)
 {
@@ -198,7 +216,8 @@ void look_at_ip(std::uint16_t protocol, bytes packet, summary &seen)
 	const bytes payload = whole ? packet.subspan(header, length - header) : bytes();
 	if (next == homa && whole) {
 		look_at_homa(payload, seen);
-	} else if (next == udp && is_handshake(payload)) {
+	} else if ((next == udp && is_handshake(payload)) ||
+		   (next == icmp && is_refused_handshake(payload))) {
 		++seen.handshake_packets;
 	} else {
 		++seen.others[next == 58 ? "ICMPv6" : "IP protocol " + std::to_string(next)];
