@@ -75,22 +75,22 @@ u64 tcp_takes(const Settings &settings, const Load &load, u64 limit)
 	Clock clock;
 	Network network(load.clients + 1, settings.nic, settings.link,
 			settings.back.value_or(settings.link), clock, settings.seed);
-	std::deque<TcpCall> calls;
+	std::deque<TcpConnection> connections;
 	const u64 start = clock.now();
 	u64 took = 0;
 
-	for (int client = 1; client <= load.clients; client++)
-		for (int i = 0; i < load.messages; i++) {
-			TcpCall &call = calls.emplace_back(clock, network, client, 0);
-			clock.at(start + static_cast<u64>(i) * load.interval_ns, [&call, load,
+	for (int client = 1; client <= load.clients; client++) {
+		TcpConnection &connection = connections.emplace_back(clock, network, client, 0);
+		for (int i = 0; i < load.messages; i++)
+			clock.at(start + static_cast<u64>(i) * load.interval_ns, [&connection, load,
 										  settings] {
-				call.start(load.length, load.response, settings.service_ns);
+				connection.call(load.length, load.response, settings.service_ns);
 			});
-		}
+	}
 	while (clock.next() <= start + limit)
 		clock.step();
-	for (const TcpCall &call : calls)
-		took = std::max(took, call.done() == 0 ? ~0ULL : call.done() - start);
+	for (const TcpConnection &connection : connections)
+		took = std::max(took, connection.done() == 0 ? ~0ULL : connection.done() - start);
 	return took;
 }
 

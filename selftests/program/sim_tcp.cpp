@@ -15,36 +15,41 @@ constexpr u64 reordering = 3;
 
 } // namespace
 
-u32 TcpFlow::bytes(u32 segment) const
+void TcpFlow::open(u64 rtt_ns)
 {
-	const u64 start = static_cast<u64>(segment) * segment_bytes;
-
-	return static_cast<u32>(std::min<u64>(segment_bytes, length_ - start));
-}
-
-void TcpFlow::start(u64 length, u64 rtt_ns, std::function<void()> done)
-{
-	length_ = length;
-	done_ = std::move(done);
-	segments_ = static_cast<u32>((length + segment_bytes - 1) / segment_bytes);
-	state_.assign(segments_, unsent);
-	order_of_.assign(segments_, 0);
-	received_.assign(segments_, 0);
 	rtt_ns_ = static_cast<double>(rtt_ns);
 	deviation_ns_ = rtt_ns_ / 2;
+}
+
+void TcpFlow::send(u64 length, std::function<void()> done)
+{
+	restart_after_idling();
+	for (u64 left = length; left != 0;) {
+		const u64 bytes = std::min<u64>(left, segment_bytes);
+		segments_.push_back({.bytes = static_cast<u32>(bytes)});
+		left -= bytes;
+	}
+	messages_.push_back({segments_.size(), std::move(done)});
 	push();
+}
+
+// RFC 5681, 4.1.
+void TcpFlow::restart_after_idling()
+{
+	if (seen_ == segments_.size() && clock_.now() - last_sent_ > patience())
+		window_ = std::min(window_, first_window);
 }
 
 void TcpFlow::push()
 {
-	while (flying_ < static_cast<u32>(window_)) {
-		u32 segment = 0;
+	while (flying_ < static_cast<size_t>(window_)) {
+		size_t segment = 0;
 		if (!lost_.empty()) {
 			segment = lost_.front();
 			lost_.pop_front();
-			if (state_[segment] != lost)
+			if (segments_[segment].state != lost)
 				continue;
-		} else if (next_ < segments_) {
+		} else if (next_ < segments_.size()) {
 			segment = next_++;
 		} else {
 			break;
@@ -53,30 +58,36 @@ void TcpFlow::push()
 	}
 }
 
-void TcpFlow::emit(u32 segment)
+void TcpFlow::emit(size_t segment)
 {
 	const u64 order = ++orders_;
 	const u64 when = clock_.now();
+	Segment &it = segments_[segment];
 
-	state_[segment] = flying;
-	order_of_[segment] = order;
+	it.state = flying;
+	it.order = order;
 	flights_.push_back({order, segment});
+	last_sent_ = when;
 	if (flying_++ == 0)
 		arm();
-	sent_ += bytes(segment);
-	network_.send(from_, to_, {bytes(segment) + headers, 0, true, [this, segment, order, when] {
+	network_.send(from_, to_, {it.bytes + headers, 0, true, [this, segment, order, when] {
 					   arrive(segment, order, when);
 				   }});
 }
 
 // At the receiver; each segment is acknowledged, with all that has arrived.
-void TcpFlow::arrive(u32 segment, u64 order, u64 when)
+void TcpFlow::arrive(size_t segment, u64 order, u64 when)
 {
-	if (received_[segment] == 0) {
-		received_[segment] = 1;
+	if (!segments_[segment].received) {
+		segments_[segment].received = true;
 		arrived_.push_back(segment);
-		if (arrived_.size() == segments_ && done_)
-			std::exchange(done_, nullptr)();
+	}
+	while (in_order_ < segments_.size() && segments_[in_order_].received)
+		in_order_++;
+	while (!messages_.empty() && messages_.front().end <= in_order_) {
+		const auto done = std::move(messages_.front().done);
+		messages_.pop_front();
+		done();
 	}
 	const size_t arrived = arrived_.size();
 	network_.send(to_, from_, {headers, 0, false, [this, arrived, order, when] {
@@ -93,9 +104,9 @@ void TcpFlow::acknowledged(size_t arrived, u64 order, u64 when)
 	rtt_ns_ += (rtt - rtt_ns_) / 8;
 	newest_ = std::max(newest_, order);
 	for (; seen_ < arrived; seen_++) {
-		const u32 segment = arrived_[seen_];
-		flying_ -= state_[segment] == flying ? 1 : 0;
-		state_[segment] = here;
+		Segment &it = segments_[arrived_[seen_]];
+		flying_ -= it.state == flying ? 1 : 0;
+		it.state = here;
 		fresh++;
 	}
 	if (fresh != 0) {
@@ -115,10 +126,11 @@ void TcpFlow::lose()
 
 	while (!flights_.empty()) {
 		const auto [order, segment] = flights_.front();
-		if (state_[segment] == flying && order_of_[segment] == order) {
+		Segment &it = segments_[segment];
+		if (it.state == flying && it.order == order) {
 			if (order + reordering > newest_)
 				break;
-			state_[segment] = lost;
+			it.state = lost;
 			lost_.push_back(segment);
 			flying_--;
 			any = any || order > recover_;
@@ -136,72 +148,80 @@ void TcpFlow::halve()
 	recover_ = orders_;
 }
 
+u64 TcpFlow::patience() const
+{
+	return std::max(static_cast<u64>(rtt_ns_ + 4 * deviation_ns_), least_timeout);
+}
+
 void TcpFlow::arm()
 {
 	const u64 armed = ++armed_;
-	const auto wait = static_cast<u64>(rtt_ns_ + 4 * deviation_ns_);
 
-	if (seen_ == segments_)
+	if (seen_ == segments_.size())
 		return;
-	clock_.at(clock_.now() + (std::max(wait, least_timeout) << std::min(backoff_, 6U)),
+	clock_.at(clock_.now() + (patience() << std::min(backoff_, 6U)),
 		  [this, armed] { timeout(armed); });
 }
 
 void TcpFlow::timeout(u64 armed)
 {
-	if (armed != armed_ || seen_ == segments_)
+	if (armed != armed_ || flying_ == 0)
 		return;
 	halve();
 	window_ = 1;
 	backoff_++;
 	flights_.clear();
 	lost_.clear();
-	for (u32 i = 0; i < next_; i++) {
-		if (state_[i] == here)
+	for (size_t i = 0; i < next_; i++) {
+		if (segments_[i].state == here)
 			continue;
-		state_[i] = lost;
+		segments_[i].state = lost;
 		lost_.push_back(i);
 	}
 	flying_ = 0;
 	push();
 }
 
-void TcpCall::start(u64 request, u64 response, u64 service_ns)
+void TcpConnection::call(u64 request, u64 response, u64 service_ns)
 {
-	request_length_ = request;
-	response_length_ = response;
-	service_ns_ = service_ns;
-	connect();
+	open_calls_++;
+	auto start = [this, request, response, service_ns] {
+		requests_.send(request, [this, response, service_ns] {
+			clock_.at(clock_.now() + service_ns, [this, response] {
+				responses_.send(response, [this] {
+					open_calls_--;
+					done_ = clock_.now();
+				});
+			});
+		});
+	};
+	if (open_)
+		return start();
+	waiting_.push_back(start);
+	if (tries_ == 0)
+		connect();
 }
 
-void TcpCall::connect()
+void TcpConnection::connect()
 {
 	const u64 when = clock_.now();
+	const auto connected = [this, when] {
+		if (std::exchange(open_, true))
+			return;
+		const u64 rtt_ns = std::max<u64>(clock_.now() - when, 1);
+		requests_.open(rtt_ns);
+		responses_.open(rtt_ns);
+		for (const auto &start : waiting_)
+			start();
+	};
 
 	network_.send(client_, server_,
-		      {headers + 8, 0, false, [this, when] {
-			       network_.send(server_, client_,
-					     {headers + 8, 0, false, [this, when] {
-						      if (rtt_ns_ != 0)
-							      return;
-						      rtt_ns_ =
-							      std::max<u64>(clock_.now() - when, 1);
-						      connected();
-					      }});
+		      {headers + 8, 0, false, [this, connected] {
+			       network_.send(server_, client_, {headers + 8, 0, false, connected});
 		       }});
 	clock_.at(when + (first_timeout << std::min<u64>(tries_++, 6)), [this] {
-		if (rtt_ns_ == 0)
+		if (!open_)
 			connect();
-	});
-}
-
-void TcpCall::connected()
-{
-	request_.start(request_length_, rtt_ns_, [this] {
-		clock_.at(clock_.now() + service_ns_, [this] {
-			response_.start(response_length_, rtt_ns_,
-					[this] { done_ = clock_.now(); });
-		});
 	});
 }
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // A simple TCP on the simulator's links, to compare with: handshake, slow start
 // from ten segments, additive increase and halving, selective acknowledgements,
-// retransmission timeout of at least 200 ms. Each RPC has a connection of its
-// own.
+// retransmission timeout of at least 200 ms, and slow start again after idling. A
+// client has one connection to its server, as services keep it: its messages follow each
+// other in it.
 #pragma once
 
 #include <deque>
-#include <memory>
+#include <functional>
 #include <vector>
 
 #include "sim_link.hpp"
@@ -21,24 +22,37 @@ public:
 	{
 	}
 
-	// Sends @length bytes; @done when they have all arrived.
-	void start(u64 length, u64 rtt_ns, std::function<void()> done);
-	u64 sent() const { return sent_; } // bytes, again and again
+	void open(u64 rtt_ns); // as the handshake measured it
+	// Sends @length bytes behind all before; @done when they and those have arrived.
+	void send(u64 length, std::function<void()> done);
 
 private:
+	static constexpr double first_window = 10;
+
 	enum State : u8 { unsent, flying, lost, here };
+	struct Segment {
+		u32 bytes;
+		State state = unsent;
+		bool received = false; // what the receiver knows
+		u64 order = 0;         // of its latest transmission
+	};
 	struct Flight {
 		u64 order;
-		u32 segment;
+		size_t segment;
+	};
+	struct Message {
+		size_t end; // its last segment's successor
+		std::function<void()> done;
 	};
 
-	u32 bytes(u32 segment) const;
+	void restart_after_idling();
 	void push();
-	void emit(u32 segment);
-	void arrive(u32 segment, u64 order, u64 when);
+	void emit(size_t segment);
+	void arrive(size_t segment, u64 order, u64 when);
 	void acknowledged(size_t arrived, u64 order, u64 when);
 	void lose();
 	void halve();
+	u64 patience() const;
 	void arm();
 	void timeout(u64 armed);
 
@@ -46,65 +60,59 @@ private:
 	Network &network_;
 	int from_;
 	int to_;
-	std::function<void()> done_;
-	u64 length_ = 0;
-	u32 segments_ = 0;
-	u32 next_ = 0;
-	u64 sent_ = 0;
+	std::vector<Segment> segments_;
 	// What the sender knows.
-	std::vector<u8> state_;
-	std::vector<u64> order_of_; // of the latest transmission
+	size_t next_ = 0;
 	std::deque<Flight> flights_;
-	std::deque<u32> lost_;
-	u32 flying_ = 0;
+	std::deque<size_t> lost_;
+	size_t flying_ = 0;
 	size_t seen_ = 0; // of arrived_
 	u64 orders_ = 0;
 	u64 newest_ = 0;  // order of the latest transmission known to have arrived
 	u64 recover_ = 0; // losses of transmissions before it have been answered for
-	double window_ = 10;
+	double window_ = first_window;
 	double threshold_ = 1e9;
 	double rtt_ns_ = 0;
 	double deviation_ns_ = 0;
+	u64 last_sent_ = 0;
 	u32 backoff_ = 0;
 	u64 armed_ = 0;
 	// What the receiver knows.
-	std::vector<u8> received_;
-	std::vector<u32> arrived_; // in this order
+	std::deque<Message> messages_; // not whole yet
+	size_t in_order_ = 0;
+	std::vector<size_t> arrived_; // in this order
 };
 
-// An RPC: connection, request, response.
-class TcpCall {
+// A client's connection, opened by its first call.
+class TcpConnection {
 public:
-	TcpCall(Clock &clock, Network &network, int client, int server)
+	TcpConnection(Clock &clock, Network &network, int client, int server)
 		: clock_(clock),
 		  network_(network),
 		  client_(client),
 		  server_(server),
-		  request_(clock, network, client, server),
-		  response_(clock, network, server, client)
+		  requests_(clock, network, client, server),
+		  responses_(clock, network, server, client)
 	{
 	}
 
-	void start(u64 request, u64 response, u64 service_ns);
-	u64 done() const { return done_; } // 0: not yet
-	u64 sent() const { return request_.sent() + response_.sent(); }
+	void call(u64 request, u64 response, u64 service_ns);
+	u64 done() const { return open_calls_ == 0 ? done_ : 0; } // 0: not all
 
 private:
 	void connect();
-	void connected();
 
 	Clock &clock_;
 	Network &network_;
 	int client_;
 	int server_;
-	TcpFlow request_;
-	TcpFlow response_;
-	u64 request_length_ = 0;
-	u64 response_length_ = 0;
-	u64 service_ns_ = 0;
+	TcpFlow requests_;
+	TcpFlow responses_;
+	std::vector<std::function<void()>> waiting_; // for the connection
 	u64 tries_ = 0;
-	u64 rtt_ns_ = 0;
-	u64 done_ = 0;
+	bool open_ = false;
+	size_t open_calls_ = 0;
+	u64 done_ = 0; // when the last was
 };
 
 } // namespace sim
