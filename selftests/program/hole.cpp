@@ -21,7 +21,7 @@ TEST_F(Hole, is_asked_for_after_a_quarter_of_the_path_time)
 {
 	holes(1);
 	EXPECT_EQ(run(PROG_EV_HOLE), (Words{"TIMER +998us"}));
-	EXPECT_EQ(timeout(1100000), (Words{"RESEND 100+100", "TIMER +3900us"}));
+	EXPECT_EQ(timeout(1100000), (Words{"RESEND 100+100", "TIMER +2900us"}));
 	EXPECT_EQ(rpc.tries, 0) << "not silence";
 	EXPECT_EQ(peer.asking, 0);
 	EXPECT_EQ(peer.window, 4000U) << "half of it";

@@ -89,6 +89,28 @@ TEST_F(Path, need_ack_to_its_answer)
 	EXPECT_EQ(run(PROG_EV_ACK), (Words{"RAISE PEER_ALIVE", "END"}));
 }
 
+// They were granted, or asked for; or more than a question's time was lost before.
+TEST_F(Path, the_first_measure_though_they_were_asked_for)
+{
+	request_new(0, 10000, 50000);
+	run(PROG_EV_GRANT_SETTLE);
+	turn(0, 1);
+	EXPECT_EQ(timeout(12 * msec)[0], "RESEND 10000+1400");
+	now += 8 * msec;
+	ev.again = 1;
+	EXPECT_EQ(data(10000, 100, 50000)[1], "RAISE PEER_ALIVE");
+	EXPECT_EQ(out.count, 2) << "it says nothing of the grant";
+	ev.again = 0;
+	EXPECT_EQ(data(10100, 1300, 50000)[1], "RAISE PATH");
+	run(PROG_EV_PATH);
+	EXPECT_EQ(peer.path, 20 * msec | 1);
+	peer = {};
+	rpc.timed = now - 500 * msec;
+	rpc.asked = now - 30 * msec;
+	run(PROG_EV_PATH);
+	EXPECT_EQ(peer.path, 130 * msec | 1);
+}
+
 TEST_F(Path, from_a_grant_to_its_first_byte)
 {
 	request_new(0, 9000, 50000);
@@ -254,7 +276,7 @@ TEST_F(Unknown, client_starts_over)
 		  (Words{"RAISE PEER_ALIVE", "TX_DATA 0-10000 prio 0 again"}));
 	EXPECT_EQ(rpc.tx_granted, 10000U) << "who knows nothing has granted nothing";
 	EXPECT_EQ(grant(20000, 1)[0], "TX_DATA 10000-20000 prio 1 again");
-	EXPECT_EQ(grant(30000, 1)[0], "TX_DATA 20000-30000 prio 1") << "the first time";
+	EXPECT_EQ(grant(30000, 1)[1], "TX_DATA 20000-30000 prio 1") << "the first time";
 }
 
 // The question may have overtaken the request.

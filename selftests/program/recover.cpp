@@ -40,7 +40,8 @@ TEST_F(Resend, counts_as_a_grant)
 	EXPECT_EQ(rpc.tx_granted, 18000U);
 	now += 100 * msec;
 	EXPECT_EQ(resend(17000, 0xfffffffe),
-		  (Words{"TX_DATA 17000-18000 prio 0 again", "TX_DATA 18000-30000 prio 0"}));
+		  (Words{"TIMER +22800us", "TX_DATA 17000-18000 prio 0 again",
+			 "TX_DATA 18000-30000 prio 0"}));
 	EXPECT_EQ(rpc.tx_granted, 30000U) << "no more than the message has";
 }
 

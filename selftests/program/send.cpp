@@ -21,7 +21,7 @@ TEST_F(Send, without_unscheduled_bytes_it_is_announced)
 {
 	params.unsched_bytes = 0;
 	EXPECT_EQ(send_request(500), (Words{"TIMER +5000us", "TX_DATA 0-0 prio 0"}));
-	EXPECT_EQ(grant(500, 2), (Words{"TX_DATA 0-500 prio 2"}));
+	EXPECT_EQ(grant(500, 2), (Words{"TIMER +10000us", "TX_DATA 0-500 prio 2"}));
 }
 
 TEST_F(Send, unscheduled_bytes_are_whole_quanta)
@@ -117,7 +117,7 @@ TEST_F(Send, stale_grant)
 TEST_F(Send, grant_beyond_the_message)
 {
 	send_request(30000);
-	EXPECT_EQ(grant(0xffffffff, 255), (Words{"TX_DATA 10000-30000 prio 7"}));
+	EXPECT_EQ(grant(0xffffffff, 255), (Words{"TIMER +22800us", "TX_DATA 10000-30000 prio 7"}));
 	EXPECT_EQ(rpc.tx_granted, 30000U);
 }
 

@@ -189,7 +189,7 @@ TEST_F(Timeout, a_grant_may_have_been_lost)
 	turn(0, 3);
 	EXPECT_NE(rpc.timed, 0U);
 	EXPECT_EQ(timeout(5 * msec),
-		  (Words{"RESEND 10000+1400", "GRANT 18000 prio 2", "TIMER +10000us"}));
+		  (Words{"RESEND 10000+1400", "GRANT 18000 prio 2", "TIMER +2500us"}));
 	EXPECT_EQ(rpc.timed, 0U) << "what comes now says nothing of the path";
 }
 
@@ -198,13 +198,14 @@ TEST_F(Timeout, the_end_of_a_message_is_lost)
 {
 	peer.path = 1;
 	request_new(0, 2000, 10000);
-	EXPECT_EQ(timeout(5 * msec), (Words{"RESEND 2000+1400", "TIMER +10000us"}));
+	EXPECT_EQ(timeout(1249 * msec / 1000), (Words{"TIMER +1us"})) << "a quarter of resend_ns";
+	EXPECT_EQ(timeout(msec / 1000), (Words{"RESEND 2000+1400", "TIMER +2500us"}));
 	EXPECT_EQ(peer.window, 4000U);
 	ev.again = 1;
 	EXPECT_EQ(data(2000, 1400, 10000),
 		  (Words{"RX_ADD 2000-3400", "RAISE PEER_ALIVE", "RAISE PATH", "RAISE HOLE"}));
 	EXPECT_EQ(run(PROG_EV_HOLE), (Words{"TIMER +312us"}));
-	EXPECT_EQ(timeout(312500), (Words{"RESEND 3400+4000", "TIMER +10000us"})) << "a window";
+	EXPECT_EQ(timeout(312500), (Words{"RESEND 3400+4000", "TIMER +2500us"})) << "a window";
 	EXPECT_EQ(data(3400, 1400, 10000), (Words{"RX_ADD 3400-4800", "RAISE PEER_ALIVE"}));
 	EXPECT_EQ(rpc.lost, 1);
 	EXPECT_EQ(data(4800, 2600, 10000), (Words{"RX_ADD 4800-7400", "RAISE PATH", "RAISE HOLE"}));
@@ -278,8 +279,40 @@ TEST_F(Timeout, gaps_before_the_end)
 	peer.path = 1;
 	request_new(0, 100, 10000);
 	data(2000, 100, 10000);
-	EXPECT_EQ(timeout(500 * msec), (Words{"RESEND 100+1400", "TIMER +4986us"}))
+	EXPECT_EQ(timeout(500 * msec), (Words{"RESEND 100+1400", "TIMER +2500us"}))
 		<< "no room for the end";
+}
+
+// Its timer was set for one that waits for nothing.
+TEST_F(Timeout, comes_soon_for_who_has_waited_idly)
+{
+	request_new(0, 10000, 50000);
+	run(PROG_EV_GRANT_SETTLE);
+	EXPECT_EQ(timeout(5 * msec), (Words{"TIMER +395000us"}));
+	now += 50 * msec;
+	EXPECT_EQ(turn(0, 3)[0], "TIMER +11400us");
+	data(10000, 8000, 50000);
+	now += 1 * msec;
+	EXPECT_EQ(turn(0, 3)[0], "TIMER +11400us");
+	data(18000, 1000, 50000);
+	EXPECT_EQ(turn(0, 3)[0], "GRANT 27000 prio 2") << "it does not wait idly";
+}
+
+TEST_F(Timeout, is_not_moved_before_it_has_come)
+{
+	request_new(0, 10000, 50000);
+	run(PROG_EV_GRANT_SETTLE);
+	now += 4 * msec;
+	EXPECT_EQ(turn(0, 3)[0], "GRANT 18000 prio 2");
+}
+
+TEST_F(Timeout, comes_soon_when_all_is_granted)
+{
+	send_request(30000);
+	EXPECT_EQ(grant(20000, 0), (Words{"TX_DATA 10000-20000 prio 0"}));
+	EXPECT_EQ(timeout(11 * msec), (Words{"TIMER +389000us"})) << "for a grant";
+	EXPECT_EQ(grant(30000, 0)[0], "TIMER +22800us") << "for the response";
+	EXPECT_EQ(grant(30000, 0), Words{});
 }
 
 TEST_F(Timeout, nothing_missing_are_you_there)
@@ -425,19 +458,6 @@ TEST_F(Timeout, nothing_of_silence_is_left_once_there_is_an_answer)
 	EXPECT_EQ(rpc.tries, 0);
 }
 
-TEST_F(Timeout, others_are_waited_for_a_second_at_most)
-{
-	params.dead_ns = 60000 * msec;
-	send_request(100);
-	rpc.tries = 100;
-	rpc.put_off = 5;
-	now += 1000 * msec;
-	peer.asking = 1;
-	peer.asker = 77;
-	peer.asked = now;
-	EXPECT_EQ(timeout(0), (Words{"TIMER +1000000us"}));
-}
-
 TEST_F(Timeout, a_dead_client)
 {
 	peer.path = 1;
@@ -455,67 +475,6 @@ TEST_F(Timeout, long_silence_alone_kills_nobody)
 	EXPECT_EQ(timeout(11 * msec)[0], "RESEND all");
 }
 
-TEST_F(Timeout, what_others_asked_counts)
-{
-	send_request(100);
-	peer.unanswered = 8;
-	peer.asking = 1;
-	peer.asker = 77;
-	peer.asked = now + 2999 * msec;
-	EXPECT_EQ(timeout(3000 * msec)[2], "FAILED 110");
-	EXPECT_EQ(peer.asking, 1) << "their question stays";
-}
-
-TEST_F(Timeout, others_questions_go_first)
-{
-	send_request(100);
-	peer.asking = 1;
-	peer.asker = 77;
-	for (int i = 0; i < HOMA_PUT_OFF; i++) {
-		peer.asked = now + 6 * msec;
-		EXPECT_EQ(timeout(6 * msec),
-			  (Words{"TIMER +" + std::to_string(1270 << std::min(i, 5)) + "us"}));
-	}
-	peer.asked = now + 5 * msec;
-	EXPECT_EQ(timeout(5 * msec)[0], "RESEND all") << "but not for ever";
-	EXPECT_EQ(peer.asker, 8U);
-	EXPECT_EQ(rpc.put_off, 0);
-}
-
-// Each question to this peer that has no answer doubles the time to the next.
-TEST_F(Timeout, whoever_asks_a_silent_peer_asks_seldom)
-{
-	for (const auto &[unanswered, later, asks] :
-	     {std::tuple{1, 9, false}, std::tuple{1, 10, true}, std::tuple{3, 39, false},
-	      std::tuple{3, 40, true}, std::tuple{200, 999, false}, std::tuple{200, 1000, true}}) {
-		rpc = {};
-		send_request(100);
-		peer.asking = 1;
-		peer.asker = 77;
-		peer.asked = now;
-		peer.unanswered = static_cast<u8>(unanswered);
-		EXPECT_EQ(timeout(static_cast<u64>(later) * msec)[0] == "RESEND all", asks)
-			<< later;
-	}
-}
-
-// It has the request and works on it. Until it says that it has not.
-TEST_F(Timeout, who_knows_the_request_is_asked_seldom)
-{
-	send_request(100);
-	rpc.patience = 12;
-	now += 1000 * msec;
-	rpc.active = now;
-	EXPECT_EQ(timeout(1000 * msec)[0], "RESEND all");
-	run(PROG_EV_BUSY);
-	EXPECT_EQ(timeout(1999 * msec)[0], "TIMER +1000us");
-	EXPECT_EQ(timeout(1 * msec)[0], "RESEND all");
-	EXPECT_EQ(timeout(1000 * msec)[0], "RESEND all") << "silence";
-	run(PROG_EV_RPC_UNKNOWN);
-	rpc.patience = 12;
-	EXPECT_EQ(timeout(1000 * msec)[0], "RESEND all");
-}
-
 TEST_F(Timeout, holes_wait_for_nobody)
 {
 	request_new(0, 100, 50000);
@@ -526,42 +485,6 @@ TEST_F(Timeout, holes_wait_for_nobody)
 	peer.asked = now;
 	EXPECT_EQ(timeout(500000)[0], "RESEND 100+100");
 	EXPECT_EQ(peer.asker, 77U);
-}
-
-TEST_F(Timeout, who_is_patient_is_put_off_longer)
-{
-	send_request(100);
-	peer.path = 1;
-	for (int i = 0; i < 3; i++) {
-		timeout(1000 * msec);
-		peer.path = 1;
-		run(PROG_EV_BUSY);
-	}
-	ASSERT_EQ(rpc.patience, 3);
-	now += 1000 * msec;
-	peer.asking = 1;
-	peer.asker = 77;
-	peer.asked = now;
-	EXPECT_EQ(timeout(0), (Words{"TIMER +10160us"}));
-}
-
-TEST_F(Timeout, an_old_question_of_another)
-{
-	send_request(100);
-	peer.asking = 1;
-	peer.asker = 77;
-	peer.asked = now;
-	EXPECT_EQ(timeout(6 * msec)[0], "RESEND all");
-}
-
-TEST_F(Timeout, old_silence_is_forgotten)
-{
-	send_request(100);
-	peer.unanswered = 4;
-	now += 3000 * msec;
-	peer.asked = now - 3000 * msec;
-	timeout(6 * msec);
-	EXPECT_EQ(peer.unanswered, 1);
 }
 
 TEST_F(Timeout, counters_do_not_wrap)

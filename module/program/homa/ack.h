@@ -76,7 +76,7 @@ static inline void homa_ack_needed(const struct prog_ev *ev,
 	/* The server has sent all: no reason to wait any longer for it. */
 	if (homa_barren(ev, params, rpc, out))
 		return;
-	homa_alive(rpc, out);
+	homa_alive(rpc, 0, out);
 	/* The response is late, or lost: others' questions have gone first for long. */
 	if (rpc->state == HOMA_OUT && rpc->put_off)
 		homa_timer_set(out, ev->now + 1);
@@ -97,7 +97,7 @@ static inline void homa_ack_received(const struct prog_ev *ev,
 	if (out->verdict)
 		return;
 	rpc->asking = rpc->tries > 0;
-	homa_alive(rpc, out);
+	homa_alive(rpc, 0, out);
 	homa_over(ev, params, rpc, out);
 }
 

@@ -39,6 +39,10 @@
  */
 #define HOMA_PUT_OFF 8
 #define HOMA_PUT_OFF_DOUBLES 5
+/* RPCs of a peer that ask it at a time where packets are lost; otherwise one. */
+#define HOMA_ASKERS 4
+/* Answers for which that holds, from one that shows a loss on. */
+#define HOMA_LOSES 4
 /*
  * The time between two questions doubles with each that has no answer, and with
  * each BUSY, up to so many times; but not beyond so many ns because of that.
@@ -290,7 +294,8 @@ struct homa_ack {
  * @unsched:        bytes that go to it without a grant; 0: as settings say.
  * @cutoffs:        what the peer wants us to use for unscheduled data.
  * @cutoff_version: of @cutoffs, 0: none yet. For the header of DATA.
- * @asking:         a RESEND is not answered.
+ * @asking:         RPCs whose RESEND is not answered, that of @asker included.
+ * @loses:          answers to come that are taken as if they showed a loss.
  * @spurious:       times that the time to ask is doubled, as what we asked for had
  *                  been on its way.
  * @unanswered:     RESENDs since the peer was last heard.
@@ -313,6 +318,7 @@ struct prog_peer {
 	u32 cutoffs[PROG_PRIOS];
 	u16 cutoff_version;
 	u8 asking;
+	u8 loses;
 	u8 spurious;
 	u8 queues;
 	u8 unanswered;

@@ -196,7 +196,8 @@ static inline void homa_data_progress(const struct prog_ev *ev,
 		homa_timer_set(out, ev->now + 1);
 	rpc->patience = 0;
 	homa_heard(ev, rpc, out);
-	if ((rpc->timed && ev->offset + ev->length > rpc->rx_timed) ||
+	if ((rpc->timed && !ev->again &&
+	     ev->offset + ev->length > rpc->rx_timed) ||
 	    (rpc->sought && ev->again && rpc->part > ev->offset &&
 	     rpc->part <= ev->offset + ev->length))
 		homa_raise(out, PROG_EV_PATH);
@@ -247,7 +248,7 @@ static inline void homa_data_place(const struct prog_ev *ev,
 		homa_data_progress(ev, rpc, before, out);
 	} else if (alive) {
 		rpc->copies |= rpc->begged && ev->again;
-		homa_alive(rpc, out);
+		homa_alive(rpc, 0, out);
 	}
 	if (homa_data_hole(ev, rpc, end, gaps))
 		homa_raise(out, PROG_EV_HOLE);

@@ -110,7 +110,7 @@ static inline void homa_end_unknown(const struct prog_ev *ev,
 	rpc->asking = 0;
 	rpc->tries = 0;
 	rpc->patience = 0;
-	homa_raise(out, PROG_EV_PEER_ALIVE);
+	homa_emit(out, MTP_RAISE, PROG_EV_PEER_ALIVE, 1, 0);
 	if (rpc->server)
 		homa_over(ev, params, rpc, out);
 	else if (rpc->state == HOMA_OUT && !ev->before)

@@ -125,7 +125,9 @@ static inline void homa_grant_share(const struct prog_params *params,
  */
 static inline u32 homa_grant_issue(const struct prog_ev *ev,
 				   const struct prog_params *params,
-				   struct prog_rpc *rpc, struct prog_host *host,
+				   struct prog_rpc *rpc,
+				   const struct prog_peer *peer,
+				   struct prog_host *host,
 				   u32 want, u32 quantum, u8 prio,
 				   struct mtp_out *out)
 {
@@ -154,6 +156,10 @@ static inline u32 homa_grant_issue(const struct prog_ev *ev,
 	}
 	rpc->rx_before = before;
 	rpc->rx_granted = want;
+	/* It was set for one that waits, unless it has not come yet. */
+	if (rpc->rx_received == before &&
+	    ev->now - rpc->born >= params->resend_ns)
+		homa_due_sleep(ev, params, rpc, peer, out);
 	rpc->rx_prio = prio;
 	homa_grant_count(rpc, host);
 	if (want == rpc->rx_length)
@@ -186,7 +192,7 @@ static inline void homa_grant_turn(const struct prog_ev *ev,
 	quantum = homa_quantum(ev, params, window);
 	rpc->rx_step = window >> 2;
 	want = homa_round(rpc->rx_received + window, quantum);
-	want = homa_grant_issue(ev, params, rpc, host,
+	want = homa_grant_issue(ev, params, rpc, peer, host,
 				homa_min(want, rpc->rx_length), quantum,
 				levels > above ? levels - above : 0, out);
 	if (want)
@@ -209,7 +215,7 @@ static inline void homa_grant_fifo(const struct prog_ev *ev,
 	    rpc->rx_granted - rpc->rx_received > window)
 		return;
 	want = homa_round(rpc->rx_granted + params->fifo_chunk, quantum);
-	want = homa_grant_issue(ev, params, rpc, host,
+	want = homa_grant_issue(ev, params, rpc, peer, host,
 				homa_min(want, rpc->rx_length), quantum,
 				params->sched_prios ? params->sched_prios - 1 : 0,
 				out);

@@ -54,12 +54,17 @@ static inline u64 homa_double(u64 time, u32 doubles, u64 most)
 	return time < most ? time : most;
 }
 
-/* Time in which a packet is answered, nearly always. */
+/* Time in which a packet is answered, nearly always; @least where that is tiny, ns. */
+static inline u64 homa_path_answer(const struct prog_peer *peer, u64 least)
+{
+	return homa_longer(least, peer->path + (peer->path_var << 2));
+}
+
+/* The same, for what costs more than a packet if it is wrong. */
 static inline u64 homa_path_time(const struct prog_params *params,
 				 const struct prog_peer *peer)
 {
-	return homa_longer(params->resend_ns,
-			   peer->path + (peer->path_var << 2));
+	return homa_path_answer(peer, params->resend_ns);
 }
 
 /* Silence that shows a packet, or its answer, to be lost. */
@@ -68,6 +73,17 @@ static inline u64 homa_path_patience(const struct prog_params *params,
 {
 	return homa_double(homa_path_time(params, peer), peer->spurious,
 			   HOMA_PATIENCE_MAX);
+}
+
+/*
+ * Silence after which the end of what is granted is asked for, a packet of it, where the
+ * path has been measured (RFC 8985's tail loss probe).
+ */
+static inline u64 homa_path_probe(const struct prog_params *params,
+				  const struct prog_peer *peer)
+{
+	return homa_double(homa_path_answer(peer, params->resend_ns >> 2),
+			   peer->spurious, HOMA_PATIENCE_MAX);
 }
 
 /*
@@ -203,6 +219,8 @@ static inline void homa_path_grow(const struct prog_params *params,
 
 /*
  * PATH: the first byte beyond an earlier grant has come, or bytes that were asked for.
+ * The first of all may have been asked for meanwhile: they were not sent again, but it
+ * may be the question that granted them.
  * Where it may be an earlier question that they answer, the time since the last is no
  * more than the path takes.
  */
@@ -217,6 +235,10 @@ static inline void homa_path_measured(const struct prog_ev *ev,
 	u32 ticks = homa_tick(ev->now) - (rpc->sought & ~HOMA_SOUGHT_MASK);
 	u64 sample = homa_shorter(granted ? ev->now - rpc->timed :
 					    (u64)ticks << 10, HOMA_PATH_MAX);
+
+	if (granted && rpc->asked > rpc->timed)
+		sample = homa_shorter(sample, ev->now - rpc->asked +
+						      HOMA_GUESS_MAX);
 
 	if (granted || !(rpc->sought & HOMA_SOUGHT_AGAIN) ||
 	    sample > peer->path)

@@ -66,11 +66,16 @@ static inline void homa_resend_small(const struct prog_ev *ev,
  */
 static inline void homa_resend_grant(const struct prog_ev *ev,
 				     const struct prog_params *params,
-				     struct prog_rpc *rpc, u32 end)
+				     struct prog_rpc *rpc,
+				     const struct prog_peer *peer, u32 end,
+				     struct mtp_out *out)
 {
+	u32 before = rpc->tx_granted;
+
 	end = homa_min(homa_round(end, homa_quantum(ev, params, 0)),
 		       rpc->tx_length);
-	rpc->tx_granted = homa_max(rpc->tx_granted, end);
+	rpc->tx_granted = homa_max(before, end);
+	homa_due_granted(ev, params, rpc, peer, before, out);
 	if (ev->auth)
 		rpc->tx_sent = homa_max(rpc->tx_sent,
 					homa_min(end, rpc->tx_ready));
@@ -93,7 +98,7 @@ static inline void homa_resend_part(const struct prog_ev *ev,
 	u32 tail;
 
 	if (!all && start < end) {
-		homa_resend_grant(ev, params, rpc, end);
+		homa_resend_grant(ev, params, rpc, peer, end, out);
 		homa_resend_small(ev, rpc, peer);
 	}
 	tail = end >= rpc->tx_sent && start < rpc->tx_sent && !ev->auth;
@@ -119,7 +124,7 @@ static inline void homa_resend_answer(const struct prog_ev *ev,
 	if (waits && homa_barren(ev, params, rpc, out))
 		return;
 	/* A question is no part of the message, or acknowledgement, we wait for. */
-	homa_alive(rpc, out);
+	homa_alive(rpc, 0, out);
 	if (rpc->state == HOMA_REPLY || (rpc->state == HOMA_OUT && ev->length))
 		rpc->active = ev->now;
 	if (homa_sending(rpc))

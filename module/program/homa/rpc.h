@@ -122,13 +122,17 @@ static inline u32 homa_sending(const struct prog_rpc *rpc)
 	return rpc->state == HOMA_OUT || rpc->state == HOMA_REPLY;
 }
 
-/* The peer lives. Its context is told only if it waits for an answer. */
-static inline void homa_alive(struct prog_rpc *rpc, struct mtp_out *out)
+/*
+ * The peer lives. Its context is told only if it waits for an answer, and whether
+ * that shows a packet to be @lost.
+ */
+static inline void homa_alive(struct prog_rpc *rpc, u32 lost,
+			      struct mtp_out *out)
 {
 	if (!rpc->asking)
 		return;
 	rpc->asking = 0;
-	homa_raise(out, PROG_EV_PEER_ALIVE);
+	homa_emit(out, MTP_RAISE, PROG_EV_PEER_ALIVE, lost, 0);
 }
 
 /*
@@ -143,7 +147,7 @@ static inline void homa_heard(const struct prog_ev *ev, struct prog_rpc *rpc,
 		homa_timer_set(out, ev->now + 1);
 	rpc->active = ev->now;
 	rpc->tries = 0;
-	homa_alive(rpc, out);
+	homa_alive(rpc, ev->again, out);
 }
 
 /* The host context gives back what this RPC holds of it. */

@@ -6,7 +6,7 @@
 #ifndef SDP_PROGRAM_HOMA_SEND_H
 #define SDP_PROGRAM_HOMA_SEND_H
 
-#include "path.h"
+#include "due.h"
 
 /*
  * What grants are multiples of, out of a window of so many bytes: the record,
@@ -274,6 +274,8 @@ static inline void homa_send_granted(const struct prog_ev *ev,
 				     struct prog_scratch *scratch,
 				     struct mtp_out *out)
 {
+	u32 before = rpc->tx_granted;
+
 	if (!homa_sending(rpc)) {
 		out->verdict = PROG_DROP_STATE;
 		return;
@@ -285,8 +287,8 @@ static inline void homa_send_granted(const struct prog_ev *ev,
 	if (ev->resend_all)
 		homa_send_again(ev, params, rpc, peer, 0, ev->offset, 0, out);
 	rpc->tx_sched_prio = homa_min(ev->prio, params->prios - 1);
-	rpc->tx_granted = homa_max(rpc->tx_granted,
-				   homa_min(ev->offset, rpc->tx_length));
+	rpc->tx_granted = homa_max(before, homa_min(ev->offset, rpc->tx_length));
+	homa_due_granted(ev, params, rpc, peer, before, out);
 }
 
 #endif /* SDP_PROGRAM_HOMA_SEND_H */

@@ -18,97 +18,7 @@
 #ifndef SDP_PROGRAM_HOMA_TIMEOUT_H
 #define SDP_PROGRAM_HOMA_TIMEOUT_H
 
-#include "path.h"
-
-/* All of a response has been sent: what is missing is the acknowledgement. */
-static inline u32 homa_timeout_answered(const struct prog_rpc *rpc)
-{
-	return rpc->state == HOMA_REPLY && rpc->tx_sent == rpc->tx_length;
-}
-
-/* It is our turn: there is leave to send what has not been sent. */
-static inline u32 homa_timeout_ours(const struct prog_rpc *rpc)
-{
-	return homa_sending(rpc) && rpc->tx_sent < rpc->tx_granted;
-}
-
-/*
- * Nobody waits for the answer: what was granted is here, or the peer, which knows of
- * the message, has yet to grant, and will not forget to. We ask in order not to serve
- * the dead.
- */
-static inline u32 homa_timeout_idle(const struct prog_rpc *rpc)
-{
-	if (rpc->state == HOMA_IN)
-		return !rpc->gaps && rpc->rx_end == rpc->rx_granted;
-	if (rpc->tx_sent == rpc->tx_length)
-		return 0;
-	return rpc->state == HOMA_REPLY || rpc->known ||
-	       rpc->tx_granted > rpc->tx_unsched;
-}
-
-/*
- * Silence before the first question. Bytes that come in slowly are waited for,
- * and so is what our own take on a slow link.
- */
-static inline u64 homa_timeout_patience(const struct prog_params *params,
-					const struct prog_rpc *rpc,
-					const struct prog_peer *peer)
-{
-	u64 time = homa_path_patience(params, peer);
-	u32 bytes = rpc->tx_sent;
-
-	if (homa_timeout_idle(rpc))
-		return homa_longer(time, HOMA_IDLE_NS);
-	if (rpc->state == HOMA_IN) {
-		bytes = peer->path ? 0 : rpc->rx_granted - rpc->rx_end;
-		time = homa_longer(time, (u64)rpc->pace << 11);
-	} else if (homa_timeout_answered(rpc)) {
-		time = homa_longer(time, params->need_ack_ns);
-	}
-	return time + (u64)homa_min(bytes, params->window) * HOMA_BYTE_NS;
-}
-
-/*
- * Time from one question to the next: twice as long with each. Who waits for others
- * to be served, and was told so, may wait long.
- */
-static inline u64 homa_timeout_interval(const struct prog_params *params,
-					const struct prog_rpc *rpc,
-					const struct prog_peer *peer)
-{
-	u32 doubles = homa_min(homa_max(rpc->tries, rpc->patience),
-			       HOMA_DOUBLES);
-	u64 most = HOMA_PATIENCE_MAX;
-
-	if (!rpc->tries && rpc->known)
-		most = HOMA_BUSY_MAX;
-	if (!rpc->tries && homa_timeout_idle(rpc))
-		most = HOMA_IDLE_MAX;
-	return homa_double(homa_timeout_patience(params, rpc, peer), doubles,
-			   most);
-}
-
-static inline u64 homa_timeout_due(const struct prog_params *params,
-				   const struct prog_rpc *rpc,
-				   const struct prog_peer *peer)
-{
-	return homa_longer(rpc->active, rpc->asked) +
-	       homa_timeout_interval(params, rpc, peer);
-}
-
-/* Set the timer for what comes first: silence that is too long, or a gap's time. */
-static inline void homa_timeout_sleep(const struct prog_ev *ev,
-				      const struct prog_params *params,
-				      const struct prog_rpc *rpc,
-				      const struct prog_peer *peer,
-				      struct mtp_out *out)
-{
-	u64 due = homa_timeout_due(params, rpc, peer);
-
-	homa_timer_set(out, homa_gap_due(ev, rpc,
-					 homa_longer(due, ev->now + 1)));
-}
+#include "due.h"
 
 /* TIMEOUT: whether it is time to ask, and because of silence or for a hole only. */
 static inline void homa_timeout_check(const struct prog_ev *ev,
@@ -124,16 +34,16 @@ static inline void homa_timeout_check(const struct prog_ev *ev,
 	scratch->silent = 0;
 	if (!homa_sending(rpc) && rpc->state != HOMA_IN)
 		return;
-	if (homa_timeout_ours(rpc)) {
+	if (homa_due_ours(rpc)) {
 		rpc->active = ev->now;
 		rpc->tries = 0;
 	}
-	due = homa_timeout_due(params, rpc, peer);
+	due = homa_due_at(params, rpc, peer);
 	scratch->silent = ev->now >= due || (rpc->lost && !rpc->tries);
 	scratch->stop = !scratch->silent &&
 			homa_gap_due(ev, rpc, due) > ev->now + 1;
 	if (scratch->stop)
-		homa_timeout_sleep(ev, params, rpc, peer, out);
+		homa_due_sleep(ev, params, rpc, peer, out);
 }
 
 /*
@@ -166,6 +76,27 @@ static inline void homa_timeout_dead(const struct prog_ev *ev,
 }
 
 /*
+ * Whether another RPC's question to this peer has had no time for its answer yet; the
+ * more, the more there had none before.
+ */
+static inline u32 homa_timeout_fresh(const struct prog_ev *ev,
+				     const struct prog_params *params,
+				     const struct prog_peer *peer)
+{
+	return peer->asking && peer->asker != ev->id &&
+	       ev->now - peer->asked <
+		       homa_double(homa_path_patience(params, peer),
+				   homa_min(peer->unanswered, HOMA_DOUBLES),
+				   HOMA_PATIENCE_MAX);
+}
+
+/* Questions to a peer at a time: where packets are lost, each is about its own. */
+static inline u32 homa_timeout_askers(const struct prog_peer *peer)
+{
+	return peer->loses ? HOMA_ASKERS : 1;
+}
+
+/*
  * TIMEOUT: another RPC's question to this peer goes first, for a while; a longer one
  * each time, or for who has been told to be patient. Thousands may wait so.
  */
@@ -178,18 +109,19 @@ static inline void homa_timeout_turn(const struct prog_ev *ev,
 {
 	u64 wait;
 
-	if (scratch->stop || !scratch->silent || homa_timeout_answered(rpc) ||
-	    !peer->asking || peer->asker == ev->id ||
+	if (scratch->stop || !scratch->silent || homa_due_answered(rpc) ||
 	    rpc->put_off >= HOMA_PUT_OFF ||
-	    ev->now - peer->asked >=
-		    homa_double(homa_path_patience(params, peer),
-				homa_min(peer->unanswered, HOMA_DOUBLES),
-				HOMA_PATIENCE_MAX))
+	    peer->asking < homa_timeout_askers(peer) ||
+	    !homa_timeout_fresh(ev, params, peer))
 		return;
 	scratch->stop = 1;
-	wait = homa_timeout_interval(params, rpc, peer) >> 2;
+	wait = homa_due_interval(params, rpc, peer) >> 2;
 	if (!rpc->patience)
 		wait <<= homa_min(rpc->put_off, HOMA_PUT_OFF_DOUBLES);
+	/* By then the other's answer is to be here. */
+	if (!rpc->patience && peer->path)
+		wait = homa_shorter(wait, homa_longer(peer->path,
+						      params->resend_ns));
 	if (wait > HOMA_PATIENCE_MAX)
 		wait = HOMA_PATIENCE_MAX;
 	rpc->put_off++;
@@ -311,7 +243,8 @@ static inline void homa_timeout_tail(const struct prog_ev *ev,
 	u32 bytes = homa_min(rpc->rx_granted - rpc->rx_end,
 			     rpc->lost ? room : HOMA_PACKET);
 
-	rpc->timed = 0;
+	if (peer->path)
+		rpc->timed = 0;
 	rpc->part = rpc->rx_end + bytes;
 	homa_timeout_beg(ev, params, rpc, rpc->rx_end, bytes, 0, out);
 	if (rpc->rx_granted > rpc->rx_unsched)
@@ -327,11 +260,11 @@ static inline void homa_timeout_silent(const struct prog_ev *ev,
 				       struct prog_peer *peer, u32 room,
 				       struct mtp_out *out)
 {
-	if (homa_timeout_answered(rpc)) {
+	if (homa_due_answered(rpc)) {
 		homa_packet(out, PROG_PACKET_NEED_ACK);
 	} else {
 		rpc->asking = 1;
-		if (homa_timeout_idle(rpc))
+		if (homa_due_idle(rpc))
 			homa_packet_resend(out, params, 0, 0, 0);
 		else if (rpc->state == HOMA_OUT)
 			homa_timeout_beg(ev, params, rpc, 0, PROG_LENGTH_ALL, 0, out);
@@ -372,7 +305,7 @@ static inline void homa_timeout_ask(const struct prog_ev *ev,
 	}
 	if (scratch->silent)
 		homa_timeout_silent(ev, params, rpc, peer, room, out);
-	homa_timeout_sleep(ev, params, rpc, peer, out);
+	homa_due_sleep(ev, params, rpc, peer, out);
 }
 
 /* TIMEOUT: this RPC's question is the peer's one. */
@@ -387,6 +320,12 @@ static inline void homa_timeout_asked(const struct prog_ev *ev,
 
 	if (scratch->stop || !scratch->silent || !rpc->asking)
 		return;
+	/* Beside another's, which goes on to stand for all. */
+	if (peer->asking < homa_timeout_askers(peer) &&
+	    homa_timeout_fresh(ev, params, peer)) {
+		peer->asking++;
+		return;
+	}
 	/* Silence of long ago says nothing about today. */
 	if (ev->now - peer->asked >= dead)
 		peer->unanswered = 0;
@@ -433,8 +372,13 @@ static inline void homa_timeout_alive(const struct prog_ev *ev,
 		homa_timeout_sample(ev, rpc, peer);
 	peer->heard = ev->now;
 	peer->unanswered = 0;
+	peer->loses -= peer->loses > 0;
+	if (ev->length)
+		peer->loses = HOMA_LOSES;
 	if (peer->asker == ev->id)
 		peer->asking = 0;
+	else if (peer->asking > 1)
+		peer->asking--;
 }
 
 /*
@@ -449,7 +393,7 @@ static inline void homa_timeout_heard(const struct prog_ev *ev,
 				      struct prog_scratch *scratch,
 				      struct mtp_out *out)
 {
-	u32 asked = rpc->asking || (homa_timeout_answered(rpc) && rpc->tries);
+	u32 asked = rpc->asking || (homa_due_answered(rpc) && rpc->tries);
 	u32 patience = homa_min(rpc->patience + asked, HOMA_DOUBLES);
 
 	homa_timeout_sample(ev, rpc, peer);
