@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** @file All of libsdp. */
+/** @file All of libsdprpc. */
 #ifndef SDP_SDP_HPP
 #define SDP_SDP_HPP
 
