@@ -42,22 +42,32 @@ TEST_F(Ask, several_ask_where_packets_are_lost)
 	ev.length = out.insn[0].a;
 	run(PROG_EV_PEER_ALIVE);
 	EXPECT_EQ(peer.loses, HOMA_LOSES);
-	peer.asking = HOMA_ASKERS - 1;
+	peer.asking = 1;
 	peer.asker = 77;
-	peer.asked = now + 6 * msec;
-	EXPECT_EQ(timeout(6 * msec)[0], "RESEND all");
-	EXPECT_EQ(peer.asking, HOMA_ASKERS);
+	peer.unanswered = 1;
+	for (int i = 1; i <= HOMA_BESIDE; i++) {
+		peer.asked = now + 6 * msec;
+		EXPECT_EQ(timeout(6 * msec)[0], "RESEND all");
+		EXPECT_EQ(peer.beside, i);
+		rpc.tries = 0;
+	}
 	EXPECT_EQ(peer.asker, 77U) << "it stands for all";
-	EXPECT_EQ(peer.unanswered, 0U);
-	rpc.tries = 0;
+	EXPECT_EQ(peer.unanswered, 1U);
 	peer.asked = now + 6 * msec;
 	EXPECT_EQ(timeout(6 * msec)[0].substr(0, 5), "TIMER") << "no more than that";
+	peer.beside = 0;
+	peer.unanswered = 2;
+	peer.asked = now + 6 * msec;
+	EXPECT_EQ(timeout(6 * msec)[0].substr(0, 5), "TIMER") << "not while there is no answer";
+	peer.beside = 1;
+	EXPECT_EQ(timeout(50 * msec)[0], "RESEND all");
+	EXPECT_EQ(peer.asker, 8U);
+	EXPECT_EQ(peer.beside, 0);
 	ev.length = 0;
 	for (int i = HOMA_LOSES; i-- > 0;) {
 		run(PROG_EV_PEER_ALIVE);
 		EXPECT_EQ(peer.loses, i);
 	}
-	EXPECT_EQ(peer.asking, 1) << "his own is not answered";
 	run(PROG_EV_PEER_ALIVE);
 	EXPECT_EQ(peer.loses, 0);
 }
@@ -94,6 +104,9 @@ TEST_F(Ask, who_is_put_off_waits_for_a_path_time)
 	rpc.put_off = 5;
 	peer.path = 1;
 	EXPECT_EQ(timeout(0), (Words{"TIMER +5000us"}));
+	rpc.put_off = 5;
+	peer.unanswered = 2;
+	EXPECT_EQ(timeout(0), (Words{"TIMER +40640us"})) << "there may be thousands, and no answer";
 }
 
 // Each question to this peer that has no answer doubles the time to the next.

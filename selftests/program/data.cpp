@@ -42,7 +42,8 @@ TEST_F(Data, response_of_one_packet)
 TEST_F(Data, response_of_several_packets)
 {
 	wait();
-	EXPECT_EQ(data(0, 100, 300), (Words{"RX_NEW 300", "TX_FLUSH", "RX_ADD 0-100"}));
+	EXPECT_EQ(data(0, 100, 300),
+		  (Words{"RX_NEW 300", "TIMER +5000us", "TX_FLUSH", "RX_ADD 0-100"}));
 	EXPECT_EQ(data(100, 100, 300), (Words{"RX_ADD 100-200"}));
 	EXPECT_EQ(data(200, 100, 300), (Words{"RX_ADD 200-300", "READY"}));
 	EXPECT_EQ(data(200, 100, 300), (Words{"drop DUPLICATE"}));
@@ -52,8 +53,8 @@ TEST_F(Data, response_while_the_request_waits_for_its_turn)
 {
 	ev.paced = 1;
 	send_request(5000);
-	EXPECT_EQ(data(0, 100, 300),
-		  (Words{"RX_NEW 300", "RANK_CLEAR SEND", "TX_FLUSH", "RX_ADD 0-100"}));
+	EXPECT_EQ(data(0, 100, 300), (Words{"RX_NEW 300", "TIMER +5000us", "RANK_CLEAR SEND",
+					    "TX_FLUSH", "RX_ADD 0-100"}));
 	EXPECT_EQ(rpc.queued, 0);
 }
 
@@ -147,7 +148,7 @@ TEST_F(Data, unscheduled_bytes_are_no_more_than_anybody_may_send)
 	ev.incoming = 0xffffffff;
 	EXPECT_EQ(run(PROG_EV_DATA), (Words{"drop UNGRANTED"}));
 	ev.offset = 9999;
-	EXPECT_EQ(run(PROG_EV_DATA)[2], "RX_ADD 9999-10000");
+	EXPECT_EQ(run(PROG_EV_DATA)[3], "RX_ADD 9999-10000");
 	EXPECT_EQ(rpc.rx_granted, 10000U);
 }
 

@@ -89,7 +89,7 @@ TEST_F(Path, need_ack_to_its_answer)
 	EXPECT_EQ(run(PROG_EV_ACK), (Words{"RAISE PEER_ALIVE", "END"}));
 }
 
-// They were granted, or asked for; or more than a question's time was lost before.
+// They may have been granted by the question: better than nothing.
 TEST_F(Path, the_first_measure_though_they_were_asked_for)
 {
 	request_new(0, 10000, 50000);
@@ -104,11 +104,37 @@ TEST_F(Path, the_first_measure_though_they_were_asked_for)
 	EXPECT_EQ(data(10100, 1300, 50000)[1], "RAISE PATH");
 	run(PROG_EV_PATH);
 	EXPECT_EQ(peer.path, 20 * msec | 1);
+	EXPECT_EQ(peer.guessed, 1);
+	rpc.timed = now - 90 * msec;
+	rpc.asked = now - 30 * msec;
+	run(PROG_EV_PATH);
+	EXPECT_EQ(peer.path, 20 * msec | 1) << "no more of that kind";
+	rpc.asked = now - 95 * msec;
+	rpc.timed = now - 2 * msec;
+	run(PROG_EV_PATH);
+	EXPECT_EQ(peer.path, 2 * msec | 1) << "in its place";
+	EXPECT_EQ(peer.path_least, 2 * msec | 1);
+	EXPECT_EQ(peer.guessed, 0);
 	peer = {};
 	rpc.timed = now - 500 * msec;
 	rpc.asked = now - 30 * msec;
 	run(PROG_EV_PATH);
 	EXPECT_EQ(peer.path, 130 * msec | 1);
+}
+
+// What was sent again is an answer to the question, not to the grant.
+TEST_F(Path, bytes_sent_again_time_the_question)
+{
+	request_new(0, 10000, 50000);
+	run(PROG_EV_GRANT_SETTLE);
+	turn(0, 1);
+	EXPECT_EQ(timeout(12 * msec)[0], "RESEND 10000+1400");
+	now += 2 * msec;
+	ev.again = 1;
+	EXPECT_EQ(data(10000, 1400, 50000)[2], "RAISE PATH");
+	run(PROG_EV_PATH);
+	EXPECT_LE(peer.path, 3 * msec);
+	EXPECT_EQ(peer.window, 4000U) << "they were lost";
 }
 
 TEST_F(Path, from_a_grant_to_its_first_byte)

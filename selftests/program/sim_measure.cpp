@@ -89,8 +89,10 @@ u64 tcp_takes(const Settings &settings, const Load &load, u64 limit)
 	}
 	while (clock.next() <= start + limit)
 		clock.step();
-	for (const TcpConnection &connection : connections)
-		took = std::max(took, connection.done() == 0 ? ~0ULL : connection.done() - start);
+	for (const TcpConnection &connection : connections) {
+		const bool all = connection.ended() == static_cast<size_t>(load.messages);
+		took = std::max(took, all ? connection.last() - start : ~0ULL);
+	}
 	return took;
 }
 

@@ -98,6 +98,7 @@ void TcpFlow::arrive(size_t segment, u64 order, u64 when)
 void TcpFlow::acknowledged(size_t arrived, u64 order, u64 when)
 {
 	const auto rtt = static_cast<double>(clock_.now() - when);
+	const bool full = flying_ >= static_cast<size_t>(window_);
 	u32 fresh = 0;
 
 	deviation_ns_ += (std::abs(rtt - rtt_ns_) - deviation_ns_) / 4;
@@ -113,7 +114,7 @@ void TcpFlow::acknowledged(size_t arrived, u64 order, u64 when)
 		backoff_ = 0;
 		arm();
 	}
-	if (newest_ > recover_)
+	if (newest_ > recover_ && full)
 		window_ += window_ < threshold_ ? fresh : fresh / window_;
 	lose();
 	push();
@@ -167,9 +168,10 @@ void TcpFlow::timeout(u64 armed)
 {
 	if (armed != armed_ || flying_ == 0)
 		return;
-	halve();
+	if (backoff_++ == 0)
+		halve();
+	recover_ = orders_;
 	window_ = 1;
-	backoff_++;
 	flights_.clear();
 	lost_.clear();
 	for (size_t i = 0; i < next_; i++) {
@@ -184,13 +186,12 @@ void TcpFlow::timeout(u64 armed)
 
 void TcpConnection::call(u64 request, u64 response, u64 service_ns)
 {
-	open_calls_++;
 	auto start = [this, request, response, service_ns] {
 		requests_.send(request, [this, response, service_ns] {
 			clock_.at(clock_.now() + service_ns, [this, response] {
 				responses_.send(response, [this] {
-					open_calls_--;
-					done_ = clock_.now();
+					ended_++;
+					last_ = clock_.now();
 				});
 			});
 		});

@@ -97,7 +97,8 @@ public:
 	}
 
 	void call(u64 request, u64 response, u64 service_ns);
-	u64 done() const { return open_calls_ == 0 ? done_ : 0; } // 0: not all
+	size_t ended() const { return ended_; }
+	u64 last() const { return last_; } // when the last of them ended
 
 private:
 	void connect();
@@ -111,8 +112,8 @@ private:
 	std::vector<std::function<void()>> waiting_; // for the connection
 	u64 tries_ = 0;
 	bool open_ = false;
-	size_t open_calls_ = 0;
-	u64 done_ = 0; // when the last was
+	size_t ended_ = 0;
+	u64 last_ = 0;
 };
 
 } // namespace sim

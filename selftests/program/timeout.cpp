@@ -94,7 +94,8 @@ TEST_F(Timeout, busy_is_over_with_the_first_byte)
 	timeout(100 * msec);
 	run(PROG_EV_BUSY);
 	EXPECT_EQ(rpc.patience, 2);
-	EXPECT_EQ(data(0, 10, 100), (Words{"RX_NEW 100", "TX_FLUSH", "RX_ADD 0-10", "TIMER +0us"}));
+	EXPECT_EQ(data(0, 10, 100),
+		  (Words{"RX_NEW 100", "TIMER +5000us", "TX_FLUSH", "RX_ADD 0-10", "TIMER +0us"}));
 	EXPECT_EQ(rpc.patience, 0);
 }
 
@@ -189,7 +190,7 @@ TEST_F(Timeout, a_grant_may_have_been_lost)
 	turn(0, 3);
 	EXPECT_NE(rpc.timed, 0U);
 	EXPECT_EQ(timeout(5 * msec),
-		  (Words{"RESEND 10000+1400", "GRANT 18000 prio 2", "TIMER +2500us"}));
+		  (Words{"RESEND 10000+1400", "GRANT 18000 prio 2", "TIMER +10000us"}));
 	EXPECT_EQ(rpc.timed, 0U) << "what comes now says nothing of the path";
 }
 
@@ -199,13 +200,15 @@ TEST_F(Timeout, the_end_of_a_message_is_lost)
 	peer.path = 1;
 	request_new(0, 2000, 10000);
 	EXPECT_EQ(timeout(1249 * msec / 1000), (Words{"TIMER +1us"})) << "a quarter of resend_ns";
-	EXPECT_EQ(timeout(msec / 1000), (Words{"RESEND 2000+1400", "TIMER +2500us"}));
-	EXPECT_EQ(peer.window, 4000U);
+	EXPECT_EQ(timeout(msec / 1000), (Words{"RESEND 2000+1400", "TIMER +10000us"}));
+	EXPECT_EQ(peer.window, 0U) << "it may be late";
 	ev.again = 1;
 	EXPECT_EQ(data(2000, 1400, 10000),
 		  (Words{"RX_ADD 2000-3400", "RAISE PEER_ALIVE", "RAISE PATH", "RAISE HOLE"}));
+	run(PROG_EV_PATH);
+	EXPECT_EQ(peer.window, 4000U) << "it was lost";
 	EXPECT_EQ(run(PROG_EV_HOLE), (Words{"TIMER +312us"}));
-	EXPECT_EQ(timeout(312500), (Words{"RESEND 3400+4000", "TIMER +2500us"})) << "a window";
+	EXPECT_EQ(timeout(312500), (Words{"RESEND 3400+4000", "TIMER +10000us"})) << "a window";
 	EXPECT_EQ(data(3400, 1400, 10000), (Words{"RX_ADD 3400-4800", "RAISE PEER_ALIVE"}));
 	EXPECT_EQ(rpc.lost, 1);
 	EXPECT_EQ(data(4800, 2600, 10000), (Words{"RX_ADD 4800-7400", "RAISE PATH", "RAISE HOLE"}));
@@ -279,7 +282,7 @@ TEST_F(Timeout, gaps_before_the_end)
 	peer.path = 1;
 	request_new(0, 100, 10000);
 	data(2000, 100, 10000);
-	EXPECT_EQ(timeout(500 * msec), (Words{"RESEND 100+1400", "TIMER +2500us"}))
+	EXPECT_EQ(timeout(500 * msec), (Words{"RESEND 100+1400", "TIMER +4986us"}))
 		<< "no room for the end";
 }
 
@@ -296,6 +299,34 @@ TEST_F(Timeout, comes_soon_for_who_has_waited_idly)
 	EXPECT_EQ(turn(0, 3)[0], "TIMER +11400us");
 	data(18000, 1000, 50000);
 	EXPECT_EQ(turn(0, 3)[0], "GRANT 27000 prio 2") << "it does not wait idly";
+}
+
+// What made it patient has ended.
+TEST_F(Timeout, comes_soon_for_who_has_been_told_to_be_patient)
+{
+	request_new(0, 10000, 50000);
+	run(PROG_EV_GRANT_SETTLE);
+	rpc.patience = 4;
+	now += 50 * msec;
+	EXPECT_EQ(turn(0, 3)[0], "TIMER +11400us");
+	rpc = {};
+	ev.id = 8;
+	send_request(30000);
+	rpc.patience = 4;
+	EXPECT_EQ(grant(30000, 0)[0], "TIMER +22800us");
+}
+
+TEST_F(Timeout, asks_for_the_end_in_vain)
+{
+	peer.path = 1;
+	request_new(0, 2000, 10000);
+	EXPECT_EQ(timeout(1250 * msec / 1000)[0], "RESEND 2000+1400");
+	run(PROG_EV_BUSY);
+	EXPECT_EQ(timeout(9 * msec), (Words{"TIMER +1000us"})) << "the sender has more to do";
+	rpc.copies = 1;
+	EXPECT_EQ(timeout(1 * msec)[0], "RESEND 2000+1400");
+	EXPECT_EQ(peer.spurious, 1) << "what was asked for before was late";
+	EXPECT_EQ(rpc.copies, 0);
 }
 
 TEST_F(Timeout, is_not_moved_before_it_has_come)

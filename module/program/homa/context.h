@@ -39,8 +39,8 @@
  */
 #define HOMA_PUT_OFF 8
 #define HOMA_PUT_OFF_DOUBLES 5
-/* RPCs of a peer that ask it at a time where packets are lost; otherwise one. */
-#define HOMA_ASKERS 4
+/* Questions of a peer's RPCs beside one that has no answer yet, where packets are lost. */
+#define HOMA_BESIDE 3
 /* Answers for which that holds, from one that shows a loss on. */
 #define HOMA_LOSES 4
 /*
@@ -294,7 +294,9 @@ struct homa_ack {
  * @unsched:        bytes that go to it without a grant; 0: as settings say.
  * @cutoffs:        what the peer wants us to use for unscheduled data.
  * @cutoff_version: of @cutoffs, 0: none yet. For the header of DATA.
- * @asking:         RPCs whose RESEND is not answered, that of @asker included.
+ * @asking:         a RESEND is not answered.
+ * @beside:         RESENDs of other RPCs since then.
+ * @guessed:        @path may be too long by far: the next that is measured replaces it.
  * @loses:          answers to come that are taken as if they showed a loss.
  * @spurious:       times that the time to ask is doubled, as what we asked for had
  *                  been on its way.
@@ -318,6 +320,8 @@ struct prog_peer {
 	u32 cutoffs[PROG_PRIOS];
 	u16 cutoff_version;
 	u8 asking;
+	u8 beside;
+	u8 guessed;
 	u8 loses;
 	u8 spurious;
 	u8 queues;

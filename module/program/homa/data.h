@@ -87,10 +87,9 @@ static inline void homa_data_begin(const struct prog_ev *ev,
 	homa_emit(out, MTP_RX_NEW, 0, ev->message_length, 0);
 	if (whole)
 		return;
-	if (scratch->fresh) {
-		homa_timer_set(out, ev->now + params->resend_ns);
+	homa_timer_set(out, ev->now + params->resend_ns);
+	if (scratch->fresh)
 		return;
-	}
 	if (rpc->queued)
 		homa_emit(out, MTP_RANK_CLEAR, PROG_RANK_SEND, 0, 0);
 	rpc->queued = 0;

@@ -51,7 +51,7 @@ static inline u64 homa_due_patience(const struct prog_params *params,
 		return homa_longer(time, HOMA_IDLE_NS);
 	if (rpc->state == HOMA_IN) {
 		bytes = peer->path ? 0 : rpc->rx_granted - rpc->rx_end;
-		if (peer->path)
+		if (peer->path && !rpc->tries && !rpc->patience)
 			time = homa_path_probe(params, peer);
 		time = homa_longer(time, (u64)rpc->pace << 11);
 	} else if (homa_due_answered(rpc)) {
@@ -107,14 +107,15 @@ static inline void homa_due_sleep(const struct prog_ev *ev,
  */
 static inline void homa_due_granted(const struct prog_ev *ev,
 				    const struct prog_params *params,
-				    const struct prog_rpc *rpc,
+				    struct prog_rpc *rpc,
 				    const struct prog_peer *peer, u32 before,
 				    struct mtp_out *out)
 {
-	u64 wait = homa_due_interval(params, rpc, peer) << 1;
-
-	if (before < rpc->tx_length && rpc->tx_granted == rpc->tx_length)
-		homa_timer_set(out, ev->now + wait);
+	if (before == rpc->tx_length || rpc->tx_granted < rpc->tx_length)
+		return;
+	rpc->patience = 0;
+	homa_timer_set(out, ev->now +
+			    (homa_due_interval(params, rpc, peer) << 1));
 }
 
 #endif /* SDP_PROGRAM_HOMA_DUE_H */

@@ -148,6 +148,7 @@ static inline u32 homa_grant_issue(const struct prog_ev *ev,
 	if (rpc->rx_received == before) {
 		rpc->active = ev->now;
 		rpc->moved = homa_tick(ev->now);
+		rpc->patience = 0;
 	}
 	/* The path is timed, unless what is waited for may have been lost. */
 	if (!rpc->timed && !rpc->tries) {

@@ -219,10 +219,10 @@ static inline void homa_path_grow(const struct prog_params *params,
 
 /*
  * PATH: the first byte beyond an earlier grant has come, or bytes that were asked for.
- * The first of all may have been asked for meanwhile: they were not sent again, but it
- * may be the question that granted them.
  * Where it may be an earlier question that they answer, the time since the last is no
- * more than the path takes.
+ * more than the path takes. Where nothing is known yet, bytes that were granted and then
+ * asked for, though not sent again, are measured, too: it may be the question that
+ * granted them, so what measures better replaces that.
  */
 static inline void homa_path_measured(const struct prog_ev *ev,
 				      const struct prog_params *params,
@@ -231,24 +231,34 @@ static inline void homa_path_measured(const struct prog_ev *ev,
 				      struct prog_scratch *scratch,
 				      struct mtp_out *out)
 {
-	u32 granted = rpc->timed && rpc->rx_end > rpc->rx_timed;
+	u32 granted = rpc->timed && !ev->again && rpc->rx_end > rpc->rx_timed;
+	u32 clean = granted ? rpc->asked <= rpc->timed :
+			      !(rpc->sought & HOMA_SOUGHT_AGAIN);
 	u32 ticks = homa_tick(ev->now) - (rpc->sought & ~HOMA_SOUGHT_MASK);
 	u64 sample = homa_shorter(granted ? ev->now - rpc->timed :
 					    (u64)ticks << 10, HOMA_PATH_MAX);
 
-	if (granted && rpc->asked > rpc->timed)
+	if (granted && !clean)
 		sample = homa_shorter(sample, ev->now - rpc->asked +
 						      HOMA_GUESS_MAX);
-
-	if (granted || !(rpc->sought & HOMA_SOUGHT_AGAIN) ||
-	    sample > peer->path)
+	if (clean && peer->guessed) {
+		peer->path = 0;
+		peer->path_least = 0;
+	}
+	if (clean || !peer->path) {
+		peer->guessed = !clean;
 		homa_path_sample(peer, sample);
+	} else if (!granted && sample > peer->path) {
+		homa_path_sample(peer, sample);
+	}
 	if (granted) {
 		peer->queues = sample > peer->path_least +
 					(peer->path_least >> 1);
 		rpc->timed = 0;
 	} else {
 		rpc->sought = 0;
+		/* It was lost, not late. */
+		homa_path_lost(ev, params, peer, 0);
 	}
 	peer->heard = ev->now;
 	peer->spurious -= peer->spurious && !rpc->copies;

@@ -90,10 +90,14 @@ static inline u32 homa_timeout_fresh(const struct prog_ev *ev,
 				   HOMA_PATIENCE_MAX);
 }
 
-/* Questions to a peer at a time: where packets are lost, each is about its own. */
-static inline u32 homa_timeout_askers(const struct prog_peer *peer)
+/*
+ * Whether a question may go beside that one: where packets are lost each is about its
+ * own. Not while there is no answer at all.
+ */
+static inline u32 homa_timeout_beside(const struct prog_peer *peer)
 {
-	return peer->loses ? HOMA_ASKERS : 1;
+	return peer->loses && peer->unanswered <= 1 &&
+	       peer->beside < HOMA_BESIDE;
 }
 
 /*
@@ -111,7 +115,7 @@ static inline void homa_timeout_turn(const struct prog_ev *ev,
 
 	if (scratch->stop || !scratch->silent || homa_due_answered(rpc) ||
 	    rpc->put_off >= HOMA_PUT_OFF ||
-	    peer->asking < homa_timeout_askers(peer) ||
+	    homa_timeout_beside(peer) ||
 	    !homa_timeout_fresh(ev, params, peer))
 		return;
 	scratch->stop = 1;
@@ -119,7 +123,7 @@ static inline void homa_timeout_turn(const struct prog_ev *ev,
 	if (!rpc->patience)
 		wait <<= homa_min(rpc->put_off, HOMA_PUT_OFF_DOUBLES);
 	/* By then the other's answer is to be here. */
-	if (!rpc->patience && peer->path)
+	if (!rpc->patience && peer->path && peer->unanswered <= 1)
 		wait = homa_shorter(wait, homa_longer(peer->path,
 						      params->resend_ns));
 	if (wait > HOMA_PATIENCE_MAX)
@@ -182,6 +186,14 @@ static inline u32 homa_timeout_again(const struct prog_ev *ev,
 	return homa_gap_at(ev->now + wait, asked + 1);
 }
 
+/* Was what we asked for before only late? Then have more patience. */
+static inline void homa_timeout_spurious(struct prog_rpc *rpc,
+					 struct prog_peer *peer)
+{
+	peer->spurious += rpc->copies && peer->spurious < HOMA_SPURIOUS_MAX;
+	rpc->copies = 0;
+}
+
 /*
  * Ask for the gaps whose time has come, or after silence for all, but for no more than
  * a window. It comes again when there has been time for an answer; the longer, the
@@ -220,9 +232,7 @@ static inline u32 homa_timeout_gaps(const struct prog_ev *ev,
 	}
 	if (room == window)
 		return room;
-	/* Was what we asked for before only late? Then have more patience. */
-	peer->spurious += rpc->copies && peer->spurious < HOMA_SPURIOUS_MAX;
-	rpc->copies = 0;
+	homa_timeout_spurious(rpc, peer);
 	homa_path_lost(ev, params, peer, 0);
 	return room;
 }
@@ -249,7 +259,9 @@ static inline void homa_timeout_tail(const struct prog_ev *ev,
 	homa_timeout_beg(ev, params, rpc, rpc->rx_end, bytes, 0, out);
 	if (rpc->rx_granted > rpc->rx_unsched)
 		homa_packet_grant(out, rpc->rx_granted, rpc->rx_prio);
-	if (peer->path || rpc->tries)
+	homa_timeout_spurious(rpc, peer);
+	/* After the first question its answer tells. */
+	if (rpc->lost || rpc->tries)
 		homa_path_lost(ev, params, peer, rpc->tries);
 }
 
@@ -321,15 +333,16 @@ static inline void homa_timeout_asked(const struct prog_ev *ev,
 	if (scratch->stop || !scratch->silent || !rpc->asking)
 		return;
 	/* Beside another's, which goes on to stand for all. */
-	if (peer->asking < homa_timeout_askers(peer) &&
+	if (homa_timeout_beside(peer) &&
 	    homa_timeout_fresh(ev, params, peer)) {
-		peer->asking++;
+		peer->beside++;
 		return;
 	}
 	/* Silence of long ago says nothing about today. */
 	if (ev->now - peer->asked >= dead)
 		peer->unanswered = 0;
 	peer->asking = 1;
+	peer->beside = 0;
 	peer->asker = ev->id;
 	peer->asked = ev->now;
 	peer->unanswered += peer->unanswered < 255;
@@ -377,8 +390,6 @@ static inline void homa_timeout_alive(const struct prog_ev *ev,
 		peer->loses = HOMA_LOSES;
 	if (peer->asker == ev->id)
 		peer->asking = 0;
-	else if (peer->asking > 1)
-		peer->asking--;
 }
 
 /*
