@@ -2,7 +2,17 @@
 // What is known of a path, and peers that know nothing of an RPC.
 #include "chain.hpp"
 
-class Path : public Chain {};
+class Path : public Chain {
+protected:
+	// Bytes are granted, do not come, and are asked for.
+	void granted_and_asked_for()
+	{
+		request_new(0, 10000, 50000);
+		run(PROG_EV_GRANT_SETTLE);
+		turn(0, 1);
+		EXPECT_EQ(timeout(12 * msec)[0], "RESEND 10000+1400");
+	}
+};
 
 TEST_F(Path, a_first_answer_measures)
 {
@@ -92,10 +102,7 @@ TEST_F(Path, need_ack_to_its_answer)
 // They may have been granted by the question: better than nothing.
 TEST_F(Path, the_first_measure_though_they_were_asked_for)
 {
-	request_new(0, 10000, 50000);
-	run(PROG_EV_GRANT_SETTLE);
-	turn(0, 1);
-	EXPECT_EQ(timeout(12 * msec)[0], "RESEND 10000+1400");
+	granted_and_asked_for();
 	now += 8 * msec;
 	ev.again = 1;
 	EXPECT_EQ(data(10000, 100, 50000)[1], "RAISE PEER_ALIVE");
@@ -125,10 +132,7 @@ TEST_F(Path, the_first_measure_though_they_were_asked_for)
 // What was sent again is an answer to the question, not to the grant.
 TEST_F(Path, bytes_sent_again_time_the_question)
 {
-	request_new(0, 10000, 50000);
-	run(PROG_EV_GRANT_SETTLE);
-	turn(0, 1);
-	EXPECT_EQ(timeout(12 * msec)[0], "RESEND 10000+1400");
+	granted_and_asked_for();
 	now += 2 * msec;
 	ev.again = 1;
 	EXPECT_EQ(data(10000, 1400, 50000)[2], "RAISE PATH");

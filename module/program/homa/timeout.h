@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The one timer of an RPC. It is set when the RPC begins to wait for its peer,
- * then here, where later bytes show a hole, and where an answer comes after long
+ * then here, where a wait for a grant ends (due.h), where later bytes show a hole, and where an answer comes after long
  * silence: packets note when they came (rpc->active), and a timer that fires too
  * early for that goes to sleep again.
  *
@@ -13,7 +13,7 @@
  *   server, response sent                NEED_ACK
  * half as often each time while there is no answer, or it is BUSY, and fails when
  * nothing has been heard from the peer for prog_params.dead_ns. One RPC per peer
- * asks so at a time.
+ * asks so at a time, a few where answers show that packets are lost.
  */
 #ifndef SDP_PROGRAM_HOMA_TIMEOUT_H
 #define SDP_PROGRAM_HOMA_TIMEOUT_H
