@@ -134,6 +134,7 @@ static inline u32 homa_grant_issue(const struct prog_ev *ev,
 	u32 class = homa_grant_class(rpc);
 	u32 room = homa_grant_room(params, host, class, quantum);
 	u32 before = rpc->rx_granted;
+	u32 waited = rpc->rx_received == before;
 
 	if (want <= before)
 		return 0;
@@ -145,7 +146,7 @@ static inline u32 homa_grant_issue(const struct prog_ev *ev,
 			return 0;
 	}
 	/* The peer's turn begins, unless it was its turn already. */
-	if (rpc->rx_received == before) {
+	if (waited) {
 		rpc->active = ev->now;
 		rpc->moved = homa_tick(ev->now);
 		rpc->patience = 0;
@@ -157,9 +158,8 @@ static inline u32 homa_grant_issue(const struct prog_ev *ev,
 	}
 	rpc->rx_before = before;
 	rpc->rx_granted = want;
-	/* It was set for one that waits, unless it has not come yet. */
-	if (rpc->rx_received == before &&
-	    ev->now - rpc->born >= params->resend_ns)
+	/* The timer was set for one that waits, unless it has not come yet. */
+	if (waited && ev->now - rpc->born >= params->resend_ns)
 		homa_due_sleep(ev, params, rpc, peer, out);
 	rpc->rx_prio = prio;
 	homa_grant_count(rpc, host);

@@ -245,12 +245,10 @@ static inline void homa_path_measured(const struct prog_ev *ev,
 		peer->path = 0;
 		peer->path_least = 0;
 	}
-	if (clean || !peer->path) {
+	if (clean || !peer->path)
 		peer->guessed = !clean;
+	if (clean || !peer->path || (!granted && sample > peer->path))
 		homa_path_sample(peer, sample);
-	} else if (!granted && sample > peer->path) {
-		homa_path_sample(peer, sample);
-	}
 	if (granted) {
 		peer->queues = sample > peer->path_least +
 					(peer->path_least >> 1);
