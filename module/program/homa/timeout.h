@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The one timer of an RPC. It is set when the RPC begins to wait for its peer,
- * then here, where a wait for a grant ends (due.h), where later bytes show a hole, and where an answer comes after long
- * silence: packets note when they came (rpc->active), and a timer that fires too
- * early for that goes to sleep again.
+ * then here, where a wait for a grant ends (due.h), where later bytes show a hole,
+ * and where an answer comes after long silence: packets note when they came
+ * (rpc->active), and a timer that fires too early for that goes to sleep again.
  *
  * A hole is asked for when its time has come (path.h). An RPC that has heard
  * nothing for a while asks:
