@@ -139,7 +139,7 @@ TRACE_EVENT(sdp_drop,
 		  __entry->length)
 );
 
-/* A session changed its state: added, epoch, removed, limit, ... */
+/* A session changed its state: added, epoch, who seals, removed, limit, ... */
 TRACE_EVENT(sdp_session,
 
 	TP_PROTO(const struct net *net, u32 id, u16 port, const char *change,

@@ -12,6 +12,7 @@
 #include <linux/unaligned.h>
 
 #include "../observe/observe.h"
+#include "../observe/trace.h"
 #include "audit.h"
 #include "epoch.h"
 #include "head.h"
@@ -399,7 +400,10 @@ void sdp_tx_suspect(const struct sdp_tx *tx)
 	sdp_epoch_wanted(tx->epoch->session);
 }
 
-struct sdp_session *sdp_tx_session(const struct sdp_tx *tx)
+void sdp_tx_sealer(const struct sdp_tx *tx, bool nic)
 {
-	return tx->epoch->session;
+	const struct sdp_session *session = tx->epoch->session;
+
+	trace_sdp_session(session->key.net, session->id, session->key.local_port,
+			  nic ? "sealed by NIC" : "sealed by CPU", tx->epoch->number);
 }

@@ -230,7 +230,13 @@ void sdp_tx_left(const struct sdp_tx *tx, u32 index, struct scatterlist *src,
  */
 void sdp_tx_suspect(const struct sdp_tx *tx);
 
-/** sdp_tx_session() - session of a begun message. */
-struct sdp_session *sdp_tx_session(const struct sdp_tx *tx);
+/**
+ * sdp_tx_sealer() - another seals a session's messages from here on: for who traces it.
+ * @tx:  of a begun message.
+ * @nic: a NIC, not the CPU.
+ *
+ * Context: any.
+ */
+void sdp_tx_sealer(const struct sdp_tx *tx, bool nic);
 
 #endif /* SDP_RECORD_SEAL_H */

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Segments and merged packets on their way: through routers that translate addresses,
 // through tunnels with checksums, over devices without scatter-gather, through IPsec.
-#include <fstream>
 #include <functional>
 #include <linux/if_packet.h>
 #include <memory>
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <poll.h>
-#include <sys/mount.h>
 
 #include "lib/plain_socket.hpp"
 #include "lib/proc.hpp"
 #include "lib/session.hpp"
 #include "lib/test.hpp"
+#include "lib/trace.hpp"
 
 namespace {
 
@@ -124,41 +123,6 @@ void tunnel(const net::Host &here, const net::Host &there, const std::string &ki
 	here.ns.sh(link + "; ip addr add " + inside +
 		   "/24 dev inner; ip link set inner mtu 1400 up");
 }
-
-/// What the devices of a namespace got from the kernel, as tracefs tells.
-class Trace {
-public:
-	explicit Trace(const std::string &event) : event_(root + "events/net/" + event + "/")
-	{
-		mount("none", "/sys/kernel/tracing", "tracefs", 0, nullptr);
-		put(root + "trace", "");
-		put(event_ + "enable", "1");
-	}
-	Trace(const Trace &) = delete;
-	Trace &operator=(const Trace &) = delete;
-	~Trace() { put(event_ + "enable", "0"); }
-
-	/// Calls @a line with each that contains @a text.
-	static void lines(const std::string &text,
-			  const std::function<void(const std::string &)> &line)
-	{
-		std::ifstream file(root + "trace");
-		for (std::string one; std::getline(file, one);)
-			if (one.find(text) != std::string::npos)
-				line(one);
-	}
-
-private:
-	static void put(const std::string &path, const std::string &text)
-	{
-		std::ofstream file(path);
-		file << text << std::flush;
-		CHECK(file.good());
-	}
-
-	static inline const std::string root = "/sys/kernel/tracing/";
-	std::string event_;
-};
 
 size_t number_after(const std::string &line, const std::string &name)
 {
@@ -280,7 +244,7 @@ TEST_LIMIT(no_scatter_gather_at_the_sender, 200)
 	for (const net::Host *host : {&hosts.a, &hosts.b})
 		host->ns.sh("ethtool -K eth0 tx-scatter-gather off");
 	{
-		Trace trace("net_dev_start_xmit");
+		Trace trace("net/net_dev_start_xmit");
 		for (bool secure : {false, true}) {
 			talk(hosts.a, hosts.b, hosts.b.at(net::Family::v4, server_port), hosts.a.v4,
 			     secure, hosts.a.v4);
@@ -304,7 +268,7 @@ TEST_LIMIT(no_scatter_gather_at_a_router, 200)
 {
 	auto net = merging_router();
 	net->router.sh("ethtool -K to_b tx-scatter-gather off");
-	Trace trace("net_dev_start_xmit");
+	Trace trace("net/net_dev_start_xmit");
 	Watch in(net->router, "to_a");
 	talk(net->a, net->b, net->b.at(net::Family::v4, server_port), net->a.v4, false, net->a.v4);
 	CHECK(in.longest(true) > 3000);

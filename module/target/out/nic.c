@@ -88,8 +88,10 @@ static void asked_again(struct sdp_rpc *rpc, u32 records, bool bad)
 /* What users are told: not who might seal, but who does. */
 static void note_sealer(struct sdp_rpc *rpc, bool nic)
 {
-	if (READ_ONCE(rpc->pctx->nic.sealing) != nic)
-		WRITE_ONCE(rpc->pctx->nic.sealing, nic);
+	if (READ_ONCE(rpc->pctx->nic.sealing) == nic)
+		return;
+	WRITE_ONCE(rpc->pctx->nic.sealing, nic);
+	sdp_tx_sealer(&rpc->seal, nic);
 }
 
 static void kept(struct sdp_rpc *rpc, u32 records)
