@@ -230,40 +230,10 @@ static int set_ours(struct sdp_sock *s, int name, sockptr_t val,
 	}
 }
 
-/*
- * Options of IP that would change what is sent or taken, and do not: no header has
- * IP options or extension headers, nothing is sent to groups, the address to send
- * from is that of bind() or of the session, and nobody counts a packet's hops.
- */
-static bool has_effect(int level, int name)
-{
-	if (level == SOL_IP)
-		return name != IP_OPTIONS && name != IP_MULTICAST_IF &&
-		       name != IP_MULTICAST_TTL &&
-		       name != IP_MULTICAST_LOOP && name != IP_MINTTL;
-	if (level != SOL_IPV6)
-		return true;
-	switch (name) {
-	case IPV6_HOPOPTS:
-	case IPV6_RTHDRDSTOPTS:
-	case IPV6_RTHDR:
-	case IPV6_DSTOPTS:
-	case IPV6_2292PKTOPTIONS:
-	case IPV6_PKTINFO:
-	case IPV6_MULTICAST_IF:
-	case IPV6_MULTICAST_HOPS:
-	case IPV6_MULTICAST_LOOP:
-	case IPV6_MINHOPCOUNT:
-		return false;
-	default:
-		return true;
-	}
-}
-
 /**
  * sdp_options_set() - setsockopt(); process context.
  * @sk:    the socket.
- * @level: IPPROTO_HOMA, or a level of the IP code.
+ * @level: IPPROTO_HOMA, SOL_SOCKET, or a level of the IP code.
  * @name:  option.
  * @val:   its value.
  * @len:   bytes of it.
@@ -275,9 +245,11 @@ int sdp_options_set(struct sock *sk, int level, int name, sockptr_t val,
 {
 	int err;
 
-	if (level != IPPROTO_HOMA && !has_effect(level, name))
+	if (level != IPPROTO_HOMA && !sdp_options_accepted(level, name, val, len))
 		return sdp_error(sdp_sk(sk), -ENOPROTOOPT,
 				 "setsockopt: an option without effect here");
+	if (level == SOL_SOCKET)
+		return sock_setsockopt(sk->sk_socket, level, name, val, len);
 	if (level != IPPROTO_HOMA)
 		return sk->sk_family == AF_INET6 ?
 		       ipv6_setsockopt(sk, level, name, val, len) :

@@ -147,6 +147,8 @@ static int describe_message(struct sdp_sock *s, struct msghdr *msg,
 {
 	int err = put_cmsg_rpc(msg, got);
 
+	if (!err && !got->error)
+		err = sdp_ancillary_put(s, msg, got);
 	if (err) {
 		sdp_message_return(got);
 		return err;

@@ -71,6 +71,8 @@ static int init_sock(struct sock *sk)
 	struct sdp_sock *s = sdp_sk(sk);
 
 	sk->sk_destruct = destruct;
+	/* Options of SOL_SOCKET come to us first. */
+	set_bit(SOCK_CUSTOM_SOCKOPT, &sk->sk_socket->flags);
 	spin_lock_init(&s->peer_lock);
 	sdp_nonces_init(&s->nonces);
 	sock_prot_inuse_add(sock_net(sk), sk->sk_prot, 1);
@@ -188,7 +190,11 @@ static int send_message(struct socket *sock, struct msghdr *msg, size_t len)
 {
 	struct sdp_sock *s = sdp_sk(sock->sk);
 
-	if (msg->msg_flags & MSG_OOB)
+	/*
+	 * A message is what one call sends. sendfile() and splice() have more to follow
+	 * after 64 KB, or where they stop short of what was asked for.
+	 */
+	if (msg->msg_flags & (MSG_OOB | MSG_MORE))
 		return -EOPNOTSUPP;
 	if (msg->msg_control && !msg->msg_controllen &&
 	    msg->msg_control_is_user)

@@ -155,6 +155,15 @@ int sdp_plain_recv(struct sdp_sock *s, struct msghdr *msg, int flags);
  */
 int sdp_ioctl(struct sdp_sock *s, unsigned int cmd, void __user *arg);
 
+/* accepted.c */
+
+bool sdp_options_accepted(int level, int name, sockptr_t val, unsigned int len);
+
+/* ancillary.c */
+
+int sdp_ancillary_put(struct sdp_sock *s, struct msghdr *msg,
+		      const struct sdp_received *got);
+
 /* options.c */
 
 int sdp_options_set(struct sock *sk, int level, int name, sockptr_t val,

@@ -6,6 +6,7 @@
 #include <linux/scatterlist.h>
 #include <linux/sched/signal.h>
 #include <linux/sdp.h>
+#include <net/dsfield.h>
 
 #include "../../observe/observe.h"
 #include "../../offload/buffer.h"
@@ -310,6 +311,30 @@ int sdp_message_claim(struct sdp_endpoint *ep, u64 id, long timeo,
 			return err;
 		}
 	}
+}
+
+bool sdp_message_arrival(const struct sdp_received *got, struct sdp_arrival *how)
+{
+	struct sk_buff *skb = skb_rb_first(&got->rpc->rx_root);
+
+	memset(how, 0, sizeof(*how));
+	how->local = got->rpc->peer->key.saddr;
+	while (skb && sdp_rx_cb(skb)->region)
+		skb = skb_rb_next(skb);
+	if (!skb)
+		return false;
+	how->ifindex = skb->skb_iif;
+	how->stamp = skb->tstamp;
+	if (got->rpc->peer->v4) {
+		ipv6_addr_set_v4mapped(ip_hdr(skb)->daddr, &how->local);
+		how->tos = ip_hdr(skb)->tos;
+		how->hops = ip_hdr(skb)->ttl;
+	} else {
+		how->local = ipv6_hdr(skb)->daddr;
+		how->tos = ipv6_get_dsfield(ipv6_hdr(skb));
+		how->hops = ipv6_hdr(skb)->hop_limit;
+	}
+	return true;
 }
 
 static ssize_t copy_clear(struct sdp_received *got, struct iov_iter *to)

@@ -110,6 +110,32 @@ int sdp_message_claim(struct sdp_endpoint *ep, u64 id, long timeo,
 		      struct sdp_received *got);
 
 /**
+ * struct sdp_arrival - how a message came.
+ * @local:   address that it was sent to; IPv4 as v4-mapped.
+ * @ifindex: interface of its first packet, 0: not known. The rest is that packet's too.
+ * @tos:     type of service, or traffic class.
+ * @hops:    time to live, or hop limit.
+ * @stamp:   when it came, by the wall clock; 0: not known.
+ */
+struct sdp_arrival {
+	struct in6_addr local;
+	int ifindex;
+	u8 tos;
+	u8 hops;
+	ktime_t stamp;
+};
+
+/**
+ * sdp_message_arrival() - how a claimed message came.
+ * @got: from sdp_message_claim(), no failure.
+ * @how: filled in.
+ *
+ * Context: process. Return: false if it is in nothing but memory of ours, into which its
+ * packets were copied: then only @how->local is known.
+ */
+bool sdp_message_arrival(const struct sdp_received *got, struct sdp_arrival *how);
+
+/**
  * sdp_message_copy() - copy a claimed message out, opening it in secure mode.
  * @got: from sdp_message_claim().
  * @to:  where to; may be shorter than the message. All of the message is
