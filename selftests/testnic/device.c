@@ -355,7 +355,9 @@ static void setup(struct net_device *dev)
 	dev->hw_features = NETIF_F_SG | NETIF_F_HW_CSUM | NETIF_F_TSO | NETIF_F_TSO6 |
 			   NETIF_F_HIGHDMA;
 	dev->features = dev->hw_features;
-	dev->vlan_features = dev->hw_features;
+	/* On request it takes segments whole that it need not seal, as veth does. */
+	dev->hw_features |= NETIF_F_GSO_FRAGLIST;
+	dev->vlan_features = dev->features;
 	dev->max_mtu = 9000;
 	eth_hw_addr_random(dev);
 }
