@@ -7,13 +7,16 @@
 #include <poll.h>
 #include <thread>
 
+#include "lib/load.hpp"
 #include "lib/proc.hpp"
 #include "lib/test.hpp"
 #include "lib/testnic.hpp"
+#include "lib/trace.hpp"
 
 namespace {
 
 using testnic::echo;
+using testnic::Load;
 
 uint64_t by_cpu(const proc::Counters &counters)
 {
@@ -95,6 +98,7 @@ TEST(counters_add_up)
 TEST(session_says_who_seals)
 {
 	PlainTalk talk;
+	const Trace trace("sdp/sdp_session");
 	secure(talk);
 	EQ(session::info(talk.client.fd(), talk.to).offload, SDP_OFFLOAD_CPU);
 	testnic::warm(talk);
@@ -105,6 +109,11 @@ TEST(session_says_who_seals)
 	echo(talk, 100000);
 	EQ(session::info(talk.client.fd(), talk.to).offload, SDP_OFFLOAD_CPU);
 	testnic::set("vanish", 0);
+	std::map<std::string, unsigned> told;
+	Trace::lines("change=sealed by ", [&](const std::string &line) {
+		told[line.substr(line.find("sealed by "), 13)]++;
+	});
+	CHECK(told["sealed by NIC"] >= 2 && told["sealed by CPU"] >= 1);
 	testnic::clean();
 }
 
@@ -176,79 +185,6 @@ TEST_LIMIT(more_sessions_than_contexts, 120)
 	CHECK(a.moved("seal_nic") > 0);
 	CHECK(testnic::counters()["refused_contexts"] > 0);
 }
-
-namespace {
-
-/// Messages both ways until it ends; each is checked.
-class Load {
-public:
-	explicit Load(const PlainTalk &talk, size_t length = 150000)
-		: talk_(talk),
-		  length_(length),
-		  server_([this] { serve(); }),
-		  client_([this] { call(); })
-	{
-	}
-
-	Load(const Load &) = delete;
-	Load &operator=(const Load &) = delete;
-
-	~Load() { end(); }
-
-	void more(unsigned messages) const
-	{
-		const unsigned from = done_;
-		testnic::until("messages go on", [&] { return done_ >= from + messages; });
-	}
-
-	/// Throws unless each message was whole.
-	void check()
-	{
-		end();
-		EQ(bad_.load(), 0U);
-	}
-
-private:
-	void serve()
-	{
-		while (!finished_)
-			if (talk_.server.ready(POLLIN, 100))
-				talk_.server.echo();
-	}
-
-	void call()
-	{
-		for (uint64_t seed = 1; !stop_; seed++, done_++) {
-			talk_.client.request(talk_.to, testnic::secret(length_, seed));
-			const PlainMessage response = talk_.client.receive();
-			if (response.result < 0 || response.failed() ||
-			    response.bytes.size() != length_ ||
-			    !testnic::secret_error(response.bytes, seed).empty())
-				bad_++;
-		}
-		finished_ = true;
-	}
-
-	void end()
-	{
-		if (!client_.joinable())
-			return;
-		stop_ = true;
-		client_.join();
-		server_.join();
-	}
-
-	const PlainTalk &talk_;
-	size_t length_;
-	std::atomic<bool> stop_ = false;
-	std::atomic<bool> finished_ = false;
-	std::atomic<unsigned> done_ = 0;
-	std::atomic<unsigned> bad_ = 0;
-	std::thread server_;
-	std::thread client_;
-};
-
-} // namespace
 
 // The key's end comes with the next epoch's beginning; nothing waits for either.
 TEST_LIMIT(rekey_under_load, 120)

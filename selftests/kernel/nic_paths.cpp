@@ -49,7 +49,7 @@ SETUP
 	testnic::two_hosts();
 	const net::Netns outside;
 	outside.sh("modprobe -a sch_tbf sch_netem sch_fq sch_fq_codel sch_prio sch_cake sch_htb "
-		   "sch_ingress act_mirred act_pedit cls_u32");
+		   "sch_ingress act_mirred act_pedit cls_u32 8021q macvlan bonding");
 }
 
 EACH
@@ -188,6 +188,105 @@ TEST_LIMIT(scatter_gather_off, 120)
 	EQ(a.moved("nic_drop_packet"), 0);
 	EQ(a.moved("seal_cpu_device"), 4);
 	testnic::set_mtu(1500);
+	testnic::clean();
+}
+
+// Devices above and beside the NIC, to which the route goes and comes back from, also while
+// messages are on their way: theirs are sealed by the CPU, and the NIC has its own again.
+TEST_LIMIT(routes_to_other_devices, 240)
+{
+	struct Other {
+		const char *name;
+		std::string make;
+		std::string end;
+	};
+	const std::string veth =
+		"ip link add other type veth peer name other netns " + hosts->b.ns.path() + "; ";
+	for (const Other &other :
+	     {Other{"VLAN", "ip link add link DEVICE name other type vlan id 7; ",
+		    "ip link del other"},
+	      Other{"macvlan", "ip link add link DEVICE name other type macvlan mode bridge; ",
+		    "ip link del other"},
+	      Other{"veth", veth, "ip link del other"}}) {
+		test::note(other.name);
+		for (const net::Host *host : {&hosts->a, &hosts->b}) {
+			std::string make = other.make;
+			if (const size_t at = make.find("DEVICE"); at != std::string::npos)
+				make.replace(at, 6, host->device);
+			else if (host == &hosts->b)
+				make.clear();
+			host->ns.sh(make + "ip link set other up; ip addr add 10.7.0." +
+				    (host == &hosts->a ? "1" : "2") + "/24 dev other");
+		}
+		PlainTalk talk;
+		make_secure(talk);
+		testnic::warm(talk);
+		const std::string there = "ip route replace " + hosts->b.v4 +
+					  " via 10.7.0.2 dev other src " + hosts->a.v4;
+		const proc::Counters a(hosts->a.ns);
+		for (uint64_t i = 0; i < 4; i++) {
+			talk.client.request(talk.to, testnic::secret(300000, i));
+			hosts->a.ns.sh(i % 2 == 0 ? there : "ip route del " + hosts->b.v4);
+			PlainMessage request = talk.server.expect();
+			EQ(testnic::secret_error(request.bytes, i), "");
+			talk.server.reply(request, testnic::secret(100));
+			EQ(talk.client.expect().bytes.size(), 100U);
+			if (i % 2 == 0) {
+				echo(talk, 100000, i);
+				CHECK(a.moved("seal_cpu_no_nic") > 0);
+			}
+		}
+		for (const net::Host *host : {&hosts->a, &hosts->b})
+			(void)host->ns.try_sh(other.end);
+		testnic::warm(talk);
+		testnic::clean();
+	}
+}
+
+// A slave's packets come from the bond, which has no key.
+TEST_LIMIT(below_a_bond, 120)
+{
+	const std::string device = "testnic0";
+	hosts->a.ns.sh("ip link add bond0 type bond mode active-backup; "
+		       "ip link set " +
+		       device + " down; ip link set " + device +
+		       " master bond0; ip link set bond0 up; ip addr flush dev " + device +
+		       "; ip addr add " + hosts->a.v4 + "/24 dev bond0");
+	PlainTalk talk;
+	make_secure(talk);
+	const proc::Counters a(hosts->a.ns);
+	for (uint64_t i = 0; i < 4; i++)
+		echo(talk, 200000, i);
+	by(a, "no_nic");
+	testnic::clean();
+	hosts->a.ns.sh("ip link del bond0; ip addr add " + hosts->a.v4 + "/24 dev " + device +
+		       "; ip link set " + device + " up; ip addr replace " + hosts->a.v6 +
+		       "/64 dev " + device + " nodad");
+	testnic::warm(talk);
+	testnic::clean();
+}
+
+// A device that goes to another namespace in the midst of a message, and comes back.
+TEST_LIMIT(moved_to_another_namespace, 120)
+{
+	PlainTalk talk;
+	make_secure(talk);
+	testnic::warm(talk);
+	const net::Netns other;
+	for (uint64_t i = 0; i < 3; i++) {
+		talk.client.request(talk.to, testnic::secret(900000, i));
+		hosts->a.ns.ip("link set dev testnic0 netns " + other.path());
+		other.ip("link set dev testnic0 up");
+		other.ip("link set dev testnic0 netns " + hosts->a.ns.path());
+		hosts->a.ns.ip("link set dev testnic0 up\naddr add " + hosts->a.v4 +
+			       "/24 dev testnic0\naddr replace " + hosts->a.v6 +
+			       "/64 dev testnic0 nodad");
+		PlainMessage request = talk.server.expect();
+		EQ(testnic::secret_error(request.bytes, i), "");
+		talk.server.reply(request, testnic::secret(100));
+		EQ(talk.client.expect().bytes.size(), 100U);
+	}
+	testnic::warm(talk);
 	testnic::clean();
 }
 

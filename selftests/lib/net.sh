@@ -163,16 +163,19 @@ net_down() {
 	done
 }
 
-# The module that was built for the running kernel, and what it depends on.
+# The module that was built for the running kernel (in $SDP_MODULE_BUILD, if that is not
+# SDP_BUILD), and what it depends on.
 sdp_load() {
 	local flavour=amd64 module
 	[[ $(uname -r) == *deb12* ]] || flavour=uml
-	module=$SDP_BUILD/$flavour/sdp.ko
+	module=${SDP_MODULE_BUILD:-$SDP_BUILD}/$flavour/sdp.ko
 	# What udev loads on a machine of this kind.
 	grep -qw aes /proc/cpuinfo && modprobe -q aesni_intel
 	modinfo -F depends "$module" | tr ',' '\n' | grep -v '^sdp_' |
 		xargs -r modprobe -a || return
-	insmod "${module%/*}/sdp_offload.ko" && insmod "$module" "$@"
+	# A driver that depends on it has it loaded already.
+	[ -e /sys/module/sdp_offload ] || insmod "${module%/*}/sdp_offload.ko" || return
+	insmod "$module" "$@"
 }
 
 # Fails when anything holds the module, or memory of it remains: its slab caches
@@ -186,7 +189,10 @@ sdp_unload() {
 		[ "$try" = last ] && { echo "sdp_unload: $left"; return 1; }
 		sleep 1
 	done
-	rmmod sdp && rmmod sdp_offload || return
+	rmmod sdp || return
+	# mlx5's driver depends on it, where it is the patched one.
+	[ -z "$(ls /sys/module/sdp_offload/holders)" ] || return 0
+	rmmod sdp_offload || return
 	! grep '^sdp' /proc/slabinfo
 }
 

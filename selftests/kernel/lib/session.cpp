@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "mlx5.hpp"
 #include "test.hpp"
 
 namespace session {
@@ -54,6 +55,7 @@ sdp_session_add make(uint16_t role, const net::Address &peer, uint16_t cipher, c
 
 int add(int fd, const sdp_session_add &args)
 {
+	mlx5::tell(args);
 	return setsockopt(fd, IPPROTO_HOMA, SDP_SESSION_ADD, &args, sizeof(args));
 }
 

@@ -7,18 +7,27 @@
 
 #include "homa_socket.hpp"
 #include "leaks.hpp"
+#include "mlx5.hpp"
 #include "plain_socket.hpp"
 #include "session.hpp"
 
 /// Of the program; made by two_hosts().
 inline std::unique_ptr<net::Pair> hosts;
 
-/// For SETUP.
-inline void two_hosts(unsigned mtu = 1500)
+/// Joined by veth.
+inline void make_hosts(unsigned mtu = 1500)
 {
 	hosts = std::make_unique<net::Pair>(mtu);
 	leaks::watch(hosts->a.ns);
 	leaks::watch(hosts->b.ns);
+}
+
+/// For SETUP. Where the modelled ConnectX is there, it joins them.
+inline void two_hosts(unsigned mtu = 1500)
+{
+	make_hosts(mtu);
+	if (mlx5::present())
+		mlx5::adopt(mtu, {"eth0", "eth0"});
 }
 
 constexpr uint16_t server_port = 4000;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two hosts joined by devices that seal (selftests/testnic), and what these say of it.
+// Two hosts joined by devices that seal (selftests/testnic), and what these say of it. Where
+// the modelled ConnectX is there ($SDP_NIC, mlx5.hpp) it is taken instead, under the
+// same names; cases that need the testing NIC's knobs or counters are skipped then.
 #pragma once
 
 #include <map>
