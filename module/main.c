@@ -51,5 +51,8 @@ module_exit(sdp_exit);
 
 MODULE_DESCRIPTION("SDP, a secure datacenter transport");
 MODULE_LICENSE("GPL");
-/* As in dkms.conf. */
-MODULE_VERSION("0.1");
+/* Kbuild takes it from dkms.conf, where that is at hand. */
+#ifndef SDP_PACKAGE_VERSION
+#define SDP_PACKAGE_VERSION "0.1"
+#endif
+MODULE_VERSION(SDP_PACKAGE_VERSION);

@@ -188,11 +188,12 @@ static int put_session(const struct sdp_session_info *info,
 	put_address(seq, &info->local.sin6_addr, key->local_port);
 	seq_putc(seq, ' ');
 	put_address(seq, &key->peer, key->peer_port);
-	seq_printf(seq, " %s 0x%04x record=%u tx_epoch=%llu rx_epoch=%llu tx=%llu rx=%llu failed=%llu silent_ms=%llu state=%s%s %s %.*s\n",
+	seq_printf(seq, " %s 0x%04x record=%u tx_epoch=%llu rx_epoch=%llu tx=%llu left=%llu rx=%llu failed=%llu silent_ms=%llu state=%s%s %s %.*s\n",
 		   info->role == SDP_ROLE_CLIENT ? "client" : "server",
 		   info->cipher, info->record_size, info->tx_epoch,
-		   info->rx_epoch, info->tx_messages, info->rx_messages,
-		   info->rx_failed, div_u64(info->silent_ns, NSEC_PER_MSEC),
+		   info->rx_epoch, info->tx_messages, info->tx_messages_left,
+		   info->rx_messages, info->rx_failed,
+		   div_u64(info->silent_ns, NSEC_PER_MSEC),
 		   info->state & SDP_SESSION_REPLACED ? "replaced" :
 		   info->state & SDP_SESSION_PENDING ? "pending" : "present",
 		   info->state & SDP_SESSION_COPY_UNNOTICED ?

@@ -8,12 +8,14 @@
 #include <array>
 #include <charconv>
 #include <cstring>
+#include <memory>
 #include <net/if.h>
+#include <netdb.h>
 #include <span>
 #include <stdexcept>
 #include <tuple>
 
-namespace sdp {
+namespace sdp::inline v0 {
 
 namespace {
 
@@ -121,6 +123,30 @@ address address::parse(std::string_view text, std::uint16_t port)
 		malformed(text);
 	}
 	return address(v6);
+}
+
+address address::resolve(std::string_view text, std::uint16_t port)
+{
+	try {
+		return parse(text, port);
+	} catch (const std::invalid_argument &) {
+		// A name, then, if it looks like one: numbers with a flaw are not asked for.
+		if (text.find_first_of("[]%/") != std::string_view::npos ||
+		    text.find_first_not_of("0123456789.:") == std::string_view::npos) {
+			throw;
+		}
+	}
+	const auto [host, number] = split(text, port);
+	addrinfo hints{};
+	hints.ai_family = AF_UNSPEC;
+	hints.ai_socktype = SOCK_DGRAM;
+	addrinfo *found = nullptr;
+	const int error = ::getaddrinfo(host.c_str(), nullptr, &hints, &found);
+	if (error != 0) {
+		throw std::invalid_argument(host + ": " + ::gai_strerror(error));
+	}
+	const std::unique_ptr<addrinfo, void (*)(addrinfo *)> owned(found, ::freeaddrinfo);
+	return from(found->ai_addr, found->ai_addrlen).with_port(number);
 }
 
 address address::from(const sockaddr *raw, socklen_t length)
@@ -239,4 +265,4 @@ bool operator==(const address &a, const address &b) noexcept
 	return (a <=> b) == 0;
 }
 
-} // namespace sdp
+} // namespace sdp::inline v0

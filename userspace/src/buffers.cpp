@@ -5,7 +5,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 
-namespace sdp::detail {
+namespace sdp::inline v0::detail {
 
 mapping::mapping(std::size_t length)
 {
@@ -126,4 +126,4 @@ void pool::give_back(std::span<const bytes_view> chunks) noexcept
 	}
 }
 
-} // namespace sdp::detail
+} // namespace sdp::inline v0::detail

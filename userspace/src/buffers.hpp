@@ -21,7 +21,7 @@
 #include <unordered_map>
 #include <vector>
 
-namespace sdp::detail {
+namespace sdp::inline v0::detail {
 
 class lender {
 public:
@@ -139,6 +139,6 @@ private:
 	std::vector<std::byte> bytes_;
 };
 
-} // namespace sdp::detail
+} // namespace sdp::inline v0::detail
 
 #endif

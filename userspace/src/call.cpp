@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-namespace sdp {
+namespace sdp::inline v0 {
 
 using detail::after;
 using detail::clock;
@@ -183,4 +183,4 @@ message socket::call(const address &to, bytes_view body, const send_options &opt
 	return got;
 }
 
-} // namespace sdp
+} // namespace sdp::inline v0

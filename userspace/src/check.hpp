@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-/** @file Turning errno into exceptions, and file descriptors that close themselves. */
+/** @file What is wrong as exceptions, and file descriptors that close themselves. */
 #ifndef SDP_SRC_CHECK_HPP
 #define SDP_SRC_CHECK_HPP
 
+#include <sdp/address.hpp>
 #include <sdp/error.hpp>
 
 #include <cerrno>
+#include <stdexcept>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
 
-namespace sdp::detail {
+namespace sdp::inline v0::detail {
 
 [[noreturn]] inline void fail(int error, const char *what)
 {
@@ -25,6 +27,15 @@ T check(T result, const char *what)
 		fail(errno, what);
 	}
 	return result;
+}
+
+/** @throws std::invalid_argument for port 0, which somebody forgot to write. */
+inline const address &with_a_port(const address &place)
+{
+	if (place.port() == 0) {
+		throw std::invalid_argument(place.text() + ": a port is missing: ADDRESS:PORT");
+	}
+	return place;
 }
 
 class file {
@@ -58,6 +69,6 @@ private:
 	int fd_ = -1;
 };
 
-} // namespace sdp::detail
+} // namespace sdp::inline v0::detail
 
 #endif

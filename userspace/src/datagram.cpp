@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-namespace sdp::detail {
+namespace sdp::inline v0::detail {
 
 namespace {
 
@@ -36,9 +36,10 @@ void copy_option(int from, int to, int option, const char *what)
 	}
 }
 
-/** Room for a control message with an address of either version. */
+/** Room for a control message with an address of each version. */
 struct alignas(cmsghdr) info {
-	std::array<std::byte, CMSG_SPACE(sizeof(in6_pktinfo))> bytes{};
+	std::array<std::byte, CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(in_pktinfo))>
+		bytes{};
 };
 
 template <typename T>
@@ -76,6 +77,7 @@ address address_of(const in6_pktinfo &raw)
 /** Where a datagram came to, if that is an address of this host. */
 std::optional<address> destination(msghdr &head)
 {
+	std::optional<address> found_v6;
 	for (cmsghdr *each = CMSG_FIRSTHDR(&head); each != nullptr;
 	     each = CMSG_NXTHDR(&head, each)) {
 		if (each->cmsg_level == IPPROTO_IP && each->cmsg_type == IP_PKTINFO) {
@@ -89,12 +91,15 @@ std::optional<address> destination(msghdr &head)
 		if (each->cmsg_level == IPPROTO_IPV6 && each->cmsg_type == IPV6_PKTINFO) {
 			in6_pktinfo found{};
 			std::memcpy(&found, CMSG_DATA(each), sizeof(found));
-			return IN6_IS_ADDR_MULTICAST(&found.ipi6_addr)
-				       ? std::nullopt
-				       : std::optional(address_of(found));
+			// Of an IPv4 datagram only IP_PKTINFO, which comes, too, says for whom it
+			// was.
+			if (!IN6_IS_ADDR_MULTICAST(&found.ipi6_addr) &&
+			    !IN6_IS_ADDR_V4MAPPED(&found.ipi6_addr)) {
+				found_v6 = address_of(found);
+			}
 		}
 	}
-	return std::nullopt;
+	return found_v6;
 }
 
 } // namespace
@@ -135,6 +140,7 @@ datagrams datagrams::at(const socket &beside)
 	} else {
 		set(made.fd(), IPPROTO_IPV6, IPV6_V6ONLY, 0, "handshake");
 		set(made.fd(), IPPROTO_IPV6, IPV6_RECVPKTINFO, 1, "handshake");
+		set(made.fd(), IPPROTO_IP, IP_PKTINFO, 1, "handshake");
 	}
 	check(::bind(made.fd(), here.data(), here.size()), "handshake: bind");
 	return made;
@@ -227,4 +233,4 @@ void datagrams::wait(std::chrono::nanoseconds timeout) const
 	}
 }
 
-} // namespace sdp::detail
+} // namespace sdp::inline v0::detail

@@ -19,7 +19,7 @@
 #include <optional>
 #include <span>
 
-namespace sdp::detail {
+namespace sdp::inline v0::detail {
 
 class datagrams {
 public:
@@ -59,6 +59,6 @@ private:
 	ip version_;
 };
 
-} // namespace sdp::detail
+} // namespace sdp::inline v0::detail
 
 #endif

@@ -5,7 +5,7 @@
 #include <cerrno>
 #include <string_view>
 
-namespace sdp {
+namespace sdp::inline v0 {
 
 namespace {
 
@@ -94,4 +94,4 @@ bool is_transient(const std::error_code &code) noexcept
 	}
 }
 
-} // namespace sdp
+} // namespace sdp::inline v0

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace sdp {
+namespace sdp::inline v0 {
 
 message::~message()
 {
@@ -87,4 +87,4 @@ std::string message::text() const
 	return all;
 }
 
-} // namespace sdp
+} // namespace sdp::inline v0

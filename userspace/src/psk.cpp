@@ -18,7 +18,7 @@
 #include <thread>
 #include <utility>
 
-namespace sdp {
+namespace sdp::inline v0 {
 
 namespace {
 
@@ -382,4 +382,4 @@ void psk_acceptor::handle() noexcept
 	}
 }
 
-} // namespace sdp
+} // namespace sdp::inline v0

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace sdp::psk {
+namespace sdp::inline v0::psk {
 
 namespace {
 
@@ -127,4 +127,4 @@ void caller::take(bytes_view bytes, clock::time_point now)
 	}
 }
 
-} // namespace sdp::psk
+} // namespace sdp::inline v0::psk

@@ -13,7 +13,7 @@
 #include <chrono>
 #include <optional>
 
-namespace sdp::psk {
+namespace sdp::inline v0::psk {
 
 using clock = std::chrono::steady_clock;
 
@@ -69,6 +69,6 @@ private:
 	clock::duration interval_;
 };
 
-} // namespace sdp::psk
+} // namespace sdp::inline v0::psk
 
 #endif

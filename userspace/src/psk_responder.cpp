@@ -6,7 +6,7 @@
 #include <openssl/crypto.h>
 #include <system_error>
 
-namespace sdp::psk {
+namespace sdp::inline v0::psk {
 
 namespace {
 
@@ -178,4 +178,4 @@ answer responder::take(bytes_view bytes, const address &from, const address &to,
 	return answer(seal(back, keys_.server_code()));
 }
 
-} // namespace sdp::psk
+} // namespace sdp::inline v0::psk

@@ -19,7 +19,7 @@
 #include <utility>
 #include <vector>
 
-namespace sdp::psk {
+namespace sdp::inline v0::psk {
 
 /** What is sent back: nothing, a refusal, or a packet. */
 class answer {
@@ -83,6 +83,6 @@ private:
 	std::deque<std::pair<clock::time_point, digest>> order_; /**< of done_, by age */
 };
 
-} // namespace sdp::psk
+} // namespace sdp::inline v0::psk
 
 #endif

@@ -17,7 +17,7 @@
 #include <string>
 #include <vector>
 
-namespace sdp::psk {
+namespace sdp::inline v0::psk {
 
 namespace {
 
@@ -325,4 +325,4 @@ digest fingerprint(const wish &wish, const ip_bytes &from)
 	return sha256({bytes_of(wish), from});
 }
 
-} // namespace sdp::psk
+} // namespace sdp::inline v0::psk

@@ -19,7 +19,7 @@
 #include <optional>
 #include <string_view>
 
-namespace sdp::psk {
+namespace sdp::inline v0::psk {
 
 inline constexpr std::uint8_t our_version = 2;
 inline constexpr std::size_t length = 204;
@@ -132,6 +132,6 @@ struct beginning {
 /** Hash of what the client wants, and from where. */
 [[nodiscard]] digest fingerprint(const wish &wish, const ip_bytes &from);
 
-} // namespace sdp::psk
+} // namespace sdp::inline v0::psk
 
 #endif

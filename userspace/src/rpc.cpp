@@ -11,10 +11,10 @@
 #include <thread>
 #include <utility>
 
-namespace sdp {
+namespace sdp::inline v0 {
 
 client::client(const address &server, const socket_options &options)
-	: server_(server), socket_(server.version(), options)
+	: server_(detail::with_a_port(server)), socket_(server.version(), options)
 {
 }
 
@@ -87,7 +87,7 @@ private:
 
 server::server(const address &local) : socket_(std::make_unique<socket>(local.version()))
 {
-	socket_->bind(local);
+	socket_->bind(detail::with_a_port(local));
 }
 
 server::server(const address &local, const secret &shared, const psk_acceptor_options &psk)
@@ -95,7 +95,7 @@ server::server(const address &local, const secret &shared, const psk_acceptor_op
 {
 	// Before the port is there: nothing may come in under another policy.
 	socket_->set_policy(policy::secure);
-	socket_->bind(local);
+	socket_->bind(detail::with_a_port(local));
 	handshakes_ = std::make_unique<handshakes>(*socket_, shared, psk);
 }
 
@@ -121,4 +121,4 @@ message server::receive()
 	}
 }
 
-} // namespace sdp
+} // namespace sdp::inline v0

@@ -12,7 +12,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
-namespace sdp {
+namespace sdp::inline v0 {
 
 namespace {
 
@@ -189,4 +189,4 @@ bool operator==(const secret &a, const secret &b) noexcept
 	return difference == std::byte{};
 }
 
-} // namespace sdp
+} // namespace sdp::inline v0

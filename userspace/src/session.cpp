@@ -4,7 +4,7 @@
 #include <array>
 #include <stdexcept>
 
-namespace sdp {
+namespace sdp::inline v0 {
 
 namespace {
 
@@ -41,4 +41,4 @@ cipher cipher_named(std::string_view name)
 	throw std::invalid_argument("no such cipher: " + std::string(name));
 }
 
-} // namespace sdp
+} // namespace sdp::inline v0

@@ -1,19 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sdp/socket.hpp>
 
+#include "module.hpp"
 #include "socket_state.hpp"
 #include "unspent.hpp"
 
+#include <new>
 #include <sys/ioctl.h>
 #include <utility>
 
-namespace sdp {
+namespace sdp::inline v0 {
 
 using detail::after;
 using detail::get_option;
 using detail::set_option;
 
 namespace {
+
+/** Ports behind it are given out by the kernel. */
+constexpr std::uint16_t last_server_port = HOMA_MIN_DEFAULT_PORT - 1;
 
 sdp_session_ref reference(const address &peer)
 {
@@ -30,6 +35,7 @@ socket::socket(ip version, const socket_options &options) : state_(std::make_uni
 	state_->version = version;
 	state_->file = detail::file(
 		detail::check(::socket(domain, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_HOMA), "socket"));
+	detail::require_module(fd());
 	if (options.region == 0) {
 		state_->pool = std::make_shared<detail::pool>(options.max_message);
 		return;
@@ -63,6 +69,11 @@ address socket::local() const
 
 void socket::bind(const address &local)
 {
+	if (local.port() > last_server_port) {
+		detail::fail(EINVAL, ("bind to port " + std::to_string(local.port()) +
+				      ": servers have ports from 1 to 32767")
+					     .c_str());
+	}
 	const address fitting =
 		state_->version == ip::v6 && local.version() == ip::v4 && local.is_any()
 			? address::any(ip::v6, local.port())
@@ -178,28 +189,35 @@ void socket::abort(std::uint64_t cookie, int error)
 
 nonce socket::new_nonce()
 {
+	{
+		const std::scoped_lock held(state_->lock);
+		if (!state_->spares.empty()) {
+			const nonce spare = state_->spares.back();
+			state_->spares.pop_back();
+			return spare;
+		}
+	}
 	nonce fresh{};
 	get_option(fd(), SDP_NONCE, fresh, "nonce");
 	return fresh;
 }
 
-detail::unspent::unspent(socket &of) : of_(of)
+void socket::return_nonce(const nonce &unused)
 {
-	{
-		const std::scoped_lock held(of_.state_->lock);
-		if (of_.state_->spare) {
-			bytes_ = *std::exchange(of_.state_->spare, std::nullopt);
-			return;
-		}
-	}
-	bytes_ = of_.new_nonce();
+	const std::scoped_lock held(state_->lock);
+	state_->spares.push_back(unused);
 }
+
+detail::unspent::unspent(socket &of) : of_(of), bytes_(of.new_nonce()) {}
 
 detail::unspent::~unspent()
 {
 	if (!spent_) {
-		const std::scoped_lock held(of_.state_->lock);
-		of_.state_->spare = bytes_;
+		try {
+			of_.return_nonce(bytes_);
+		} catch (const std::bad_alloc &) {
+			return; // One of 1,024 is lost.
+		}
 	}
 }
 
@@ -259,4 +277,4 @@ session_info socket::info(const address &peer) const
 	return detail::from_kernel(raw);
 }
 
-} // namespace sdp
+} // namespace sdp::inline v0

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-namespace sdp {
+namespace sdp::inline v0 {
 
 using detail::clock;
 using detail::deadline;
@@ -313,4 +313,4 @@ std::optional<message> socket::state::read_copy(bool wait)
 	return result;
 }
 
-} // namespace sdp
+} // namespace sdp::inline v0

@@ -18,7 +18,7 @@
 #include <optional>
 #include <set>
 
-namespace sdp {
+namespace sdp::inline v0 {
 
 namespace detail {
 
@@ -73,7 +73,7 @@ struct socket::state {
 	std::deque<message> kept;   /**< that call() received for others */
 	std::size_t kept_bytes = 0; /**< in them */
 	std::uint64_t next_cookie = std::uint64_t{1} << 63;
-	std::optional<nonce> spare; /**< that a handshake did not use */
+	std::vector<nonce> spares; /**< that handshakes did not use */
 
 	std::mutex policy_lock; /**< one change of the policy at a time */
 	std::uint64_t secure_times = 0;
@@ -110,6 +110,6 @@ struct socket::state {
 	message receive_in_turn(std::uint64_t cookie, const detail::deadline &until);
 };
 
-} // namespace sdp
+} // namespace sdp::inline v0
 
 #endif

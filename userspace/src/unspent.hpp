@@ -9,7 +9,7 @@
 
 #include <sdp/socket.hpp>
 
-namespace sdp::detail {
+namespace sdp::inline v0::detail {
 
 class unspent {
 public:
@@ -49,6 +49,6 @@ private:
 	const address peer_;
 };
 
-} // namespace sdp::detail
+} // namespace sdp::inline v0::detail
 
 #endif

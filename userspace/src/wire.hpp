@@ -18,7 +18,7 @@
 #include <sys/uio.h>
 #include <type_traits>
 
-namespace sdp::detail {
+namespace sdp::inline v0::detail {
 
 /** A zeroed structure of the kernel's that begins with its size. */
 template <typename T>
@@ -113,6 +113,6 @@ inline session_info from_kernel(const sdp_session_info &raw)
 	return info;
 }
 
-} // namespace sdp::detail
+} // namespace sdp::inline v0::detail
 
 #endif

@@ -138,6 +138,14 @@ int getsockopt(int fd, int level, int option, void *value, socklen_t *length) no
 	}
 	if (option == SDP_POLICY) {
 		*static_cast<int *>(value) = played->policy;
+	} else if (option == SDP_VERSION) {
+		auto &version = *static_cast<sdp_version *>(value);
+		if (played != nullptr && played->interface == 0) {
+			errno = ENOPROTOOPT;
+			return -1;
+		}
+		version.uapi = played != nullptr ? played->interface : SDP_UAPI_VERSION;
+		version.wire = 2;
 	} else if (option == SDP_NONCE) {
 		std::memset(value, ++played->nonces, *length);
 	} else if (option == SDP_SESSION_INFO) {

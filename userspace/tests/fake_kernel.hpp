@@ -39,9 +39,10 @@ struct kernel {
 	std::vector<homa_sendmsg_args> requests;
 	std::vector<std::uint64_t> awaited; /**< ids that recvmsg() named, or 0 */
 	std::vector<sdp_abort_args> aborted;
-	std::function<arrival()> plain;    /**< what comes by the plain API */
-	std::vector<sdp_rpc_cmsg> plainly; /**< what was sent by it */
-	bool stalled = false;              /**< responses to such requests lack room */
+	std::function<arrival()> plain;             /**< what comes by the plain API */
+	std::vector<sdp_rpc_cmsg> plainly;          /**< what was sent by it */
+	bool stalled = false;                       /**< responses to such requests lack room */
+	std::uint32_t interface = SDP_UAPI_VERSION; /**< 0: none to be asked for */
 	int policy = SDP_POLICY_CLEAR;
 	int nonces = 0;        /**< given; of such bytes */
 	int session_error = 0; /**< of installing one */

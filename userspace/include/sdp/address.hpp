@@ -12,7 +12,7 @@
 #include <string_view>
 #include <sys/socket.h>
 
-namespace sdp {
+namespace sdp::inline v0 {
 
 /** IP versions. */
 enum class ip : std::uint8_t { v4, v6 };
@@ -35,6 +35,13 @@ public:
 	 * @throws std::invalid_argument if it is none of these.
 	 */
 	static address parse(std::string_view text, std::uint16_t port = 0);
+
+	/**
+	 * Likewise, and names of hosts: "server:4000", "server". The first address that the
+	 * system's resolver has for it, preferred as it prefers them. May wait for the network.
+	 * @throws std::invalid_argument if it is neither, or nobody knows the name.
+	 */
+	static address resolve(std::string_view text, std::uint16_t port = 0);
 
 	/**
 	 * From what the kernel wrote.
@@ -76,6 +83,6 @@ private:
 	};
 };
 
-} // namespace sdp
+} // namespace sdp::inline v0
 
 #endif

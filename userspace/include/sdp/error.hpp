@@ -13,7 +13,7 @@
 #include <string>
 #include <system_error>
 
-namespace sdp {
+namespace sdp::inline v0 {
 
 /** The category of all codes of this library: values are Linux errno numbers. */
 [[nodiscard]] SDP_EXPORT const std::error_category &category() noexcept;
@@ -32,6 +32,6 @@ namespace sdp {
  */
 [[nodiscard]] SDP_EXPORT bool is_transient(const std::error_code &code) noexcept;
 
-} // namespace sdp
+} // namespace sdp::inline v0
 
 #endif

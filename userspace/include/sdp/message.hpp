@@ -16,7 +16,7 @@
 #include <system_error>
 #include <vector>
 
-namespace sdp {
+namespace sdp::inline v0 {
 
 using bytes_view = std::span<const std::byte>;
 
@@ -104,6 +104,6 @@ private:
 	std::shared_ptr<detail::lender> lender_;
 };
 
-} // namespace sdp
+} // namespace sdp::inline v0
 
 #endif

@@ -28,7 +28,7 @@
 #include <string>
 #include <vector>
 
-namespace sdp {
+namespace sdp::inline v0 {
 
 /** What a client asks for. */
 struct psk_options {
@@ -104,6 +104,6 @@ private:
 	std::unique_ptr<state> state_;
 };
 
-} // namespace sdp
+} // namespace sdp::inline v0
 
 #endif

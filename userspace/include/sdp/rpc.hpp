@@ -10,12 +10,12 @@
 #include <memory>
 #include <string_view>
 
-namespace sdp {
+namespace sdp::inline v0 {
 
 /** Sends requests to one server. One thread at a time. */
 class SDP_EXPORT client {
 public:
-	/** In the clear. */
+	/** In the clear. @throws std::invalid_argument for port 0, here and below. */
 	explicit client(const address &server, const socket_options &options = {});
 	/** Encrypted, with a secret that the server has too. */
 	client(const address &server, const secret &shared, const psk_options &psk = {},
@@ -75,6 +75,6 @@ private:
 	std::unique_ptr<handshakes> handshakes_; /**< uses socket_, so goes first */
 };
 
-} // namespace sdp
+} // namespace sdp::inline v0
 
 #endif

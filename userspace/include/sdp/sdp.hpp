@@ -11,5 +11,6 @@
 #include <sdp/secret.hpp>
 #include <sdp/session.hpp>
 #include <sdp/socket.hpp>
+#include <sdp/version.hpp>
 
 #endif

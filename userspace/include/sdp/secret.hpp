@@ -12,7 +12,7 @@
 #include <span>
 #include <string_view>
 
-namespace sdp {
+namespace sdp::inline v0 {
 
 /** 16 random bytes that salt the keys of one session; not secret. */
 using nonce = std::array<std::byte, 16>;
@@ -63,6 +63,6 @@ private:
 	std::array<std::byte, length> bytes_;
 };
 
-} // namespace sdp
+} // namespace sdp::inline v0
 
 #endif

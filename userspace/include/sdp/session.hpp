@@ -14,7 +14,7 @@
 #include <string>
 #include <string_view>
 
-namespace sdp {
+namespace sdp::inline v0 {
 
 /** Values are TLS 1.3 code points (RFC 8446, B.4). */
 enum class cipher : std::uint16_t {
@@ -70,6 +70,6 @@ struct session_info {
 	std::string driver;                /**< AEAD implementation of the kernel */
 };
 
-} // namespace sdp
+} // namespace sdp::inline v0
 
 #endif

@@ -17,7 +17,7 @@
 #include <optional>
 #include <span>
 
-namespace sdp {
+namespace sdp::inline v0 {
 
 namespace detail {
 class handshake_turn;
@@ -57,7 +57,10 @@ struct send_options {
  */
 class SDP_EXPORT socket {
 public:
-	/** @throws EPROTONOSUPPORT where the module is not loaded. */
+	/**
+	 * @throws EPROTONOSUPPORT where the module is not loaded; EOPNOTSUPP where it is older
+	 *         than this library needs (version.hpp).
+	 */
 	explicit socket(ip version, const socket_options &options = {});
 	~socket();
 	socket(socket &&other) noexcept;
@@ -74,7 +77,7 @@ public:
 	[[nodiscard]] int fd() const noexcept;
 	[[nodiscard]] address local() const;
 
-	/** Port 1..32767 makes a server; port 0 has one assigned (32768 up). */
+	/** Port 1..32767 makes a server; port 0 has one assigned. @throws EINVAL for others. */
 	void bind(const address &local);
 	/** Names the peer of requests that name none. */
 	void connect(const address &peer);
@@ -135,6 +138,8 @@ public:
 	 * @throws ENOBUFS where 1,024 have not been used: they do not expire.
 	 */
 	[[nodiscard]] nonce new_nonce();
+	/** Takes back a nonce that has made no session: new_nonce() gives it again. */
+	void return_nonce(const nonce &unused);
 	/**
 	 * Derives keys from @p shared and the nonces and installs them. Replaces
 	 * the session with that peer, whose RPCs end with ECONNRESET.
@@ -148,11 +153,10 @@ public:
 
 private:
 	friend class detail::handshake_turn;
-	friend class detail::unspent;
 	struct state;
 	std::unique_ptr<state> state_;
 };
 
-} // namespace sdp
+} // namespace sdp::inline v0
 
 #endif
