@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// fileclient ADDRESS:PORT FOLDER --clear|--psk FILE [--cipher NAME] [--record-size BYTES]
+// fileclient ADDRESS:PORT FOLDER --clear|--tls FOLDER [--cipher NAME] [--record-size BYTES]
 //            [--chunk BYTES] [--outstanding N] [--every N] [--copy] [--label NAME]
 //
 // Fetches the files of a fileserver into FOLDER, which must be empty or not there,
 // many at a time and large ones in pieces, and compares their SHA-256 with the
 // server's. Ends with one line of figures, "key=value" each.
+//   --tls FOLDER  this end's certificates, and whom it believes: chain.pem, key.pem, ca.pem
 //   --every N     only each Nth file of the listing
 //   --copy        receives by copying instead of in a receive region
 #include "files.hpp"
 
 #include <sdp/sdp.hpp>
+#include <sdp/tls.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -21,6 +23,7 @@
 #include <getopt.h>
 #include <iostream>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <sys/stat.h>
@@ -37,8 +40,8 @@ constexpr std::uint32_t most_files = 1'000'000;
 struct options {
 	sdp::address server;
 	std::string folder;
-	std::string psk;
-	sdp::psk_options handshake;
+	std::string tls; /**< empty: in the clear */
+	sdp::tls::client_options handshake;
 	std::uint32_t chunk = 256 * 1024;
 	std::size_t outstanding = 16;
 	std::size_t every = 1;
@@ -65,8 +68,13 @@ struct piece {
 
 class fetcher {
 public:
-	explicit fetcher(const options &all) : options_(all), client_(connect(all))
+	explicit fetcher(const options &all) : options_(all), client_(all.server, room(all))
 	{
+		if (!all.tls.empty()) {
+			who_ = std::make_shared<sdp::tls::credentials>(
+				sdp::tls::load_folder(all.tls));
+			shake_hands();
+		}
 		std::filesystem::create_directories(all.folder);
 		if (!std::filesystem::is_empty(all.folder)) {
 			files::fail(ENOTEMPTY, all.folder);
@@ -89,7 +97,8 @@ public:
 	void print_figures();
 
 private:
-	static sdp::client connect(const options &all);
+	static sdp::socket_options room(const options &all);
+	void shake_hands();
 	sdp::message ask(sdp::bytes_view request);
 	void list();
 	void fill();
@@ -104,6 +113,7 @@ private:
 
 	options options_;
 	sdp::client client_;
+	std::shared_ptr<const sdp::tls::credentials> who_;
 	files::file root_;
 	std::vector<files::entry> wanted_;
 	std::size_t begun_ = 0;
@@ -121,17 +131,18 @@ private:
 	std::vector<std::chrono::nanoseconds> latencies_;
 };
 
-sdp::client fetcher::connect(const options &all)
+sdp::socket_options fetcher::room(const options &all)
 {
 	// Room for all that is outstanding, in pages of 64 KB, and as much again; and for any
 	// one message, such as the listing.
 	const std::size_t pieces = 2 * all.outstanding * (all.chunk + 65536UL);
-	const std::size_t region =
-		all.copy ? 0 : std::max(pieces, sdp::message::max_chunks * 65536);
-	if (all.psk.empty()) {
-		return sdp::client(all.server, {.region = region});
-	}
-	return {all.server, sdp::secret::load(all.psk), all.handshake, {.region = region}};
+	return {.region = all.copy ? 0 : std::max(pieces, sdp::message::max_chunks * 65536)};
+}
+
+void fetcher::shake_hands()
+{
+	handshake_ = clock::now();
+	sdp::tls::connect(client_.underlying(), options_.server, who_, options_.handshake);
 }
 
 /** A call that is repeated when it may be. */
@@ -281,11 +292,9 @@ void fetcher::again(piece part, const std::error_code &why)
 	std::cerr << files::printable(part.of->what.path) << ": " << why.message()
 		  << "; asking again\n";
 	const bool often = part.tries > 2 && why == std::errc::timed_out;
-	if (often && !options_.psk.empty() && part.sent > handshake_) {
+	if (often && who_ && part.sent > handshake_) {
 		// The server may have been restarted, and not know our session.
-		handshake_ = clock::now();
-		sdp::psk_connect(client_.underlying(), options_.server,
-				 sdp::secret::load(options_.psk), options_.handshake);
+		shake_hands();
 	}
 	waiting_.push_front(std::move(part));
 }
@@ -374,7 +383,7 @@ void fetcher::print_figures()
 
 [[noreturn]] void usage()
 {
-	std::cerr << "usage: fileclient ADDRESS:PORT FOLDER --clear|--psk FILE [--cipher NAME]\n"
+	std::cerr << "usage: fileclient ADDRESS:PORT FOLDER --clear|--tls FOLDER [--cipher NAME]\n"
 		     "  [--record-size BYTES] [--chunk BYTES] [--outstanding N] [--every N]\n"
 		     "  [--copy] [--label NAME]\n";
 	std::exit(2);
@@ -382,7 +391,7 @@ void fetcher::print_figures()
 
 constexpr std::array<option, 10> option_names{{
 	{"clear", no_argument, nullptr, 'n'},
-	{"psk", required_argument, nullptr, 'p'},
+	{"tls", required_argument, nullptr, 't'},
 	{"cipher", required_argument, nullptr, 'c'},
 	{"record-size", required_argument, nullptr, 'r'},
 	{"chunk", required_argument, nullptr, 's'},
@@ -399,8 +408,8 @@ void read_option(options &all, int letter, bool &clear)
 	case 'n':
 		clear = true;
 		break;
-	case 'p':
-		all.psk = optarg;
+	case 't':
+		all.tls = optarg;
 		break;
 	case 'c':
 		all.handshake.cipher = sdp::cipher_named(optarg);
@@ -438,11 +447,11 @@ options read_options(int argc, char **argv)
 	     (each = ::getopt_long(argc, argv, "", option_names.data(), nullptr)) != -1;) {
 		read_option(all, each, clear);
 	}
-	if (argc - optind != 2 || clear != all.psk.empty() || all.every == 0 ||
+	if (argc - optind != 2 || clear != all.tls.empty() || all.every == 0 ||
 	    all.outstanding == 0 || all.chunk == 0 || all.chunk > files::longest_read) {
 		usage();
 	}
-	all.server = sdp::address::parse(argv[optind]);
+	all.server = sdp::address::resolve(argv[optind]);
 	all.folder = argv[optind + 1];
 	return all;
 }

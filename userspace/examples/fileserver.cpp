@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// fileserver FOLDER ADDRESS:PORT --clear|--psk FILE [--threads N]
+// fileserver FOLDER ADDRESS:PORT --clear|--tls FOLDER [--threads N]
 //
 // Serves the regular files below FOLDER to fileclient (files.hpp has the
 // protocol). The listing, with its checksums, is made once, at the start.
 #include "files.hpp"
 
 #include <sdp/sdp.hpp>
+#include <sdp/tls.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -14,6 +15,7 @@
 #include <filesystem>
 #include <getopt.h>
 #include <iostream>
+#include <memory>
 #include <optional>
 #include <string>
 #include <sys/stat.h>
@@ -26,7 +28,7 @@ namespace {
 struct options {
 	std::string folder;
 	sdp::address local;
-	std::string psk; /**< empty: in the clear */
+	std::string tls; /**< empty: in the clear */
 	unsigned threads = 2;
 };
 
@@ -40,26 +42,29 @@ public:
 	[[nodiscard]] std::size_t count() const { return listing_.size(); }
 
 	/** Answers requests until the socket is shut down. */
-	void run(sdp::server &server) const
+	void run(sdp::socket &socket) const
 	{
 		std::vector<std::byte> buffer(files::longest_read);
 		for (;;) {
-			const sdp::message request = next(server);
+			const sdp::message request = next(socket);
 			try {
-				answer(server, request, buffer);
+				answer(socket, request, buffer);
 			} catch (const std::system_error &error) {
-				refuse(server, request, error.code().value());
+				refuse(socket, request, error.code().value());
 			}
 		}
 	}
 
 private:
 	/** A message that finds no memory is not lost. */
-	static sdp::message next(sdp::server &server)
+	static sdp::message next(sdp::socket &socket)
 	{
 		for (;;) {
 			try {
-				return server.receive();
+				sdp::message got = socket.receive();
+				if (got.is_request()) {
+					return got;
+				}
 			} catch (const std::system_error &error) {
 				if (error.code() != std::errc::not_enough_memory) {
 					throw;
@@ -90,7 +95,7 @@ private:
 		}
 	}
 
-	void answer(sdp::server &server, const sdp::message &request,
+	void answer(sdp::socket &socket, const sdp::message &request,
 		    std::span<std::byte> buffer) const
 	{
 		if (request.error()) {
@@ -100,17 +105,17 @@ private:
 		files::reader in(bytes);
 		switch (in.number<files::operation>()) {
 		case files::operation::list:
-			list(server, request, in);
+			list(socket, request, in);
 			break;
 		case files::operation::read:
-			read(server, request, in, buffer);
+			read(socket, request, in, buffer);
 			break;
 		default:
 			files::fail(EPROTO, "request");
 		}
 	}
 
-	void list(sdp::server &server, const sdp::message &request, files::reader &in) const
+	void list(sdp::socket &socket, const sdp::message &request, files::reader &in) const
 	{
 		const std::size_t first =
 			std::min<std::size_t>(in.number<std::uint32_t>(), count());
@@ -130,10 +135,10 @@ private:
 			.number(static_cast<std::uint32_t>(count()))
 			.number(here);
 		const std::array pieces{head.view(), entries.view()};
-		server.underlying().respond(request, pieces);
+		socket.respond(request, pieces);
 	}
 
-	void read(sdp::server &server, const sdp::message &request, files::reader &in,
+	void read(sdp::socket &socket, const sdp::message &request, files::reader &in,
 		  std::span<std::byte> buffer) const
 	{
 		const auto offset = in.number<std::uint64_t>();
@@ -157,13 +162,13 @@ private:
 		const auto fine = files::writer().number(std::uint32_t{0});
 		const std::array pieces{
 			fine.view(), sdp::bytes_view(buffer.first(static_cast<std::size_t>(got)))};
-		server.underlying().respond(request, pieces);
+		socket.respond(request, pieces);
 	}
 
-	static void refuse(sdp::server &server, const sdp::message &request, int error)
+	static void refuse(sdp::socket &socket, const sdp::message &request, int error)
 	{
 		try {
-			server.respond(
+			socket.respond(
 				request,
 				files::writer().number(static_cast<std::uint32_t>(error)).view());
 		} catch (const std::system_error &failed) {
@@ -179,7 +184,7 @@ private:
 
 [[noreturn]] void usage()
 {
-	std::cerr << "usage: fileserver FOLDER ADDRESS:PORT --clear|--psk FILE [--threads N]\n";
+	std::cerr << "usage: fileserver FOLDER ADDRESS:PORT --clear|--tls FOLDER [--threads N]\n";
 	std::exit(2);
 }
 
@@ -188,7 +193,7 @@ options read_options(int argc, char **argv)
 	options all;
 	bool clear = false;
 	const std::array<option, 4> names{{{"clear", no_argument, nullptr, 'c'},
-					   {"psk", required_argument, nullptr, 'p'},
+					   {"tls", required_argument, nullptr, 's'},
 					   {"threads", required_argument, nullptr, 't'},
 					   {}}};
 	for (int each; (each = ::getopt_long(argc, argv, "", names.data(), nullptr)) != -1;) {
@@ -196,8 +201,8 @@ options read_options(int argc, char **argv)
 		case 'c':
 			clear = true;
 			break;
-		case 'p':
-			all.psk = optarg;
+		case 's':
+			all.tls = optarg;
 			break;
 		case 't':
 			all.threads = static_cast<unsigned>(files::number_of(optarg, 1, 1024));
@@ -206,26 +211,33 @@ options read_options(int argc, char **argv)
 			usage();
 		}
 	}
-	if (argc - optind != 2 || clear != all.psk.empty() || all.threads == 0) {
+	if (argc - optind != 2 || clear != all.tls.empty() || all.threads == 0) {
 		usage();
 	}
 	all.folder = argv[optind];
-	all.local = sdp::address::parse(argv[optind + 1]);
+	all.local = sdp::address::resolve(argv[optind + 1]);
 	return all;
 }
 
 void run(const options &all)
 {
 	const service files(all.folder);
-	sdp::server server = all.psk.empty() ? sdp::server(all.local)
-					     : sdp::server(all.local, sdp::secret::load(all.psk));
+	std::optional<sdp::server> clear;
+	std::optional<sdp::tls::server> encrypted;
+	if (all.tls.empty()) {
+		clear.emplace(all.local);
+	} else {
+		encrypted.emplace(all.local, std::make_shared<sdp::tls::credentials>(
+						     sdp::tls::load_folder(all.tls)));
+	}
+	sdp::socket &socket = clear ? clear->underlying() : encrypted->underlying();
 	std::cout << "fileserver: " << files.count() << " files at " << all.local.text()
-		  << (all.psk.empty() ? ", in the clear" : ", encrypted") << std::endl;
+		  << (all.tls.empty() ? ", in the clear" : ", encrypted") << std::endl;
 	std::vector<std::jthread> threads;
 	for (unsigned i = 0; i < all.threads; ++i) {
 		threads.emplace_back([&] {
 			try {
-				files.run(server);
+				files.run(socket);
 			} catch (const std::exception &error) {
 				std::cerr << "fileserver: " << error.what() << std::endl;
 				std::_Exit(1);

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+/** @file Credentials as OpenSSL has them, and one end of a TLS connection over memory. */
+#ifndef SDP_TLS_CONTEXT_HPP
+#define SDP_TLS_CONTEXT_HPP
+
+#include "openssl.hpp"
+
+#include <sdp/tls_core.hpp>
+
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace sdp::tls {
+
+/** What went wrong, for people. */
+struct failure {
+	reason why = reason::none;
+	std::string details{};
+};
+
+struct credentials::state {
+	explicit state(settings from);
+
+	settings given;
+	digest own{}; /**< identity: SHA-256 of the public key */
+	ssl_context client, server;
+
+	/** A session with the server @p name, to be resumed; each is used once. */
+	ssl_session take_session(const std::string &name);
+	void keep_session(const std::string &name, ssl_session what);
+	/** The external key that the client names. */
+	[[nodiscard]] const external_psk *find_key(bytes_view id) const;
+
+private:
+	ssl_context new_context(bool for_client) const;
+
+	std::mutex lock_;
+	std::map<std::string, ssl_session> sessions_;
+};
+
+/** SHA-256 of its SubjectPublicKeyInfo. */
+digest identity_of(const X509 *certificate);
+/** SHA-256 of an external key's id, as an identity. */
+digest identity_of_key(const std::string &id);
+/** A session object that stands for an external key; empty: no memory. */
+ssl_session session_of_key(const external_psk &key);
+
+/** One end of a connection, and its bytes on both sides. */
+class connection {
+public:
+	/** @param name the server's, at a client: what its certificate has to have. */
+	connection(const credentials::state &with, bool client, std::string name = {});
+	connection(const connection &) = delete;
+	connection &operator=(const connection &) = delete;
+	connection(connection &&) = delete;
+	connection &operator=(connection &&) = delete;
+	~connection() = default;
+
+	[[nodiscard]] SSL *get() const noexcept { return ssl_.get(); }
+	/** Bytes from the other end. */
+	void feed(bytes_view bytes);
+	/** What was not read of them. */
+	[[nodiscard]] std::size_t unread() const;
+	/** Bytes for the other end. */
+	std::vector<std::byte> drain();
+
+	enum class progress : std::uint8_t { done, wants_more, failed };
+	/** Goes on with the handshake. */
+	progress shake();
+	/** Reads at most @p most bytes of the other end's. */
+	std::optional<std::vector<std::byte>> read(std::size_t most);
+	[[nodiscard]] bool write(bytes_view bytes);
+	/** Why shake() or read() failed. */
+	[[nodiscard]] failure why() const { return failure_; }
+
+	/** 32 or more bytes of RFC 8446's exporter. */
+	void export_secret(std::string_view label, bytes_view context,
+			   std::span<std::byte> out) const;
+	/** Who the other end is, after the handshake, or why it is not to be believed. */
+	[[nodiscard]] std::variant<identity, failure> peer() const;
+	/** It has served: freed before that, a session could not be resumed. */
+	void end() noexcept;
+	/** A session that the other end gave, to be resumed. */
+	[[nodiscard]] ssl_session new_session() { return std::move(session_); }
+
+private:
+	void note_failure(int result);
+	[[nodiscard]] bool chain_is_good(X509_STORE_CTX *chain) const;
+	[[nodiscard]] reason recheck(X509 *leaf) const;
+
+	friend struct callbacks;
+
+	const credentials::state &with_;
+	const bool client_;
+	const std::string name_;
+	ssl_ptr ssl_;
+	failure failure_;
+	std::string key_id_;  /**< of the external key that the client showed */
+	ssl_session session_; /**< that the server gave, for the next time */
+};
+
+} // namespace sdp::tls
+
+#endif
