@@ -24,6 +24,7 @@
 #                CPU, one guest nanosecond per guest instruction
 #   -c CPUS      vm only
 #   -q ARG       vm only: one more QEMU argument; repeatable
+#   -i           vm only: COMMAND has this terminal, or what is fed to stdin
 
 guest_number() { [[ $2 =~ ^[0-9]+$ ]] || misused "not a number: -$1 $2"; }
 
@@ -37,9 +38,9 @@ guest_options() {
 		;;
 	esac
 	helps
-	limit=600 out= log= memory=${guest_memory:-2048} leaks=1 mode=mt cpus=2
+	limit=600 out= log= memory=${guest_memory:-2048} leaks=1 mode=mt cpus=2 interactive=
 	kernel_args=() qemu_args=() exported=(PATH HOME LC_ALL "${!SDP_@}") expected=()
-	while getopts :t:o:l:r:a:e:x:Km:c:q: option; do
+	while getopts :t:o:l:r:a:e:x:Km:c:q:i option; do
 		case $option in
 		t) guest_number t "$OPTARG" && limit=$OPTARG ;;
 		o) out=$OPTARG ;;
@@ -52,6 +53,7 @@ guest_options() {
 		m) mode=$OPTARG ;;
 		c) guest_number c "$OPTARG" && cpus=$OPTARG ;;
 		q) qemu_args+=("$OPTARG") ;;
+		i) interactive=yes ;;
 		:) misused "no value for option -$OPTARG" ;;
 		*) misused "no such option: $([ "$OPTARG" = - ] && echo "${!OPTIND}" || echo "-$OPTARG")" ;;
 		esac
@@ -83,6 +85,7 @@ guest_prepare() {
 		echo
 	} >"$control/cmd"
 	[ -z "$leaks" ] || : >"$control/leaks"
+	[ -z "$interactive" ] || { stty size 2>/dev/null || echo 24 80; } >"$control/terminal"
 	console=$work/console
 	: >"$console"
 }
