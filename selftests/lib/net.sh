@@ -191,8 +191,7 @@ sdp_unload() {
 	done
 	rmmod sdp || return
 	# mlx5's driver depends on it, where it is the patched one.
-	[ -z "$(ls /sys/module/sdp_offload/holders)" ] || return 0
-	rmmod sdp_offload || return
+	[ -n "$(ls /sys/module/sdp_offload/holders)" ] || rmmod sdp_offload || return
 	! grep '^sdp' /proc/slabinfo
 }
 

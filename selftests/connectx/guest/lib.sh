@@ -65,8 +65,10 @@ nic_hosts() {
 }
 
 nic_ask() {
-	local number
-	number=$(($(cat /run/nic-asked 2>/dev/null || echo 0) + 1))
+	local number=1
+	[ ! -e /run/nic-asked ] || number=$(($(cat /run/nic-asked) + 1))
+	# What was answered to another guest is no answer.
+	rm -f "$SDP_NIC/answer.$number"
 	echo $number >/run/nic-asked
 	echo "$number $*" >>"$SDP_NIC/ask"
 	nic_wait 600 test -e "$SDP_NIC/answer.$number" || { echo "error: no answer" && return 1; }
