@@ -3,6 +3,7 @@
 
 #include "check.hpp"
 #include "datagram.hpp"
+#include "made_sessions.hpp"
 #include "psk_caller.hpp"
 #include "psk_responder.hpp"
 #include "psk_wire.hpp"
@@ -12,8 +13,6 @@
 #include <array>
 #include <cerrno>
 #include <fcntl.h>
-#include <optional>
-#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -32,10 +31,7 @@ constexpr std::chrono::milliseconds longest_patience{1000};
 /** Datagrams that are taken before the clock, or anything else, is looked at again. */
 constexpr int burst = 64;
 
-/** To make room for a session: so many others are looked at, and one that silent may go. */
-constexpr std::size_t peers_remembered = 65536;
-constexpr std::size_t sessions_looked_at = 64;
-constexpr std::chrono::minutes long_silent{1};
+/** Where the kernel has no room for a session, an idle one goes; tried so often. */
 constexpr int room_tries = 20;
 constexpr std::chrono::milliseconds room_wait{10};
 
@@ -232,15 +228,13 @@ struct psk_acceptor::state {
 	static std::vector<cipher> ciphers(const std::vector<cipher> &allowed);
 	void make_session(psk::fields &accept, const address &peer, const address &local);
 	bool make_room(const address &peer);
-	void remember(const address &peer);
 	bool answer_one();
 
 	socket &on;
 	const psk::keys keys;
 	const detail::datagrams wire;
 	psk::responder answers;
-	std::set<address> peers; /**< with which sessions were made */
-	address looked_at;       /**< the last of them that room was looked for at */
+	detail::made_sessions sessions;
 };
 
 detail::datagrams psk_acceptor::state::make_wire(socket &of)
@@ -275,7 +269,7 @@ void psk_acceptor::state::make_session(psk::fields &accept, const address &peer,
 					 .local = local,
 					 .context = context};
 	const secret keyed = keys.session(context);
-	remember(peer);
+	sessions.remember(peer);
 	for (int left = room_tries;;) {
 		try {
 			install(on, own, session, keyed);
@@ -292,14 +286,6 @@ void psk_acceptor::state::make_session(psk::fields &accept, const address &peer,
 	}
 }
 
-void psk_acceptor::state::remember(const address &peer)
-{
-	if (peers.size() >= peers_remembered && !peers.contains(peer)) {
-		peers.erase(peers.begin());
-	}
-	peers.insert(peer);
-}
-
 /**
  * Removes the session with @p peer, which is to be replaced, or the one that was silent
  * longest, of the next few; false if none was for long.
@@ -314,25 +300,7 @@ bool psk_acceptor::state::make_room(const address &peer)
 			throw;
 		}
 	}
-	std::optional<address> longest;
-	std::chrono::nanoseconds silent = long_silent;
-	for (std::size_t i = 0; i < std::min(sessions_looked_at, peers.size()); ++i) {
-		auto next = peers.upper_bound(looked_at);
-		looked_at = next == peers.end() ? *peers.begin() : *next;
-		try {
-			const session_info info = on.info(looked_at);
-			if (info.silent >= silent) {
-				longest = looked_at;
-				silent = info.silent;
-			}
-		} catch (const std::system_error &) {
-			continue; // Removed before.
-		}
-	}
-	if (longest) {
-		on.remove_session(*longest);
-	}
-	return longest.has_value();
+	return sessions.remove_idle(on);
 }
 
 /** False: nothing has come. */

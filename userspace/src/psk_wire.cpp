@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "psk_wire.hpp"
 
+#include "bytes.hpp"
 #include "check.hpp"
 
 #include <algorithm>
@@ -30,7 +31,7 @@ constexpr std::size_t coded_length = length - code_length;
 constexpr std::size_t wish_begin = 10;
 constexpr std::size_t wish_length = 54;
 
-/** Writes and reads big-endian fields one after another. */
+/** Writes big-endian fields one after another. */
 class writer {
 public:
 	explicit writer(std::span<std::byte> room) : room_(room) {}
@@ -54,34 +55,7 @@ private:
 	std::size_t at_ = 0;
 };
 
-class reader {
-public:
-	explicit reader(bytes_view from) : from_(from) {}
-
-	template <typename T>
-	T number()
-	{
-		std::uint64_t value = 0;
-		for (const std::byte each : bytes(sizeof(T))) {
-			value = value << 8 | std::to_integer<std::uint64_t>(each);
-		}
-		return static_cast<T>(value);
-	}
-	bytes_view bytes(std::size_t count)
-	{
-		at_ += count;
-		return from_.subspan(at_ - count, count);
-	}
-	template <std::size_t N>
-	void into(std::array<std::byte, N> &to)
-	{
-		std::ranges::copy(bytes(N), to.begin());
-	}
-
-private:
-	bytes_view from_;
-	std::size_t at_ = 0;
-};
+using detail::reader;
 
 void write(writer &out, const wish &what)
 {
@@ -103,9 +77,9 @@ wish read_wish(reader &in)
 	what.cipher = in.number<sdp::cipher>();
 	what.record_size = in.number<std::uint16_t>();
 	in.number<std::uint16_t>();
-	in.into(what.attempt);
-	in.into(what.client);
-	in.into(what.host);
+	in.raw(what.attempt);
+	in.raw(what.client);
+	in.raw(what.host);
 	return what;
 }
 
@@ -126,7 +100,7 @@ void write(writer &out, const place &what)
 place read_place(reader &in)
 {
 	place what;
-	in.into(what.ip);
+	in.raw(what.ip);
 	what.port = in.number<std::uint16_t>();
 	return what;
 }
@@ -278,11 +252,11 @@ std::optional<fields> open(bytes_view bytes, const secret &code_key)
 	what.wish = read_wish(in);
 	what.client = read_place(in);
 	what.seen = read_place(in);
-	in.into(what.host);
-	in.into(what.server);
-	in.into(what.server_nonce);
+	in.raw(what.host);
+	in.raw(what.server);
+	in.raw(what.server_nonce);
 	what.cookie.time = in.number<std::uint64_t>();
-	in.into(what.cookie.code);
+	in.raw(what.cookie.code);
 	return what;
 }
 

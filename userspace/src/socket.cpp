@@ -208,19 +208,6 @@ void socket::return_nonce(const nonce &unused)
 	state_->spares.push_back(unused);
 }
 
-detail::unspent::unspent(socket &of) : of_(of), bytes_(of.new_nonce()) {}
-
-detail::unspent::~unspent()
-{
-	if (!spent_) {
-		try {
-			of_.return_nonce(bytes_);
-		} catch (const std::bad_alloc &) {
-			return; // One of 1,024 is lost.
-		}
-	}
-}
-
 detail::handshake_turn::handshake_turn(socket &of, const address &peer) : of_(of), peer_(peer)
 {
 	std::unique_lock held(of_.state_->turns_lock);

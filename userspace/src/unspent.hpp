@@ -9,13 +9,24 @@
 
 #include <sdp/socket.hpp>
 
+#include <new>
+
 namespace sdp::inline v0::detail {
 
 class unspent {
 public:
 	/** @throws std::system_error as socket::new_nonce(). */
-	explicit unspent(socket &of);
-	~unspent();
+	explicit unspent(socket &of) : of_(of), bytes_(of.new_nonce()) {}
+	~unspent()
+	{
+		if (!spent_) {
+			try {
+				of_.return_nonce(bytes_);
+			} catch (const std::bad_alloc &) {
+				return; // One of 1,024 is lost.
+			}
+		}
+	}
 	unspent(const unspent &) = delete;
 	unspent &operator=(const unspent &) = delete;
 	unspent(unspent &&) = delete;
@@ -27,7 +38,7 @@ public:
 
 private:
 	socket &of_;
-	nonce bytes_{};
+	const nonce bytes_;
 	bool spent_ = false;
 };
 

@@ -21,7 +21,6 @@ namespace sdp::inline v0 {
 
 namespace detail {
 class handshake_turn;
-class unspent;
 } // namespace detail
 
 /** Which messages a socket sends and takes. */

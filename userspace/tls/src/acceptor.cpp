@@ -5,6 +5,8 @@
 #include "context.hpp"
 #include "datagram.hpp"
 #include "known_peers.hpp"
+#include "made_sessions.hpp"
+#include "unspent.hpp"
 
 #include <algorithm>
 #include <arpa/inet.h>
@@ -24,9 +26,7 @@ namespace {
 /** Datagrams that are taken before anything else is looked at again. */
 constexpr int burst = 64;
 constexpr std::size_t identities_remembered = 65536;
-/** To make room for a session: so many others are looked at, and one that silent may go. */
-constexpr std::size_t sessions_looked_at = 64;
-constexpr std::chrono::minutes long_silent{1};
+/** Where the kernel has no room for a session, an idle one goes; tried so often. */
 constexpr int room_tries = 20;
 constexpr std::chrono::milliseconds room_wait{10};
 
@@ -109,34 +109,6 @@ private:
 	const std::pair<int, address> which_;
 };
 
-/** A nonce of @p of. Unless it is spent, the next handshake there has it: they are few. */
-class own_nonce {
-public:
-	explicit own_nonce(socket &of) : of_(of), bytes_(of.new_nonce()) {}
-	~own_nonce()
-	{
-		if (!spent_) {
-			try {
-				of_.return_nonce(bytes_);
-			} catch (const std::bad_alloc &) {
-				return; // One of 1,024 is lost.
-			}
-		}
-	}
-	own_nonce(const own_nonce &) = delete;
-	own_nonce &operator=(const own_nonce &) = delete;
-	own_nonce(own_nonce &&) = delete;
-	own_nonce &operator=(own_nonce &&) = delete;
-
-	[[nodiscard]] const nonce &get() const noexcept { return bytes_; }
-	void spent() noexcept { spent_ = true; }
-
-private:
-	socket &of_;
-	const nonce bytes_;
-	bool spent_ = false;
-};
-
 /** What has come to @p wire. Returns what the network says, or 0. */
 int listen(client_handshake &with, const sdp::detail::datagrams &wire)
 {
@@ -187,7 +159,7 @@ established connect(socket &on, const address &server,
 	}
 	const turn mine(on, server);
 	const auto wire = sdp::detail::datagrams::to(on, server);
-	own_nonce fresh(on);
+	sdp::detail::unspent fresh(on);
 	const client_place place{.port = port,
 				 .own = wire.local().unmapped(),
 				 .server = server,
@@ -253,7 +225,6 @@ struct acceptor::state {
 	nonce take_nonce();
 	void install(const agreement &made);
 	void remember(const agreement &made);
-	bool make_room();
 	bool answer_one();
 
 	socket &on;
@@ -262,8 +233,7 @@ struct acceptor::state {
 	server_handshakes core;
 	std::optional<nonce> spare;   /**< that made no session */
 	std::optional<nonce> doubted; /**< of which the kernel has said EINVAL */
-	std::set<address> peers;      /**< with which sessions were made */
-	address looked_at;            /**< the last of them that room was looked for at */
+	sdp::detail::made_sessions sessions;
 
 	/** Not held while TLS reckons: who handles requests asks for identities. */
 	mutable std::mutex identities_lock;
@@ -298,7 +268,7 @@ void acceptor::state::install(const agreement &made)
 		} catch (const std::system_error &failed) {
 			const bool first = left == room_tries;
 			const int why = failed.code().value();
-			if (why == ENOBUFS && --left > 0 && (!first || make_room())) {
+			if (why == ENOBUFS && --left > 0 && (!first || sessions.remove_idle(on))) {
 				// The kernel counts what was removed a little longer.
 				std::this_thread::sleep_for(room_wait);
 				continue;
@@ -323,35 +293,7 @@ void acceptor::state::remember(const agreement &made)
 		const std::scoped_lock held(identities_lock);
 		identities.remember(made.parameters.peer, made.id, made.peer);
 	}
-	if (peers.size() >= identities_remembered && !peers.contains(made.parameters.peer)) {
-		peers.erase(peers.begin());
-	}
-	peers.insert(made.parameters.peer);
-}
-
-/** Removes the session that was silent longest, of the next few; false if none was for long. */
-bool acceptor::state::make_room()
-{
-	std::optional<address> longest;
-	std::chrono::nanoseconds silent = long_silent;
-	for (std::size_t i = 0; i < std::min(sessions_looked_at, peers.size()); ++i) {
-		const auto next = peers.upper_bound(looked_at);
-		looked_at = next == peers.end() ? *peers.begin() : *next;
-		try {
-			const session_info info = on.info(looked_at);
-			if (info.silent >= silent) {
-				longest = looked_at;
-				silent = info.silent;
-			}
-		} catch (const std::system_error &) {
-			continue; // Removed before.
-		}
-	}
-	if (longest) {
-		on.remove_session(*longest);
-		peers.erase(*longest);
-	}
-	return longest.has_value();
+	sessions.remember(made.parameters.peer);
 }
 
 /** False: nothing has come. */

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "wire.hpp"
 
+#include "bytes.hpp"
+
 #include <algorithm>
 #include <cstring>
 #include <netinet/in.h>
@@ -46,36 +48,7 @@ private:
 	std::vector<std::byte> bytes_;
 };
 
-/** Of bytes whose number was checked. */
-class reader {
-public:
-	explicit reader(bytes_view from) : from_(from) {}
-
-	template <typename T>
-	T number()
-	{
-		std::uint64_t value = 0;
-		for (const std::byte each : take(sizeof(T))) {
-			value = value << 8 | std::to_integer<std::uint64_t>(each);
-		}
-		return static_cast<T>(value);
-	}
-	template <std::size_t N>
-	void raw(std::array<std::byte, N> &into)
-	{
-		std::ranges::copy(take(N), into.begin());
-	}
-	bytes_view take(std::size_t count)
-	{
-		const bytes_view taken = from_.first(count);
-		from_ = from_.subspan(count);
-		return taken;
-	}
-	[[nodiscard]] std::size_t left() const { return from_.size(); }
-
-private:
-	bytes_view from_;
-};
+using sdp::detail::reader;
 
 void put_head(writer &into, const packet &what)
 {
