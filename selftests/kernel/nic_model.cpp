@@ -46,9 +46,7 @@ size_t records_of(size_t length)
 
 SETUP
 {
-	if (!mlx5::present())
-		throw test::Failure("needs the modelled NIC: see selftests/connectx/run");
-	testnic::two_hosts();
+	mlx5::two_hosts();
 }
 
 EACH

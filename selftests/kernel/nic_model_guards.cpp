@@ -31,9 +31,7 @@ void offload(const char *on_or_off)
 
 SETUP
 {
-	if (!mlx5::present())
-		throw test::Failure("needs the modelled NIC: see selftests/connectx/run");
-	testnic::two_hosts();
+	mlx5::two_hosts();
 }
 
 EACH

@@ -43,9 +43,7 @@ void over(const std::string &wire, int times)
 
 SETUP
 {
-	if (!mlx5::present())
-		throw test::Failure("needs the modelled NIC: see selftests/connectx/run");
-	testnic::two_hosts();
+	mlx5::two_hosts();
 }
 
 EACH

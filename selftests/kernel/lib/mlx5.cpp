@@ -15,6 +15,7 @@
 #include "fd.hpp"
 #include "talk.hpp"
 #include "test.hpp"
+#include "testnic.hpp"
 
 namespace mlx5 {
 
@@ -70,6 +71,13 @@ std::string hex(const uint8_t *bytes, size_t length)
 bool present()
 {
 	return !folder().empty();
+}
+
+void two_hosts()
+{
+	if (!present())
+		throw test::Failure("needs the modelled NIC: see selftests/connectx/run");
+	testnic::two_hosts();
 }
 
 std::vector<std::string> functions()

@@ -18,6 +18,10 @@ namespace mlx5 {
 /// Is the model there?
 bool present();
 
+/// For SETUP of a program that is about the modelled NIC: testnic::two_hosts() on it. Throws
+/// where it is not there.
+void two_hosts();
+
 /// Takes the functions' devices, once they are there, out of the initial namespace, as
 /// @a names in the hosts a and b of the program, in place of veth; with their addresses,
 /// up. Throws.
