@@ -273,15 +273,19 @@ void sdp_tx_header(const struct sdp_tx *tx, struct sdp_secure_data_hdr *hdr)
 	put_unaligned_le64(sdp_tag_compute(&epoch->hdr, hdr), hdr->tag);
 }
 
+bool sdp_tx_named(const struct sdp_tx *tx, const struct sdp_secure_data_hdr *hdr)
+{
+	return tx->epoch && hdr->session == cpu_to_be32(tx->epoch->session->id) &&
+	       sdp_get48(hdr->msgno) == tx->msgno;
+}
+
 bool sdp_tx_made(const struct sdp_tx *tx, const struct sdp_secure_data_hdr *hdr)
 {
-	const struct sdp_epoch *epoch = tx->epoch;
 	u64 tag;
 
-	if (!epoch || hdr->session != cpu_to_be32(epoch->session->id) ||
-	    sdp_get48(hdr->msgno) != tx->msgno)
+	if (!sdp_tx_named(tx, hdr))
 		return false;
-	tag = sdp_tag_compute(&epoch->hdr, hdr);
+	tag = sdp_tag_compute(&tx->epoch->hdr, hdr);
 	return !crypto_memneq(&tag, hdr->tag, sizeof(tag));
 }
 

@@ -144,6 +144,15 @@ void sdp_seal_plain(const struct sdp_seal *seal, u32 index, u8 *buf);
 void sdp_tx_header(const struct sdp_tx *tx, struct sdp_secure_data_hdr *hdr);
 
 /**
+ * sdp_tx_named() - does a header name this message?
+ * @tx:  the message; may be ended, or not begun.
+ * @hdr: anything; its tag is not looked at.
+ *
+ * Context: any.
+ */
+bool sdp_tx_named(const struct sdp_tx *tx, const struct sdp_secure_data_hdr *hdr);
+
+/**
  * sdp_tx_made() - is a header, which somebody sends back, one of this message?
  * @tx:  the message; may be ended, or not begun.
  * @hdr: its tag is checked, with whatever segmentation and NICs change left out.

@@ -3,9 +3,11 @@
  * A packet for a NIC holds plaintext until the device has it. It carries
  * skb->decrypted, which the kernel drops everywhere but where the owner's socket lets it
  * pass: in last_look(), and in the driver, which asks segment_of(). Both find out anew
- * what the packet is: its header's tag leads to the RPC, and its fragments have to be
- * the very pages of the records that the header names. Nothing else is looked at, and
- * nothing that was true before is believed.
+ * what the packet is: its header names a message of the owner, and its fragments have to
+ * be the very pages of the records that the header names. Nothing else is looked at, and
+ * nothing that was true before is believed. The header's tag need not be checked: the
+ * record number follows from the message and the pages, and a header that somebody has
+ * changed is dropped by the peer, as it would be on any way.
  */
 #include <linux/skbuff_ref.h>
 #include <net/dst.h>

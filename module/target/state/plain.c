@@ -14,7 +14,7 @@ struct bucket {
 	struct hlist_head head;
 };
 
-static siphash_key_t bucket_key __read_mostly;
+static hsiphash_key_t bucket_key __read_mostly;
 
 static struct bucket buckets[1 << BUCKET_SHIFT] = {
 	[0 ... (1 << BUCKET_SHIFT) - 1] = {
@@ -26,7 +26,7 @@ static struct bucket buckets[1 << BUCKET_SHIFT] = {
 static struct bucket *plain_bucket(u32 session, u64 msgno)
 {
 	net_get_random_once(&bucket_key, sizeof(bucket_key));
-	return &buckets[siphash_2u64(session, msgno, &bucket_key) &
+	return &buckets[hsiphash_3u32(session, msgno, msgno >> 32, &bucket_key) &
 			(ARRAY_SIZE(buckets) - 1)];
 }
 
@@ -63,7 +63,7 @@ struct sdp_rpc *sdp_plain_find(const struct sock *sk,
 	spin_lock_bh(&bucket->lock);
 	hlist_for_each_entry(rpc, &bucket->head, plain_node) {
 		/* Its message stays for as long as it is here, even if it is being freed. */
-		if (rpc->ep->sk != sk || !sdp_tx_made(&rpc->seal, hdr))
+		if (rpc->ep->sk != sk || !sdp_tx_named(&rpc->seal, hdr))
 			continue;
 		if (!READ_ONCE(rpc->over) && !sdp_session_dead(rpc->session) &&
 		    refcount_inc_not_zero(&rpc->refs))

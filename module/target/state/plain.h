@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Plain messages: those whose records a NIC is to seal (docs/offload.md). Packets that
- * hold them are traced back to their RPC by what the header's tag covers, whatever has
+ * hold them are traced back to their RPC by the message that the header names, whatever has
  * become of their addresses.
  */
 #ifndef SDP_TARGET_PLAIN_H
@@ -24,7 +24,7 @@ void sdp_plain_remove(struct sdp_rpc *rpc);
 /**
  * sdp_plain_find() - whose packet is this?
  * @sk:  its owner.
- * @hdr: of the packet; its tag is checked.
+ * @hdr: of the packet; its tag is not checked.
  *
  * Context: softirq. Return: the RPC, held; NULL: it has ended, or @hdr is not ours.
  */
