@@ -162,14 +162,37 @@ static void cut_other(struct sk_buff *skb, struct net_device *peer)
 	}
 }
 
+/* Lists are given to the hardware as lists: it sends each of their packets. */
+static void send_list(struct sk_buff *list, struct net_device *peer)
+{
+	struct sk_buff *packets = skb_gso_segment(list, 0), *next, *copy;
+
+	if (IS_ERR_OR_NULL(packets))
+		return;
+	skb_list_walk_safe(packets, packets, next) {
+		skb_mark_not_on_list(packets);
+		copy = skb_copy(packets, GFP_KERNEL);
+		consume_skb(packets);
+		if (!copy)
+			continue;
+		copy->sk = NULL;
+		deliver(copy, peer);
+	}
+}
+
 /* DMA: what is in memory now. Then the packet is given back. */
 static void transmit(struct queue *queue, struct testnic_posted *posted)
 {
 	struct nic *nic = netdev_priv(queue->dev);
-	struct sk_buff *skb = skb_copy(posted->skb, GFP_KERNEL);
+	struct sk_buff *skb;
 
 	if (testnic_knob(slow_us))
 		usleep_range(testnic_knob(slow_us), 2 * testnic_knob(slow_us));
+	if (skb_shinfo(posted->skb)->gso_type & SKB_GSO_FRAGLIST) {
+		send_list(posted->skb, nic->peer);
+		goto out;
+	}
+	skb = skb_copy(posted->skb, GFP_KERNEL);
 	if (!skb)
 		goto out;
 	skb->sk = NULL;
