@@ -181,8 +181,12 @@ sdp_load() {
 # Fails when anything holds the module, or memory of it remains: its slab caches
 # must be empty when the hosts are gone, at the latest when RCU has done its work.
 sdp_unload() {
-	local try left
+	local try left cache
 	for try in $(seq 60) last; do
+		# KASAN keeps what is freed for a while, and caches what each CPU may reuse.
+		for cache in /sys/kernel/slab/sdp*/shrink; do
+			[ ! -e "$cache" ] || echo 1 >"$cache"
+		done
 		left=$(awk '/^sdp/ && $2 > 0 { print $1 ": " $2 " objects" }' /proc/slabinfo 2>/dev/null)
 		[ "$(cat /sys/module/sdp/refcnt)" = 0 ] || left+=" module in use"
 		[ -n "$left" ] || break
