@@ -158,11 +158,15 @@ int speak(psk::caller &caller, const detail::datagrams &wire)
 }
 
 /** Sends and listens until the server has accepted. */
-psk::fields converse(psk::caller &caller, const detail::datagrams &wire, clock::time_point until)
+psk::fields converse(psk::caller &caller, const detail::datagrams &wire, clock::time_point until,
+		     const std::stop_token &stop)
 {
 	for (int said = 0; !caller.accepted();) {
 		if (caller.refused() != psk::reason::none) {
 			say(caller.refused(), caller);
+		}
+		if (stop.stop_requested()) {
+			detail::fail(ECANCELED, "handshake");
 		}
 		if (clock::now() >= until) {
 			give_up(caller, said);
@@ -197,7 +201,7 @@ void psk_connect(socket &on, const address &server, const secret &shared,
 	wish.host = keys.host(host_bytes(wire));
 	psk::caller caller(keys, wish, psk::place_of(own), psk::ip_of(server), clock::now(),
 			   std::min<std::chrono::milliseconds>(timeout / 4, longest_patience));
-	const psk::fields accepted = converse(caller, wire, start + timeout);
+	const psk::fields accepted = converse(caller, wire, start + timeout, options.stop);
 	const psk::digest context = psk::context(accepted);
 	install(on, fresh,
 		{.peer = server,

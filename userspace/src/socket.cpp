@@ -49,6 +49,36 @@ socket::socket(ip version, const socket_options &options) : state_(std::make_uni
 	state_->look_at_policy();
 }
 
+socket::socket(std::unique_ptr<state> of) noexcept : state_(std::move(of)) {}
+
+socket socket::adopt(int descriptor, const socket_options &options)
+{
+	auto made = std::make_unique<state>();
+	made->file = detail::file(descriptor);
+	int domain = 0;
+	int protocol = 0;
+	socklen_t length = sizeof(domain);
+	detail::check(::getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &domain, &length), "socket");
+	length = sizeof(protocol);
+	detail::check(::getsockopt(descriptor, SOL_SOCKET, SO_PROTOCOL, &protocol, &length),
+		      "socket");
+	if (protocol != IPPROTO_HOMA) {
+		detail::fail(EPROTOTYPE, "an inherited socket is none of SDP");
+	}
+	if (options.region != 0) {
+		detail::fail(EINVAL,
+			     "receive region"); // Perhaps it has one, of its former owner's.
+	}
+	detail::require_module(descriptor);
+	made->version = domain == AF_INET ? ip::v4 : ip::v6;
+	made->pool = std::make_shared<detail::pool>(options.max_message);
+	socket adopted(std::move(made));
+	// It may have spoken in the clear before.
+	adopted.state_->clear_sent = true;
+	adopted.state_->look_at_policy();
+	return adopted;
+}
+
 socket::~socket() = default;
 socket::socket(socket &&other) noexcept = default;
 socket &socket::operator=(socket &&other) noexcept = default;

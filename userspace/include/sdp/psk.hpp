@@ -25,6 +25,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,7 @@ struct psk_options {
 	std::uint16_t record_size = record_size_default; /**< bytes */
 	std::chrono::milliseconds timeout{10'000};       /**< for all of it */
 	std::string server_name{};                       /**< as the server calls itself */
+	std::stop_token stop{}; /**< given up when asked for, within a second: ECANCELED */
 };
 
 /**

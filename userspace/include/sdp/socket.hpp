@@ -61,6 +61,12 @@ public:
 	 *         than this library needs (version.hpp).
 	 */
 	explicit socket(ip version, const socket_options &options = {});
+	/**
+	 * Of a descriptor that this process was given, such as a bound one by systemd. Takes it,
+	 * whatever comes of it.
+	 * @throws likewise; EPROTOTYPE if it is none of SDP; EINVAL for a receive region.
+	 */
+	[[nodiscard]] static socket adopt(int descriptor, const socket_options &options = {});
 	~socket();
 	socket(socket &&other) noexcept;
 	socket &operator=(socket &&other) noexcept;
@@ -153,6 +159,7 @@ public:
 private:
 	friend class detail::handshake_turn;
 	struct state;
+	explicit socket(std::unique_ptr<state> of) noexcept;
 	std::unique_ptr<state> state_;
 };
 

@@ -148,7 +148,8 @@ int speak(client_handshake &with, const sdp::detail::datagrams &wire)
 } // namespace
 
 established connect(socket &on, const address &server,
-		    const std::shared_ptr<const credentials> &with, const client_options &options)
+		    const std::shared_ptr<const credentials> &with, const client_options &options,
+		    const std::stop_token &stop)
 {
 	tighten(on);
 	const std::uint16_t port = port_of(on);
@@ -176,6 +177,9 @@ established connect(socket &on, const address &server,
 				throw error(reason::unreachable, sdp::describe(said));
 			}
 			throw error(talk.failed(), talk.details());
+		}
+		if (stop.stop_requested()) {
+			sdp::detail::fail(ECANCELED, "handshake");
 		}
 		wire.wait(std::max(talk.next() - clock::now(), clock::duration::zero()));
 		if (const int failed = listen(talk, wire); failed != 0) {

@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string_view>
 
 namespace sdp::tls {
@@ -32,7 +33,8 @@ struct established {
  * Makes a session with @p server, in the place of one that there may be: requests that are
  * under way end under the one before. @p on gets the secure policy and keeps it.
  *
- * What does not verify is ignored until the time is over. A server that @p options does not name
+ * What does not verify is ignored until the time is over, or, within a second, until @p stop is
+ * asked for: ECANCELED. A server that @p options does not name
  * is to have its address in its certificate.
  *
  * @throws error says why not. @throws std::system_error EPERM (the secure policy is
@@ -41,7 +43,8 @@ struct established {
  */
 SDP_EXPORT established connect(socket &on, const address &server,
 			       const std::shared_ptr<const credentials> &with,
-			       const client_options &options);
+			       const client_options &options,
+			       const std::stop_token &stop = {});
 
 /**
  * The server's side, for a program that has a loop of its own; tls::server has a thread for

@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tries of calls: what is sent, what comes of it, and whether it is sent again.
+#include "channel_core.hpp"
+#include "patience.hpp"
+
+#include <sdp/error.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+namespace sdp::inline v0::detail {
+
+namespace {
+
+/** Between two tries, at first, and at most. */
+constexpr std::chrono::milliseconds first_pause{10};
+constexpr std::chrono::milliseconds longest_pause{1000};
+/** After the kernel had said that there is memory, and there was none. */
+constexpr std::chrono::milliseconds memory_pause{2};
+
+/** What a send fails with while there is no memory: nothing has gone out. */
+bool lacks_memory(int error)
+{
+	return error == EAGAIN || error == ENOMEM || error == ENOBUFS || error == EINTR;
+}
+
+/** Or no session that may be used: a new one helps. */
+bool lacks_session(int error)
+{
+	return error == ENOKEY || error == EKEYEXPIRED || error == ECONNRESET || error == EBUSY;
+}
+
+/** Statuses of requests that another try may find a server for. */
+bool may_pass(status what)
+{
+	return what == status::busy || what == status::closing || what == status::not_answered;
+}
+
+/** Handshakes that fail for another reason do so again, until a human mends it. */
+bool heals(const std::error_code &why)
+{
+	return is_transient(why) || why.value() == ECONNREFUSED || why.value() == EAGAIN ||
+	       why.value() == ENOMEM || why.value() == ENOBUFS || why.value() == EBUSY;
+}
+
+} // namespace
+
+channel_core::call channel_core::find(std::uint64_t cookie) const
+{
+	const auto found = by_cookie_.find(cookie);
+	return found == by_cookie_.end() ? nullptr : found->second;
+}
+
+/** What is to be sent of @p what now; null: it has ended, or waits for what it lacks. */
+std::shared_ptr<outgoing> channel_core::prepare(const call &what)
+{
+	const std::scoped_lock held(lock_);
+	if (what->phase != call_phase::waits) {
+		return nullptr;
+	}
+	if (!is_ready_) {
+		for_session_.push_back(what);
+		if (for_session_.size() == 1) {
+			keeper_.want();
+		}
+		return nullptr;
+	}
+	if (is_blocked_) {
+		for_memory_.push_back(what);
+		return nullptr;
+	}
+	auto message = std::make_shared<outgoing>();
+	if (what->tries++ == 0) {
+		// It may have waited.
+		set_patience(what->bytes, std::chrono::ceil<std::chrono::milliseconds>(
+						  what->deadline - clock::now()));
+		message->bytes =
+			std::make_shared<const std::vector<std::byte>>(std::move(what->bytes));
+	} else {
+		// Each try has a number of its own: what still comes of another is nobody's.
+		message->bytes = what->message->bytes;
+		auto node = by_cookie_.extract(what->number);
+		what->number = node.key() = next_cookie_++;
+		by_cookie_.insert(std::move(node));
+		++counts_.retried;
+	}
+	++counts_.sent;
+	message->to = server_;
+	message->cookie = what->number;
+	what->message = message;
+	what->session = session_;
+	what->phase = call_phase::is_sent;
+	return message;
+}
+
+void channel_core::attempt(const call &what)
+{
+	const auto message = prepare(what);
+	if (!message) {
+		return;
+	}
+	// attached_ never changes once there was a session.
+	if (const auto error = on_.send(attached_, message)) {
+		sent(message, *error);
+	}
+}
+
+void channel_core::sent(const std::shared_ptr<outgoing> &message, int error)
+{
+	if (error == 0) {
+		if (message->is_unwanted) {
+			attached_->by->abort(message->cookie);
+		}
+		return;
+	}
+	call what;
+	{
+		const std::scoped_lock held(lock_);
+		what = find(message->cookie);
+		if (!what) {
+			return;
+		}
+		if (lacks_memory(error)) {
+			what->phase = call_phase::waits;
+			for_memory_.push_back(what);
+			if (!std::exchange(is_blocked_, true)) {
+				on_.want_write(attached_);
+			}
+			return;
+		}
+		if (lacks_session(error) && what->retry) {
+			what->phase = call_phase::waits;
+			if (what->session == session_) {
+				is_ready_ = false;
+			}
+		}
+	}
+	if (lacks_session(error) && what->retry) {
+		attempt(what); // Has it wait for a session, if there is no newer one.
+		return;
+	}
+	fail(what, {executed::not_executed, make_code(error), "it was not sent"});
+}
+
+/** Those that wait for memory, in their order, until one finds none. */
+void channel_core::writable()
+{
+	std::deque<call> waiting;
+	{
+		const std::scoped_lock held(lock_);
+		is_blocked_ = false;
+		waiting.swap(for_memory_);
+	}
+	for (bool first = true; !waiting.empty(); first = false) {
+		const call next = std::move(waiting.front());
+		waiting.pop_front();
+		const auto message = prepare(next);
+		const int error = message ? send_now(*attached_->by, *message) : 0;
+		if (!message || !lacks_memory(error)) {
+			if (message) {
+				sent(message, error);
+			}
+			continue;
+		}
+		const std::scoped_lock held(lock_);
+		if (find(message->cookie)) {
+			next->phase = call_phase::waits;
+			waiting.push_front(next);
+		}
+		// Others may have come to wait meanwhile: behind these.
+		for_memory_.insert(for_memory_.begin(), waiting.begin(), waiting.end());
+		if (std::exchange(is_blocked_, true)) {
+			return;
+		}
+		if (first) {
+			static_cast<void>(
+				on_.arm(clock::now() + memory_pause, [self = weak_from_this()] {
+					if (const auto here = self.lock()) {
+						here->writable();
+					}
+				}));
+		} else {
+			on_.want_write(attached_);
+		}
+		return;
+	}
+}
+
+void channel_core::arrived(arrival &&got)
+{
+	call what;
+	{
+		const std::scoped_lock held(lock_);
+		what = got.is_request ? nullptr : find(got.cookie);
+		if (!what) {
+			return; // Of a try that was given up.
+		}
+		if (got.error.value() == ETIMEDOUT && what->session == session_) {
+			is_ready_ = false; // Perhaps the server is another one now.
+			keeper_.want();
+		}
+	}
+	if (got.error) {
+		settle(what, {executed_if_failed(got.error), got.error, {}},
+		       is_transient(got.error));
+		return;
+	}
+	parsed<reply_header> said = parse_reply(got.bytes);
+	if (said.error != header_error::none) {
+		fail(what, {executed::executed, make_code(EPROTO),
+			    "the reply: " + std::string(describe(said.error))});
+		return;
+	}
+	const status what_it_says = said.header.status;
+	if (what_it_says == status::ok) {
+		end(what, reply(std::move(said.header), std::move(got.bytes), said.length));
+		return;
+	}
+	settle(what,
+	       {executed_if(what_it_says), make_error_code(what_it_says),
+		std::move(said.header.text)},
+	       may_pass(what_it_says));
+}
+
+void channel_core::settle(const call &what, failure why, bool may_heal)
+{
+	const bool is_allowed = why.executed == executed::not_executed || what->idempotent;
+	if (!what->retry || !may_heal || !is_allowed) {
+		fail(what, std::move(why));
+		return;
+	}
+	clock::time_point when;
+	{
+		const std::scoped_lock held(lock_);
+		if (what->phase != call_phase::is_sent) {
+			return;
+		}
+		what->phase = call_phase::waits;
+		what->perhaps_executed =
+			what->perhaps_executed || why.executed != executed::not_executed;
+		what->trouble = why.describe();
+		constexpr unsigned most_doubled = 7;
+		const auto pause = std::min(
+			first_pause * (1U << std::min(what->tries, most_doubled)), longest_pause);
+		when = clock::now() + pause;
+	}
+	static_cast<void>(on_.arm(when, [self = weak_from_this(), again = std::weak_ptr(what)] {
+		const auto here = self.lock();
+		if (const auto one = again.lock(); here && one) {
+			here->attempt(one);
+		}
+	}));
+}
+
+void channel_core::broken(int error)
+{
+	std::vector<call> all;
+	{
+		const std::scoped_lock held(lock_);
+		is_closed_ = true;
+		for (const auto &[cookie, each] : by_cookie_) {
+			all.push_back(each);
+		}
+	}
+	for (const call &each : all) {
+		give_up(each, error, "the socket is broken");
+	}
+}
+
+void channel_core::session_made(const link::made &what, bool replaces_dead)
+{
+	std::deque<call> waiting;
+	std::vector<std::uint64_t> lost;
+	{
+		const std::scoped_lock held(lock_);
+		if (is_closed_) {
+			return;
+		}
+		if (!attached_) {
+			attached_ = on_.attach(what.by, weak_from_this());
+		}
+		server_ = what.server;
+		peer_ = what.peer;
+		is_ready_ = true;
+		trouble_.clear();
+		++session_;
+		++counts_.sessions;
+		waiting.swap(for_session_);
+		for (const auto &[cookie, each] : by_cookie_) {
+			// Their server is gone, and they may be executed twice.
+			if (replaces_dead && each->phase == call_phase::is_sent &&
+			    each->idempotent && each->retry) {
+				each->phase = call_phase::waits;
+				each->perhaps_executed = true;
+				each->message->is_unwanted = true;
+				lost.push_back(cookie);
+				waiting.push_back(each);
+			}
+		}
+	}
+	for (const std::uint64_t cookie : lost) {
+		attached_->by->abort(cookie);
+	}
+	for (const call &each : waiting) {
+		attempt(each);
+	}
+}
+
+bool channel_core::session_failed(const std::system_error &why)
+{
+	std::deque<call> hopeless;
+	bool is_wanted = false;
+	{
+		const std::scoped_lock held(lock_);
+		++counts_.failed;
+		trouble_ = why.what();
+		if (!heals(why.code())) {
+			hopeless.swap(for_session_);
+		}
+		std::erase_if(for_session_,
+			      [](const call &each) { return each->phase == call_phase::ended; });
+		is_wanted = !for_session_.empty();
+	}
+	for (const call &each : hopeless) {
+		fail(each, {executed::not_executed, why.code(), why.what()});
+	}
+	return is_wanted;
+}
+
+void channel_core::session_doubted()
+{
+	const std::scoped_lock held(lock_);
+	is_ready_ = false;
+}
+
+} // namespace sdp::inline v0::detail

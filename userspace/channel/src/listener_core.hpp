@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * @file
+ * A listener: one thread of those that wait looks at the kernel, the others wait for it. No lock
+ * is held while it looks, and it makes room for another before it does a handshake.
+ */
+#ifndef SDP_CHANNEL_LISTENER_CORE_HPP
+#define SDP_CHANNEL_LISTENER_CORE_HPP
+
+#include "buffers.hpp"
+#include "check.hpp"
+#include "transport.hpp"
+
+#include <sdp/credentials.hpp>
+#include <sdp/listener.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string_view>
+#include <vector>
+
+namespace sdp::inline v0::detail {
+
+/** What a listener listens to, as it is the real one's or a test's. */
+struct listener_parts {
+	std::shared_ptr<void> keeps{}; /**< what the others need; destroyed after them */
+	std::shared_ptr<transport> by{};
+	std::unique_ptr<handshake_acceptor> handshakes{}; /**< null: none */
+	std::function<void()> refuse{}; /**< has the kernel take no more requests */
+	std::function<address()> local{};
+};
+
+class listener_core : public std::enable_shared_from_this<listener_core> {
+public:
+	using clock = listener::clock;
+
+	listener_core(listener_parts parts, const listener_options &options);
+
+	[[nodiscard]] int fd() const noexcept { return epoll_.get(); }
+	/** Waits; see listener::next(). */
+	[[nodiscard]] std::optional<request> next(std::optional<clock::time_point> until,
+						  const std::stop_token &stop);
+	[[nodiscard]] std::optional<request> poll();
+	/** Takes no more; those that nobody has taken are told so. */
+	void close() noexcept;
+
+	/** Sends @p what now or, for lack of memory, later. @throws std::system_error */
+	void send(const std::shared_ptr<outgoing> &what);
+	void handler_failed() noexcept { ++failed_; }
+	/** A request that was counted is none any more. */
+	void ended() noexcept { --outstanding_; }
+	[[nodiscard]] std::optional<principal> who(const address &peer, std::uint32_t id) const;
+	[[nodiscard]] listener_counts counts() const;
+	[[nodiscard]] address local() const { return parts_.local(); }
+
+private:
+	using contents = std::unique_ptr<request::contents>;
+
+	/** What an event of the kernel's is about. */
+	enum class source : std::uint64_t { socket, handshakes, wake };
+
+	void watch(int operation, int fd, std::uint32_t events, source which);
+	/** @return whether there are handshakes to be done, which waits for nobody else. */
+	[[nodiscard]] bool look(std::optional<clock::time_point> until);
+	void receive();
+	void admit(arrival &&what);
+	void turn_away(const arrival &what, status why, std::string_view text) noexcept;
+	void shake_hands();
+	void send_waiting();
+	/** A request that somebody still waits for. By the lock, which it gives up meanwhile. */
+	[[nodiscard]] std::optional<request> take(std::unique_lock<std::mutex> &held);
+	void wake() noexcept;
+
+	listener_parts parts_;
+	const listener_options options_;
+	file epoll_;
+	file wake_;
+	mapping buffer_; /**< of who looks */
+
+	std::mutex lock_; /**< of the next three; not held in system calls */
+	std::condition_variable_any changed_;
+	std::deque<contents> ready_;
+	bool is_looked_at_ = false; /**< a thread looks at the kernel: the only one */
+
+	std::mutex send_lock_; /**< of answers that found no memory */
+	std::deque<std::shared_ptr<outgoing>> unsent_;
+
+	std::atomic<std::size_t> outstanding_ = 0;
+	std::atomic<std::uint64_t> handed_out_ = 0, busy_ = 0, malformed_ = 0, expired_ = 0,
+				   failed_ = 0;
+};
+
+/** The bytes of a reply. @throws std::invalid_argument for a header that breaks a limit. */
+std::vector<std::byte> make_reply(const reply_header &header, bytes_view body);
+
+} // namespace sdp::inline v0::detail
+
+namespace sdp::inline v0 {
+
+struct request::contents {
+	detail::arrival message{};
+	request_header header{};
+	std::size_t body = 0; /**< where it begins */
+	std::optional<listener::clock::time_point> deadline{};
+	/** Set once it is handed out; before, its listener has it. */
+	std::shared_ptr<detail::listener_core> of{};
+	bool is_answered = false;
+};
+
+} // namespace sdp::inline v0
+
+#endif

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+// Both pollers, with a pair of sockets in the place of SDP's.
+#include <sdp/engine.hpp>
+
+#include "engine_core.hpp"
+#include "fake_link.hpp"
+#include "timers.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <sys/socket.h>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using namespace std::chrono_literals;
+using sdp::engine_kind;
+using sdp::detail::arrival;
+using sdp::detail::outgoing;
+using clock_type = sdp::detail::timers::clock;
+
+/** What an engine tells. */
+class told : public sdp::detail::transport_user {
+public:
+	void arrived(arrival &&what) override
+	{
+		add([&] { arrivals.push_back(std::move(what)); });
+	}
+	void sent(const std::shared_ptr<outgoing> &, int error) override
+	{
+		add([&] { sends.push_back(error); });
+	}
+	void writable() override
+	{
+		add([&] { ++writables; });
+	}
+	void broken(int error) override
+	{
+		add([&] { breaks.push_back(error); });
+	}
+	template <typename P>
+	bool wait(P until)
+	{
+		std::unique_lock held(lock_);
+		return changed_.wait_for(held, 20s, until);
+	}
+
+	std::vector<arrival> arrivals;
+	std::vector<int> sends, breaks;
+	int writables = 0;
+
+private:
+	void add(const std::function<void()> &what)
+	{
+		{
+			const std::scoped_lock held(lock_);
+			what();
+		}
+		changed_.notify_all();
+	}
+	std::mutex lock_;
+	std::condition_variable changed_;
+};
+
+std::shared_ptr<outgoing> message(std::uint64_t cookie, std::size_t size)
+{
+	auto made = std::make_shared<outgoing>();
+	made->cookie = cookie;
+	made->bytes =
+		std::make_shared<std::vector<std::byte>>(size, static_cast<std::byte>(cookie));
+	return made;
+}
+
+class engines : public testing::TestWithParam<engine_kind> {
+protected:
+	engines()
+	{
+		try {
+			on_ = std::make_unique<sdp::engine>(GetParam());
+		} catch (const std::system_error &error) {
+			why_ = error.what();
+		}
+	}
+	void SetUp() override
+	{
+		if (!on_) {
+			GTEST_SKIP() << why_;
+		}
+	}
+	sdp::detail::engine_core &core() { return on_->inside(); }
+	/** Runs @p what on the engine's thread, and waits for its end. */
+	void there(const std::function<void()> &what)
+	{
+		std::atomic<bool> ended = false;
+		core().post([&] {
+			what();
+			ended = true;
+			ended.notify_all();
+		});
+		ended.wait(false);
+	}
+
+	std::unique_ptr<sdp::engine> on_;
+	std::string why_;
+};
+
+TEST_P(engines, is_what_was_asked_for)
+{
+	EXPECT_EQ(on_->kind(), GetParam());
+}
+
+TEST_P(engines, receives_more_than_it_has_buffers)
+{
+	const auto [here, other] = fake::make_pair();
+	const auto user = std::make_shared<told>();
+	const auto attached = core().attach(here, user);
+	for (std::uint64_t i = 1; i <= 500; ++i) {
+		// An empty one among them ends a multishot receive.
+		const auto what = message(i, i % 7 == 0 ? 0 : i);
+		while (sdp::detail::send_now(*other, *what) == EAGAIN) {
+			std::this_thread::sleep_for(1ms);
+		}
+	}
+	ASSERT_TRUE(user->wait([&] { return user->arrivals.size() == 500; }));
+	for (std::uint64_t i = 1; i <= 500; ++i) {
+		const arrival &got = user->arrivals.at(i - 1);
+		EXPECT_EQ(got.cookie, i);
+		EXPECT_EQ(got.bytes, *message(i, i % 7 == 0 ? 0 : i)->bytes);
+	}
+	core().detach(attached);
+}
+
+TEST_P(engines, says_that_a_message_was_cut)
+{
+	const auto [here, other] = fake::make_pair();
+	const auto user = std::make_shared<told>();
+	const auto attached = core().attach(here, user);
+	EXPECT_EQ(sdp::detail::send_now(*other, *message(1, fake::end::most + 10)), 0);
+	EXPECT_EQ(sdp::detail::send_now(*other, *message(2, 10)), 0);
+	ASSERT_TRUE(user->wait([&] { return user->arrivals.size() == 2; }));
+	EXPECT_EQ(user->arrivals[0].error, std::errc::message_size);
+	EXPECT_FALSE(user->arrivals[1].error);
+}
+
+TEST_P(engines, sends_from_its_own_thread_and_others)
+{
+	const auto [here, other] = fake::make_pair();
+	const auto user = std::make_shared<told>();
+	const auto there_too = std::make_shared<told>();
+	const auto attached = core().attach(here, user);
+	const auto receiver = core().attach(other, there_too);
+	const auto send = [&](std::uint64_t first) {
+		for (std::uint64_t i = first; i < first + 20; ++i) {
+			const auto said = core().send(attached, message(i, 10));
+			EXPECT_EQ(said.value_or(0), 0);
+		}
+	};
+	send(1);
+	there([&] { send(100); });
+	ASSERT_TRUE(there_too->wait([&] { return there_too->arrivals.size() == 40; }));
+	for (const int error : user->sends) {
+		EXPECT_EQ(error, 0);
+	}
+}
+
+TEST_P(engines, says_when_there_is_memory_again)
+{
+	const auto [here, other] = fake::make_pair();
+	const auto user = std::make_shared<told>();
+	const auto attached = core().attach(here, user);
+	const auto what = message(1, 50'000);
+	int sent = 0;
+	while (sdp::detail::send_now(*here, *what) == 0) {
+		++sent;
+	}
+	EXPECT_GT(sent, 0);
+	core().want_write(attached);
+	std::this_thread::sleep_for(20ms);
+	EXPECT_EQ(user->writables, 0);
+	const auto reader = std::make_shared<told>();
+	const auto reading = core().attach(other, reader);
+	EXPECT_TRUE(user->wait([&] { return user->writables > 0; }));
+}
+
+TEST_P(engines, tells_nothing_after_it_was_detached)
+{
+	const auto [here, other] = fake::make_pair();
+	const auto user = std::make_shared<told>();
+	core().detach(core().attach(here, user));
+	there([] {});
+	EXPECT_EQ(sdp::detail::send_now(*other, *message(1, 10)), 0);
+	// Attached and detached many times: buffers and their numbers come back.
+	for (int i = 0; i < 100; ++i) {
+		core().detach(core().attach(here, user));
+	}
+	there([] {});
+	EXPECT_TRUE(user->arrivals.empty());
+	const auto last = core().attach(here, user);
+	ASSERT_TRUE(user->wait([&] { return user->arrivals.size() == 1; }));
+}
+
+TEST_P(engines, a_broken_transport_is_told)
+{
+	const auto user = std::make_shared<told>();
+	// A stream that has not been connected: nothing can be received there.
+	const auto attached =
+		core().attach(std::make_shared<fake::end>(::socket(AF_UNIX, SOCK_STREAM, 0)), user);
+	EXPECT_TRUE(user->wait([&] { return !user->breaks.empty(); }));
+}
+
+TEST_P(engines, deadlines_come_in_order_and_none_too_early)
+{
+	std::mutex lock;
+	std::vector<int> came;
+	std::atomic<int> left = 3;
+	const auto start = clock_type::now();
+	for (const int ms : {30, 10, 20}) {
+		static_cast<void>(core().arm(start + std::chrono::milliseconds(ms), [&, ms] {
+			EXPECT_GE(clock_type::now() - start, std::chrono::milliseconds(ms));
+			const std::scoped_lock held(lock);
+			came.push_back(ms);
+			if (--left == 0) {
+				left.notify_all();
+			}
+		}));
+	}
+	const auto never = core().arm(start + 15ms, [] { ADD_FAILURE(); });
+	core().disarm(never);
+	for (int now = left; now != 0; now = left) {
+		left.wait(now);
+	}
+	EXPECT_EQ(came, (std::vector{10, 20, 30}));
+}
+
+TEST_P(engines, may_end_on_its_own_thread)
+{
+	std::atomic<bool> ended = false;
+	core().post([&, mine = std::shared_ptr<sdp::engine>(std::move(on_))]() mutable {
+		mine.reset();
+		ended = true;
+		ended.notify_all();
+	});
+	ended.wait(false);
+}
+
+INSTANTIATE_TEST_SUITE_P(all, engines, testing::Values(engine_kind::epoll, engine_kind::io_uring),
+			 [](const auto &each) { return std::string(name(each.param)); });
+
+TEST(engine, one_for_the_process)
+{
+	const auto one = sdp::engine::shared();
+	EXPECT_EQ(one, sdp::engine::shared());
+	EXPECT_NE(one->kind(), engine_kind::automatic);
+}
+
+TEST(timers, order_and_removal)
+{
+	sdp::detail::timers all;
+	const auto now = clock_type::now();
+	int sum = 0;
+	all.add(now + 2s, [&] { sum += 100; });
+	const auto gone = all.add(now, [&] { sum += 10; });
+	all.add(now, [&] { sum += 1; });
+	EXPECT_EQ(all.first(), now);
+	EXPECT_TRUE(all.remove(gone));
+	EXPECT_FALSE(all.remove(gone));
+	for (const auto &each : all.take(now + 1s)) {
+		each();
+	}
+	EXPECT_EQ(sum, 1);
+	EXPECT_EQ(all.size(), 1U);
+}
+
+} // namespace

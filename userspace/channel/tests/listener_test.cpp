@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+// Listeners with a channel at the other end of a pair of sockets.
+#include <sdp/listener.hpp>
+
+#include "fake_link.hpp"
+
+#include <sdp/channel.hpp>
+#include <sdp/task.hpp>
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <poll.h>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using namespace std::chrono_literals;
+using sdp::executed;
+using sdp::listener;
+using sdp::request;
+using sdp::status;
+
+class listeners : public testing::Test {
+protected:
+	explicit listeners(const sdp::listener_options &options = {})
+		: ends_(fake::make_pair()),
+		  from(fake::make_listener(ends_.second, options)),
+		  to(fake::make_channel(ends_.first, std::make_shared<fake::sessions>()))
+	{
+	}
+
+	std::pair<std::shared_ptr<fake::end>, std::shared_ptr<fake::end>> ends_;
+	listener from;
+	sdp::channel to;
+};
+
+TEST_F(listeners, next_and_an_answer)
+{
+	sdp::pending_call call = to.call("get", "body", {.metadata = {{"k", "v"}}});
+	auto got = from.next();
+	ASSERT_TRUE(got);
+	EXPECT_EQ(got->method(), sdp::method("get"));
+	EXPECT_EQ(got->text(), "body");
+	EXPECT_EQ(got->metadata().get("k"), "v");
+	EXPECT_TRUE(got->deadline());
+	EXPECT_EQ(from.counts().outstanding, 1U);
+	got->answer("back", {{"a", "b"}});
+	EXPECT_TRUE(got->is_answered());
+	EXPECT_THROW(got->answer("again"), std::logic_error);
+	const auto said = call.get();
+	ASSERT_TRUE(said);
+	EXPECT_EQ(said->text(), "back");
+	EXPECT_EQ(said->metadata().get("a"), "b");
+	EXPECT_EQ(from.counts().outstanding, 0U);
+}
+
+TEST_F(listeners, unanswered)
+{
+	sdp::pending_call call = to.call("m", "x");
+	from.next().reset();
+	const auto said = call.get();
+	ASSERT_FALSE(said);
+	EXPECT_EQ(said.error().code, make_error_code(status::not_answered));
+	EXPECT_EQ(said.error().executed, executed::unknown);
+}
+
+TEST_F(listeners, refused)
+{
+	sdp::pending_call call = to.call("m", "x");
+	from.next()->refuse(status::no_such_method, "m");
+	const auto said = call.get();
+	ASSERT_FALSE(said);
+	EXPECT_EQ(said.error().code, make_error_code(status::no_such_method));
+	EXPECT_EQ(said.error().text, "m");
+	sdp::pending_call other = to.call("m", "x");
+	auto got = from.next();
+	EXPECT_THROW(got->refuse(status::ok), std::invalid_argument);
+	EXPECT_THROW(got->refuse(status::busy, std::string(2000, 't')), std::invalid_argument);
+	EXPECT_FALSE(got->is_answered());
+}
+
+TEST_F(listeners, deadlines_and_stops_of_next)
+{
+	const auto start = listener::clock::now();
+	EXPECT_FALSE(from.next(start + 20ms));
+	EXPECT_GE(listener::clock::now() - start, 20ms);
+	std::stop_source stop;
+	std::vector<std::jthread> all;
+	for (int i = 0; i < 4; ++i) {
+		all.emplace_back([&] { EXPECT_FALSE(from.next(std::nullopt, stop.get_token())); });
+	}
+	std::this_thread::sleep_for(10ms);
+	stop.request_stop();
+}
+
+TEST_F(listeners, malformed)
+{
+	fake::outgoing bad;
+	bad.cookie = 1;
+	bad.bytes = std::make_shared<std::vector<std::byte>>(3, std::byte{9});
+	sdp::detail::send_now(*ends_.first, bad);
+	EXPECT_FALSE(from.next(listener::clock::now() + 50ms));
+	EXPECT_EQ(from.counts().malformed, 1U);
+}
+
+TEST_F(listeners, expired)
+{
+	const auto late = to.call("m", "x", {.timeout = 1ms}).get();
+	EXPECT_FALSE(late);
+	std::this_thread::sleep_for(5ms);
+	// It counts from when it is read: read it, and let it lie behind another one.
+	sdp::pending_call first = to.call("m", "first");
+	sdp::pending_call second = to.call("m", "second", {.timeout = 100ms});
+	std::this_thread::sleep_for(20ms);
+	std::vector<request> got;
+	while (auto one = from.next(listener::clock::now() + 10ms)) {
+		got.push_back(std::move(*one));
+		std::this_thread::sleep_for(200ms);
+	}
+	for (request &each : got) {
+		EXPECT_NE(each.text(), "second");
+	}
+	EXPECT_GE(from.counts().expired, 1U);
+}
+
+TEST_F(listeners, serve_on_many_threads)
+{
+	std::stop_source stop;
+	std::mutex lock;
+	std::set<std::thread::id> threads;
+	std::jthread server([&] {
+		from.serve(
+			[&](request what) {
+				{
+					const std::scoped_lock held(lock);
+					threads.insert(std::this_thread::get_id());
+				}
+				if (what.text() == "throw") {
+					throw std::runtime_error("on purpose");
+				}
+				std::this_thread::sleep_for(1ms);
+				what.answer(what.text());
+			},
+			3, stop.get_token());
+	});
+	std::vector<sdp::pending_call> all;
+	for (int i = 0; i < 100; ++i) {
+		all.push_back(to.call("m", std::to_string(i)));
+	}
+	for (int i = 0; i < 100; ++i) {
+		const auto got = all.at(static_cast<std::size_t>(i)).get();
+		ASSERT_TRUE(got) << got.error().describe();
+		EXPECT_EQ(got->text(), std::to_string(i));
+	}
+	EXPECT_EQ(to.call("m", "throw").get().error().code, make_error_code(status::not_answered));
+	stop.request_stop();
+	server.join();
+	EXPECT_EQ(threads.size(), 3U);
+	EXPECT_EQ(from.counts().failed, 1U);
+}
+
+TEST_F(listeners, serve_with_coroutines)
+{
+	std::stop_source stop;
+	sdp::engine timer;
+	std::atomic<int> ended = 0;
+	std::jthread server([&] {
+		from.serve_async(
+			[&](request what) -> sdp::task<void> {
+				co_await timer.sleep_for(20ms);
+				what.answer(what.text());
+				++ended;
+			},
+			2, stop.get_token());
+	});
+	std::vector<sdp::pending_call> all;
+	for (int i = 0; i < 200; ++i) {
+		all.push_back(to.call("m", std::to_string(i)));
+	}
+	for (int i = 0; i < 200; ++i) {
+		const auto got = all.at(static_cast<std::size_t>(i)).get();
+		ASSERT_TRUE(got) << got.error().describe();
+		EXPECT_EQ(got->text(), std::to_string(i));
+	}
+	stop.request_stop();
+	server.join();
+	EXPECT_EQ(ended, 200);
+}
+
+TEST_F(listeners, in_a_foreign_loop)
+{
+	std::vector<sdp::pending_call> all;
+	for (int i = 0; i < 100; ++i) {
+		all.push_back(to.call("m", std::to_string(i)));
+	}
+	// One request each time that it is readable: none is overlooked.
+	for (int left = 100; left > 0;) {
+		pollfd wait{from.fd(), POLLIN, 0};
+		ASSERT_EQ(::poll(&wait, 1, 20'000), 1);
+		if (auto got = from.poll()) {
+			got->answer(got->text());
+			--left;
+		}
+	}
+	for (auto &each : all) {
+		EXPECT_TRUE(each.get());
+	}
+	EXPECT_FALSE(from.poll());
+}
+
+TEST_F(listeners, closing_says_so)
+{
+	std::optional<listener> mine(std::move(from));
+	sdp::pending_call kept = to.call("m", "kept");
+	auto got = mine->next();
+	sdp::pending_call first = to.call("m", "1", {.retry = false});
+	sdp::pending_call left = to.call("m", "2", {.retry = false});
+	std::this_thread::sleep_for(50ms);
+	got.emplace(std::move(*mine->next()));
+	mine.reset();
+	const auto said = left.get();
+	ASSERT_FALSE(said);
+	EXPECT_EQ(said.error().code, make_error_code(status::closing));
+	EXPECT_EQ(said.error().executed, executed::not_executed);
+	// Who was handed out is answered still.
+	got->answer("late");
+	EXPECT_EQ(first.get()->text(), "late");
+}
+
+class small_listener : public listeners {
+protected:
+	small_listener() : listeners({.most_requests = 2}) {}
+};
+
+TEST_F(small_listener, says_that_it_is_busy)
+{
+	sdp::pending_call first = to.call("m", "1");
+	sdp::pending_call second = to.call("m", "2");
+	auto one = from.next();
+	auto two = from.next();
+	ASSERT_TRUE(one && two);
+	sdp::pending_call third = to.call("m", "3", {.retry = false});
+	sdp::pending_call patient = to.call("m", "4");
+	EXPECT_FALSE(from.next(listener::clock::now() + 50ms));
+	const auto said = third.get();
+	ASSERT_FALSE(said);
+	EXPECT_EQ(said.error().code, make_error_code(status::busy));
+	EXPECT_EQ(said.error().executed, executed::not_executed);
+	one->answer("1");
+	two->answer("2");
+	EXPECT_TRUE(first.get());
+	auto four = from.next();
+	ASSERT_TRUE(four);
+	four->answer("4");
+	EXPECT_EQ(patient.get()->text(), "4");
+	EXPECT_GE(from.counts().busy, 2U);
+}
+
+TEST(listener, wants_credentials_and_a_port)
+{
+	EXPECT_THROW(listener(sdp::address::parse("127.0.0.1:4000"), nullptr),
+		     std::invalid_argument);
+	EXPECT_THROW(listener(sdp::address::parse("127.0.0.1"), sdp::clear_for_tests()),
+		     std::invalid_argument);
+}
+
+} // namespace
