@@ -66,15 +66,15 @@ std::shared_ptr<call_state> channel_core::begin(const method &which, bytes_view 
 	const auto made = std::make_shared<call_state>(weak_from_this(),
 						       std::shared_ptr<engine_core>(engine_, &on_));
 	const auto timeout = std::clamp<std::chrono::milliseconds>(
-		options.timeout.value_or(options_.timeout), std::chrono::milliseconds(0),
+		options.timeout_.value_or(options_.timeout), std::chrono::milliseconds(0),
 		longest_timeout);
 	made->deadline = clock::now() + timeout;
-	made->idempotent = options.idempotent;
-	made->retry = options.retry;
-	made->stop = options.stop;
-	const header_error wrong = append(
-		made->bytes,
-		request_header{.method = which, .metadata = options.metadata, .patience = timeout});
+	made->idempotent = options.idempotent_;
+	made->retry = options.retry_;
+	made->stop = options.stop_;
+	const header_error wrong = append(made->bytes, request_header{.method = which,
+								      .metadata = options.metadata_,
+								      .patience = timeout});
 	if (wrong != header_error::none) {
 		made->complete(failure{executed::not_executed, make_code(EINVAL),
 				       std::string(describe(wrong))});

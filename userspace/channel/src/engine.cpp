@@ -125,11 +125,8 @@ std::optional<int> engine_core::send(const std::shared_ptr<attached> &by,
 
 void engine_core::want_write(const std::shared_ptr<attached> &what)
 {
-	if (on_thread()) {
-		on_->want_write(what);
-	} else {
-		post([this, what] { on_->want_write(what); });
-	}
+	// Behind attach(), which may have been a moment ago.
+	post([this, what] { on_->want_write(what); });
 }
 
 std::vector<engine_core::action> engine_core::take_due(std::optional<clock::time_point> &until)

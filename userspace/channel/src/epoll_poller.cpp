@@ -48,6 +48,9 @@ public:
 	}
 	void want_write(const std::shared_ptr<attached> &what) override
 	{
+		if (!all_.contains(what->key)) {
+			return; // Removed meanwhile.
+		}
 		control(EPOLL_CTL_MOD, what->by->fd(), EPOLLIN | EPOLLOUT, what->key);
 	}
 	bool send(const std::shared_ptr<attached> &, const std::shared_ptr<outgoing> &) override

@@ -236,6 +236,9 @@ void uring_poller::drop_if_done(receiver &which)
 
 void uring_poller::want_write(const std::shared_ptr<attached> &what)
 {
+	if (!all_.contains(what->key)) {
+		return; // Removed meanwhile.
+	}
 	auto &watch = watches_[what->key];
 	if (watch) {
 		return;

@@ -80,7 +80,7 @@ TEST_P(channels, an_answer)
 		EXPECT_GT(asked.header.patience, 0ms);
 		fake::reply(by, what, {.metadata = {{"back", "1"}}});
 	});
-	const auto got = to.call("get", "body", {.metadata = {{"key", "value"}}}).get();
+	const auto got = to.call("get", "body", call_options().with("key", "value")).get();
 	ASSERT_TRUE(got) << got.error().describe();
 	EXPECT_EQ(got->text(), "body");
 	EXPECT_EQ(got->metadata().get("back"), "1");
@@ -149,7 +149,7 @@ TEST_P(channels, busy_is_tried_again_and_otherwise_said)
 	sdp::channel to = begin([&](fake::end &by, const fake::arrival &what) {
 		fake::reply(by, what, {.status = left-- > 0 ? status::busy : status::ok});
 	});
-	const auto first = to.call("m", "x", {.retry = false}).get();
+	const auto first = to.call("m", "x", call_options().retry(false)).get();
 	ASSERT_FALSE(first);
 	EXPECT_EQ(first.error().code, make_error_code(status::busy));
 	EXPECT_EQ(first.error().executed, executed::not_executed);
@@ -173,7 +173,7 @@ TEST_P(channels, unknown_is_tried_again_only_if_it_may_be)
 	EXPECT_EQ(once.error().code, std::errc::connection_reset);
 	EXPECT_EQ(once.error().executed, executed::unknown);
 	left = 1;
-	EXPECT_TRUE(to.call("m", "x", {.idempotent = true}).get());
+	EXPECT_TRUE(to.call("m", "x", call_options().idempotent()).get());
 }
 
 TEST_P(channels, what_failures_say)
@@ -216,7 +216,7 @@ TEST_P(channels, a_reply_that_makes_no_sense)
 TEST_P(channels, deadlines)
 {
 	sdp::channel to = begin(silence);
-	const auto got = to.call("m", "x", {.timeout = 30ms}).get();
+	const auto got = to.call("m", "x", call_options().timeout(30ms)).get();
 	ASSERT_FALSE(got);
 	EXPECT_EQ(got.error().code, std::errc::timed_out);
 	EXPECT_EQ(got.error().executed, executed::unknown);
@@ -228,7 +228,7 @@ TEST_P(channels, cancellation_reaches_the_kernel)
 {
 	sdp::channel to = begin(silence);
 	std::stop_source stop;
-	sdp::pending_call one = to.call("m", "x", {.stop = stop.get_token()});
+	sdp::pending_call one = to.call("m", "x", call_options().stop(stop.get_token()));
 	ASSERT_TRUE(soon([&] { return server_->requests() == 1; }));
 	EXPECT_FALSE(one.is_ready());
 	stop.request_stop();
@@ -238,7 +238,7 @@ TEST_P(channels, cancellation_reaches_the_kernel)
 	EXPECT_EQ(got.error().executed, executed::unknown);
 	EXPECT_EQ(here_->aborted().size(), 1U);
 	// Before it begins, too; and by the call's end.
-	EXPECT_FALSE(to.call("m", "x", {.stop = stop.get_token()}).get());
+	EXPECT_FALSE(to.call("m", "x", call_options().stop(stop.get_token())).get());
 	{
 		const sdp::pending_call dropped = to.call("m", "x");
 		ASSERT_TRUE(soon([&] { return server_->requests() >= 2; }));
@@ -252,7 +252,7 @@ TEST_P(channels, cancelled_coroutines_go_on_on_the_engines_thread)
 	sdp::channel to = begin(silence);
 	std::stop_source stop;
 	const auto there = [&]() -> sdp::task<bool> {
-		const auto got = co_await to.call("m", "x", {.stop = stop.get_token()});
+		const auto got = co_await to.call("m", "x", call_options().stop(stop.get_token()));
 		co_return !got && to.engine()->on_thread();
 	};
 	std::jthread later([&] {
@@ -277,7 +277,7 @@ TEST_P(channels, calls_wait_for_a_session)
 	sessions_->error = ETIMEDOUT;
 	sdp::channel to = begin(echo);
 	ASSERT_TRUE(soon([&] { return to.counts().failed > 0; }));
-	const auto late = to.call("m", "x", {.timeout = 30ms}).get();
+	const auto late = to.call("m", "x", call_options().timeout(30ms)).get();
 	ASSERT_FALSE(late);
 	EXPECT_EQ(late.error().executed, executed::not_executed);
 	EXPECT_NE(late.error().text.find("no session: handshake"), std::string::npos)
@@ -332,7 +332,7 @@ TEST_P(channels, a_restarted_server_is_found_again)
 		}
 	});
 	sdp::pending_call lost = to.call("m", "x");
-	sdp::pending_call again = to.call("m", "x", {.idempotent = true});
+	sdp::pending_call again = to.call("m", "x", call_options().idempotent());
 	ASSERT_TRUE(soon([&] { return server_->requests() == 2; }));
 	answers = true;
 	sessions_->silent = 1h;

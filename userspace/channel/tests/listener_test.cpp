@@ -23,6 +23,7 @@
 namespace {
 
 using namespace std::chrono_literals;
+using sdp::call_options;
 using sdp::executed;
 using sdp::listener;
 using sdp::request;
@@ -44,7 +45,7 @@ protected:
 
 TEST_F(listeners, next_and_an_answer)
 {
-	sdp::pending_call call = to.call("get", "body", {.metadata = {{"k", "v"}}});
+	sdp::pending_call call = to.call("get", "body", call_options().with("k", "v"));
 	auto got = from.next();
 	ASSERT_TRUE(got);
 	EXPECT_EQ(got->method(), sdp::method("get"));
@@ -113,12 +114,12 @@ TEST_F(listeners, malformed)
 
 TEST_F(listeners, expired)
 {
-	const auto late = to.call("m", "x", {.timeout = 1ms}).get();
+	const auto late = to.call("m", "x", call_options().timeout(1ms)).get();
 	EXPECT_FALSE(late);
 	std::this_thread::sleep_for(5ms);
 	// It counts from when it is read: read it, and let it lie behind another one.
 	sdp::pending_call first = to.call("m", "first");
-	sdp::pending_call second = to.call("m", "second", {.timeout = 100ms});
+	sdp::pending_call second = to.call("m", "second", call_options().timeout(100ms));
 	std::this_thread::sleep_for(20ms);
 	std::vector<request> got;
 	while (auto one = from.next(listener::clock::now() + 10ms)) {
@@ -221,8 +222,8 @@ TEST_F(listeners, closing_says_so)
 	std::optional<listener> mine(std::move(from));
 	sdp::pending_call kept = to.call("m", "kept");
 	auto got = mine->next();
-	sdp::pending_call first = to.call("m", "1", {.retry = false});
-	sdp::pending_call left = to.call("m", "2", {.retry = false});
+	sdp::pending_call first = to.call("m", "1", call_options().retry(false));
+	sdp::pending_call left = to.call("m", "2", call_options().retry(false));
 	std::this_thread::sleep_for(50ms);
 	got.emplace(std::move(*mine->next()));
 	mine.reset();
@@ -247,7 +248,7 @@ TEST_F(small_listener, says_that_it_is_busy)
 	auto one = from.next();
 	auto two = from.next();
 	ASSERT_TRUE(one && two);
-	sdp::pending_call third = to.call("m", "3", {.retry = false});
+	sdp::pending_call third = to.call("m", "3", call_options().retry(false));
 	sdp::pending_call patient = to.call("m", "4");
 	EXPECT_FALSE(from.next(listener::clock::now() + 50ms));
 	const auto said = third.get();

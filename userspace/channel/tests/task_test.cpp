@@ -23,7 +23,10 @@ task<int> number(int value)
 
 task<int> sum(int depth)
 {
-	co_return depth == 0 ? 0 : 1 + co_await sum(depth - 1);
+	if (depth == 0) {
+		co_return 0;
+	}
+	co_return 1 + co_await sum(depth - 1);
 }
 
 task<void> throws()

@@ -23,6 +23,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace sdp::inline v0 {
@@ -56,17 +57,53 @@ private:
 	std::size_t body_;
 };
 
-/** How one call is made. */
-struct call_options {
-	/** For all of it, tries and waits for a session included; absent: the channel's. */
-	std::optional<std::chrono::milliseconds> timeout{};
+/**
+ * How one call is made: call_options().timeout(2s).idempotent(). Not a structure for braces:
+ * GCC 12 destroys such twice where they are made within a co_await.
+ */
+class call_options {
+public:
+	call_options() noexcept = default;
+
+	/** For all of it, tries and waits for a session included; otherwise the channel's. */
+	call_options &timeout(std::chrono::milliseconds time) noexcept
+	{
+		timeout_ = time;
+		return *this;
+	}
 	/** It may be executed more than once: it is sent again where nothing is known of it. */
-	bool idempotent = false;
+	call_options &idempotent(bool yes = true) noexcept
+	{
+		idempotent_ = yes;
+		return *this;
+	}
 	/** Whether it is sent again at all; where it was certainly not executed, that is safe. */
-	bool retry = true;
-	sdp::metadata metadata{};
+	call_options &retry(bool yes) noexcept
+	{
+		retry_ = yes;
+		return *this;
+	}
+	/** A pair of metadata. */
+	call_options &with(std::string_view key, std::string_view value)
+	{
+		metadata_.set(key, value);
+		return *this;
+	}
 	/** When it is asked to stop, the call ends with ECANCELED, and the RPC in the kernel. */
-	std::stop_token stop{};
+	call_options &stop(std::stop_token when) noexcept
+	{
+		stop_ = std::move(when);
+		return *this;
+	}
+
+private:
+	friend class detail::channel_core;
+
+	std::optional<std::chrono::milliseconds> timeout_{};
+	bool idempotent_ = false;
+	bool retry_ = true;
+	sdp::metadata metadata_{};
+	std::stop_token stop_{};
 };
 
 /** When a new session is made in the place of the present one. */

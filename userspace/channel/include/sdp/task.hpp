@@ -266,8 +266,8 @@ requires(!std::is_void_v<T>) task<std::vector<T>> when_all(std::vector<task<T>> 
 	struct shared {
 		std::vector<std::optional<T>> values;
 		std::exception_ptr thrown;
-		std::atomic_flag has_thrown;
-		std::atomic<std::size_t> left;
+		std::atomic_flag has_thrown{};
+		std::atomic<std::size_t> left = 0;
 		std::coroutine_handle<> next;
 	};
 	struct awaiter {
@@ -300,7 +300,8 @@ requires(!std::is_void_v<T>) task<std::vector<T>> when_all(std::vector<task<T>> 
 		}
 		void await_resume() const noexcept {}
 	};
-	shared all{.values = std::vector<std::optional<T>>(tasks.size())};
+	shared all;
+	all.values.resize(tasks.size());
 	co_await awaiter{tasks, all};
 	if (all.thrown) {
 		std::rethrow_exception(all.thrown);
