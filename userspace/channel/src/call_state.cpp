@@ -35,6 +35,16 @@ void call_state::wait() const noexcept
 	}
 }
 
+void call_state::forget_waiter() noexcept
+{
+	void *who = waiter_.load();
+	if (who != done()) {
+		// If it has just ended, somebody is about to resume what is being destroyed: see
+		// task.
+		waiter_.compare_exchange_strong(who, nullptr);
+	}
+}
+
 bool call_state::resume_later(std::coroutine_handle<> next) noexcept
 {
 	void *nobody = nullptr;
@@ -48,6 +58,7 @@ pending_call::pending_call(std::shared_ptr<detail::call_state> is) noexcept : is
 pending_call::~pending_call()
 {
 	if (is_ && !is_->has_ended()) {
+		is_->forget_waiter();
 		cancel();
 	}
 }

@@ -45,6 +45,8 @@ public:
 	void wait() const noexcept;
 	/** False: it has ended before. */
 	bool resume_later(std::coroutine_handle<> next) noexcept;
+	/** Who was to be resumed is no more. */
+	void forget_waiter() noexcept;
 	result<reply> take() { return std::move(*outcome_); }
 	[[nodiscard]] bool may_wait_here() const noexcept { return !on_->on_thread(); }
 

@@ -95,76 +95,88 @@ std::optional<request> listener_core::take(std::unique_lock<std::mutex> &held)
 	return std::nullopt;
 }
 
+/** One look at the kernel, as the only one who does. */
+void listener_core::look_alone(std::unique_lock<std::mutex> &held,
+			       std::optional<clock::time_point> until)
+{
+	struct turn {
+		turn(listener_core &of, std::unique_lock<std::mutex> &lock) : of_(of), lock_(lock)
+		{
+			of_.is_looked_at_ = true;
+			lock_.unlock();
+		}
+		~turn()
+		{
+			lock_.lock();
+			of_.is_looked_at_ = false;
+		}
+		turn(const turn &) = delete;
+		turn &operator=(const turn &) = delete;
+		turn(turn &&) = delete;
+		turn &operator=(turn &&) = delete;
+
+	private:
+		listener_core &of_;
+		std::unique_lock<std::mutex> &lock_;
+	};
+	bool has_handshakes = false;
+	{
+		const turn mine(*this, held);
+		has_handshakes = look(until);
+	}
+	if (has_handshakes) {
+		// Meanwhile another one looks, and takes what is there.
+		changed_.notify_one();
+		held.unlock();
+		shake_hands();
+		held.lock();
+	}
+}
+
 std::optional<request> listener_core::next(std::optional<clock::time_point> until,
 					   const std::stop_token &stop)
 {
 	const std::stop_callback woken(stop, [this] { wake(); });
 	std::unique_lock held(lock_);
+	std::optional<request> got;
 	for (;;) {
-		if (auto got = take(held)) {
-			return got;
+		got = take(held);
+		if (got || stop.stop_requested() || (until && clock::now() >= *until)) {
+			break;
 		}
-		if (stop.stop_requested() || (until && clock::now() >= *until)) {
-			return std::nullopt;
-		}
-		if (is_looked_at_) {
-			const auto changed = [&] { return !is_looked_at_ || !ready_.empty(); };
-			if (until) {
-				changed_.wait_until(held, stop, *until, changed);
-			} else {
-				changed_.wait(held, stop, changed);
+		if (!is_looked_at_) {
+			try {
+				look_alone(held, until);
+			} catch (...) {
+				changed_.notify_one(); // It is told likewise.
+				throw;
 			}
 			continue;
 		}
-		is_looked_at_ = true;
-		held.unlock();
-		struct looked {
-			listener_core &of;
-			~looked()
-			{
-				{
-					const std::scoped_lock again(of.lock_);
-					of.is_looked_at_ = false;
-				}
-				of.changed_.notify_all();
-			}
-		};
-		bool has_handshakes = false;
-		{
-			const looked ended_here{*this};
-			has_handshakes = look(until);
+		const auto changed = [&] { return !is_looked_at_ || !ready_.empty(); };
+		if (until) {
+			changed_.wait_until(held, stop, *until, changed);
+		} else {
+			changed_.wait(held, stop, changed);
 		}
-		if (has_handshakes) {
-			shake_hands();
-		}
-		held.lock();
 	}
+	// Whoever goes has another one take its place.
+	if (!is_looked_at_ || !ready_.empty()) {
+		changed_.notify_one();
+	}
+	return got;
 }
 
 std::optional<request> listener_core::poll()
 {
-	// One that has no time: the wake that keeps fd() readable below is taken with it.
-	auto got = next(clock::time_point(), {});
-	if (!got) {
-		std::unique_lock held(lock_);
-		if (!is_looked_at_) {
-			is_looked_at_ = true;
-			held.unlock();
-			const bool has_handshakes = look(clock::time_point());
-			held.lock();
-			is_looked_at_ = false;
-			changed_.notify_all();
-			if (has_handshakes) {
-				held.unlock();
-				shake_hands();
-				held.lock();
-			}
-		}
+	std::unique_lock held(lock_);
+	auto got = take(held);
+	if (!got && !is_looked_at_) {
+		look_alone(held, clock::time_point());
 		got = take(held);
 	}
-	const std::scoped_lock held(lock_);
 	if (!ready_.empty()) {
-		wake();
+		wake(); // fd() stays readable.
 	}
 	return got;
 }

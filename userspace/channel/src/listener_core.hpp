@@ -67,6 +67,7 @@ private:
 	enum class source : std::uint64_t { socket, handshakes, wake };
 
 	void watch(int operation, int fd, std::uint32_t events, source which);
+	void look_alone(std::unique_lock<std::mutex> &held, std::optional<clock::time_point> until);
 	/** @return whether there are handshakes to be done, which waits for nobody else. */
 	[[nodiscard]] bool look(std::optional<clock::time_point> until);
 	void receive();

@@ -315,7 +315,7 @@ TEST_P(live, cancellation_ends_the_rpc_in_the_kernel)
 	EXPECT_ANSWER(to.call("echo", "x"), "x");
 	const int before = rpcs_here();
 	std::stop_source stop;
-	sdp::pending_call slow = to.call("slow", "3000", call_options().stop(stop.get_token()));
+	sdp::pending_call slow = to.call("slow", "1000", call_options().stop(stop.get_token()));
 	EXPECT_GT(rpcs_here(), before);
 	stop.request_stop();
 	const auto got = slow.get();
@@ -433,6 +433,18 @@ TEST(live_listener, an_inherited_descriptor)
 	stop.request_stop();
 	EXPECT_THROW(listener(::socket(AF_INET, SOCK_DGRAM, 0), server_credentials()),
 		     std::system_error);
+}
+
+TEST(live_engine, epoll_where_io_uring_is_forbidden)
+{
+	const auto forbid = [](char how) {
+		std::ofstream("/proc/sys/kernel/io_uring_disabled") << how;
+	};
+	forbid('2');
+	EXPECT_EQ(sdp::engine().kind(), engine_kind::epoll);
+	EXPECT_THROW(sdp::engine(engine_kind::io_uring), std::system_error);
+	forbid('0');
+	EXPECT_EQ(sdp::engine().kind(), engine_kind::io_uring);
 }
 
 TEST(live_credentials, a_shared_secret)

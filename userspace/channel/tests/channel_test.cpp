@@ -262,6 +262,26 @@ TEST_P(channels, cancelled_coroutines_go_on_on_the_engines_thread)
 	EXPECT_TRUE(sdp::sync_wait(there()));
 }
 
+// Suspended, and destroyed: it is not resumed, and its call is no more.
+TEST_P(channels, destroyed_coroutines_cancel_their_calls)
+{
+	sdp::channel to = begin(silence);
+	ASSERT_TRUE(soon([&] { return to.counts().sessions == 1; }));
+	const auto waits = [&]() -> sdp::task<int> {
+		static_cast<void>(co_await to.call("m", "x"));
+		ADD_FAILURE();
+		co_return 0;
+	};
+	{
+		sdp::task<int> one = waits();
+		auto begun = std::move(one).operator co_await();
+		begun.await_suspend(std::noop_coroutine()).resume();
+		ASSERT_TRUE(soon([&] { return server_->requests() == 1; }));
+	}
+	EXPECT_EQ(to.counts().under_way, 0U);
+	EXPECT_EQ(here_->aborted().size(), 1U);
+}
+
 TEST_P(channels, waiting_on_the_engines_thread_is_refused)
 {
 	sdp::channel to = begin(silence);
