@@ -45,10 +45,13 @@ void keeper::call_begins()
 	if (waiting_++ == 0) {
 		since_ = clock::now();
 	}
-	if (!is_used_.load(std::memory_order_relaxed)) {
+	// Seldom written: all threads share them.
+	if (!is_used_) {
 		is_used_ = true;
 	}
-	// It looks at the count after it has said that it sleeps: one of the two sees the other.
+	if (!is_active_) {
+		is_active_ = true;
+	}
 	if (sleeps_long_ && sleeps_long_.exchange(false)) {
 		{
 			// Not between its look and its sleep.
@@ -123,11 +126,13 @@ void keeper::make(std::unique_lock<std::mutex> &held, const std::stop_token &sto
 	is_wanted_ = !is_made && (is_wanted_ || again);
 }
 
-/** Until it is to be looked again: soon while calls wait, otherwise when the next one begins. */
+/** Until it is to be looked again: soon where there are calls, otherwise when the next begins. */
 void keeper::sleep(std::unique_lock<std::mutex> &held, const std::stop_token &stop)
 {
-	sleeps_long_ = true;
-	if (waiting_ == 0) {
+	const bool was_active = is_active_.exchange(false);
+	sleeps_long_ = !was_active && waiting_ == 0;
+	// A call looks at that after it has said that it is there: one of the two sees the other.
+	if (sleeps_long_ && waiting_ == 0 && !is_active_) {
 		wake_.wait(held, stop, [&] { return is_wanted_ || !sleeps_long_; });
 		sleeps_long_ = false;
 		return;

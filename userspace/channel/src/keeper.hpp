@@ -73,6 +73,7 @@ private:
 
 	std::atomic<std::uint64_t> waiting_ = 0; /**< calls */
 	std::atomic<bool> is_used_ = false;      /**< since the session was made */
+	std::atomic<bool> is_active_ = false;    /**< there were calls since it was looked */
 	std::atomic<bool> sleeps_long_ = false;  /**< has to be woken by the next call */
 	std::atomic<clock::time_point> since_{clock::time_point()}; /**< the first of them */
 

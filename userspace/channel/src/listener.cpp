@@ -180,6 +180,16 @@ void listener::serve_async(const std::function<task<void>(request)> &handler, un
 	});
 }
 
+void listener::serve_on(engine &on, const std::function<task<void>(request)> &handler,
+			const std::stop_token &stop)
+{
+	task_group all;
+	core_->serve_on(
+		on.inside(),
+		[&](request what) { all.start(handle_async(handler, std::move(what), *core_)); },
+		stop);
+}
+
 int listener::fd() const noexcept
 {
 	return core_->fd();

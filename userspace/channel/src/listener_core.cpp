@@ -17,6 +17,11 @@ namespace {
 /** Messages that are taken before those who wait are told. */
 constexpr int burst = 32;
 
+bool lacks_memory(int error)
+{
+	return error == EAGAIN || error == ENOMEM || error == ENOBUFS;
+}
+
 /** Milliseconds, rounded up. */
 int milliseconds_until(std::optional<listener_core::clock::time_point> until)
 {
@@ -286,22 +291,32 @@ void listener_core::turn_away(const arrival &what, status why, std::string_view 
 	}
 }
 
+void listener_core::want_write(bool yes)
+{
+	if (engine_ == nullptr) {
+		watch(EPOLL_CTL_MOD, parts_.by->fd(),
+		      yes ? std::uint32_t{EPOLLIN | EPOLLOUT} : std::uint32_t{EPOLLIN},
+		      source::socket);
+	} else if (yes) {
+		engine_->want_write(attached_);
+	}
+}
+
 void listener_core::send(const std::shared_ptr<outgoing> &what)
 {
 	const std::scoped_lock held(send_lock_);
-	int error = EAGAIN;
+	std::optional<int> error = EAGAIN;
 	if (unsent_.empty()) {
-		error = send_now(*parts_.by, *what);
+		error = engine_ == nullptr ? send_now(*parts_.by, *what)
+					   : engine_->send(attached_, what);
 	}
-	if (error == EAGAIN || error == ENOMEM || error == ENOBUFS) {
+	if (error && lacks_memory(*error)) {
 		unsent_.push_back(what);
 		if (unsent_.size() == 1) {
-			watch(EPOLL_CTL_MOD, parts_.by->fd(), EPOLLIN | EPOLLOUT, source::socket);
+			want_write(true);
 		}
-		return;
-	}
-	if (error != 0) {
-		fail(error, "answer");
+	} else if (error && *error != 0) {
+		fail(*error, "answer");
 	}
 }
 
@@ -309,14 +324,14 @@ void listener_core::send_waiting()
 {
 	const std::scoped_lock held(send_lock_);
 	while (!unsent_.empty()) {
-		const int error = send_now(*parts_.by, *unsent_.front());
-		if (error == EAGAIN || error == ENOMEM || error == ENOBUFS) {
+		if (lacks_memory(send_now(*parts_.by, *unsent_.front()))) {
+			want_write(true);
 			return;
 		}
-		// Any other says that its client is gone, or cannot be reached.
+		// Any other error says that its client is gone, or cannot be reached.
 		unsent_.pop_front();
 	}
-	watch(EPOLL_CTL_MOD, parts_.by->fd(), EPOLLIN, source::socket);
+	want_write(false);
 }
 
 std::optional<principal> listener_core::who(const address &peer, std::uint32_t id) const

@@ -9,6 +9,8 @@
 
 #include "buffers.hpp"
 #include "check.hpp"
+#include "engine_core.hpp"
+#include "poller.hpp"
 #include "transport.hpp"
 
 #include <sdp/credentials.hpp>
@@ -37,7 +39,8 @@ struct listener_parts {
 	std::function<address()> local{};
 };
 
-class listener_core : public std::enable_shared_from_this<listener_core> {
+class listener_core final : public transport_user,
+			    public std::enable_shared_from_this<listener_core> {
 public:
 	using clock = listener::clock;
 
@@ -48,12 +51,20 @@ public:
 	[[nodiscard]] std::optional<request> next(std::optional<clock::time_point> until,
 						  const std::stop_token &stop);
 	[[nodiscard]] std::optional<request> poll();
+	/** Has @p on receive and send, and run @p start with each request, until @p stop. */
+	void serve_on(engine_core &on, const std::function<void(request)> &start,
+		      const std::stop_token &stop);
 	/** Takes no more; those that nobody has taken are told so. */
 	void close() noexcept;
 
 	/** Sends @p what now or, for lack of memory, later. @throws std::system_error */
 	void send(const std::shared_ptr<outgoing> &what);
 	void handler_failed() noexcept { ++failed_; }
+	void arrived(arrival &&what) override;
+	void sent(const std::shared_ptr<outgoing> &what, int error) override;
+	void writable() override { send_waiting(); }
+	void broken(int error) override;
+
 	/** A request that was counted is none any more. */
 	void ended() noexcept { --outstanding_; }
 	[[nodiscard]] std::optional<principal> who(const address &peer, std::uint32_t id) const;
@@ -75,6 +86,10 @@ private:
 	void turn_away(const arrival &what, status why, std::string_view text) noexcept;
 	void shake_hands();
 	void send_waiting();
+	/** Has send_waiting() called when there is memory, or never. By send_lock_. */
+	void want_write(bool yes);
+	/** Between the engine's looks and ours. */
+	void leave(engine_core &on);
 	/** A request that somebody still waits for. By the lock, which it gives up meanwhile. */
 	[[nodiscard]] std::optional<request> take(std::unique_lock<std::mutex> &held);
 	void wake() noexcept;
@@ -90,8 +105,15 @@ private:
 	std::deque<contents> ready_;
 	bool is_looked_at_ = false; /**< a thread looks at the kernel: the only one */
 
-	std::mutex send_lock_; /**< of answers that found no memory */
+	std::mutex send_lock_; /**< of answers that found no memory, and how they go */
 	std::deque<std::shared_ptr<outgoing>> unsent_;
+	engine_core *engine_ = nullptr; /**< that serves now */
+	std::shared_ptr<attached> attached_{};
+
+	// The engine's thread's, while it serves.
+	std::function<void(request)> start_{};
+	std::stop_source ending_{std::nostopstate};
+	std::atomic<int> broken_ = 0; /**< an errno value */
 
 	std::atomic<std::size_t> outstanding_ = 0;
 	std::atomic<std::uint64_t> handed_out_ = 0, busy_ = 0, malformed_ = 0, expired_ = 0,

@@ -58,7 +58,7 @@ public:
 	[[nodiscard]] virtual engine_kind kind() const noexcept = 0;
 	/** From now on what arrives is told. @throws std::system_error */
 	virtual void add(const std::shared_ptr<attached> &what) = 0;
-	/** Nothing is told of it any more once this returns. */
+	/** What was taken from the kernel before is told still; nothing else. */
 	virtual void remove(const std::shared_ptr<attached> &what) noexcept = 0;
 	virtual void want_write(const std::shared_ptr<attached> &what) = 0;
 	/** Queues a send for the next turn(); false: this one does not queue, send_now() does. */

@@ -386,30 +386,28 @@ void uring_poller::handle_receive(receiver &from, const io_uring_cqe &done)
 	bool is_read = false;
 	if ((done.flags & IORING_CQE_F_BUFFER) != 0) {
 		const unsigned index = done.flags >> IORING_CQE_BUFFER_SHIFT;
-		if (done.res > 0 && !from.is_removed) {
+		if (done.res > 0) {
 			is_read = read(from,
 				       from.buffer(index).first(static_cast<std::size_t>(done.res)),
 				       what);
 		}
 		from.give(index);
 	}
-	if (from.is_removed) {
-		drop_if_done(from);
-		return;
-	}
-	const bool goes_on = done.res >= 0 || done.res == -ENOBUFS || done.res == -EINTR ||
-			     done.res == -EAGAIN || done.res == -ENOMEM;
-	if (!from.is_armed && goes_on) {
-		arm(from);
-	}
 	const auto is = from.is;
 	const auto user = is->user.lock();
-	if (!goes_on && !from.is_armed) {
+	const bool goes_on = done.res >= 0 || done.res == -ENOBUFS || done.res == -EINTR ||
+			     done.res == -EAGAIN || done.res == -ENOMEM;
+	const bool breaks = !from.is_removed && !from.is_armed && !goes_on;
+	if (from.is_removed) {
+		drop_if_done(from);
+	} else if (breaks) {
 		remove(is);
+	} else if (!from.is_armed) {
+		arm(from);
 	}
 	if (user && is_read) {
 		user->arrived(std::move(what));
-	} else if (user && !goes_on) {
+	} else if (user && breaks) {
 		user->broken(-done.res);
 	}
 }

@@ -369,6 +369,31 @@ TEST_P(live, push_back)
 	EXPECT_GT(on.end().busy, 0U);
 }
 
+TEST_P(live, served_on_an_engine)
+{
+	sdp::engine serving(GetParam());
+	service on([&](listener &from, const std::stop_token &stop) {
+		from.serve_on(
+			serving,
+			[](request what) -> sdp::task<void> {
+				usual(std::move(what));
+				co_return;
+			},
+			stop);
+	});
+	channel to = begin();
+	EXPECT_ANSWER(to.call("who", "x"), "client.lab");
+	std::vector<sdp::pending_call> all;
+	for (int i = 0; i < 1000; ++i) {
+		all.push_back(to.call("echo", std::string(i % 50 == 0 ? 60'000 : 10, 'e') +
+						      std::to_string(i)));
+	}
+	for (int i = 0; i < 1000; ++i) {
+		EXPECT_ANSWER(all.at(static_cast<std::size_t>(i)),
+			      std::string(i % 50 == 0 ? 60'000 : 10, 'e') + std::to_string(i));
+	}
+}
+
 TEST_P(live, coroutines_that_call_on)
 {
 	service on;

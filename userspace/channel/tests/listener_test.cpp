@@ -196,6 +196,59 @@ TEST_F(listeners, serve_with_coroutines)
 	EXPECT_EQ(ended, 200);
 }
 
+void serve_on_an_engine(listener &from, sdp::channel &to, sdp::engine_kind which)
+{
+	std::optional<sdp::engine> on;
+	try {
+		on.emplace(which);
+	} catch (const std::system_error &error) {
+		GTEST_SKIP() << error.what();
+	}
+	for (int round = 0; round < 2; ++round) {
+		std::stop_source stop;
+		std::atomic<int> elsewhere = 0;
+		// One that was there before.
+		sdp::pending_call early = to.call("m", "early");
+		std::jthread server([&] {
+			from.serve_on(
+				*on,
+				[&](request what) -> sdp::task<void> {
+					elsewhere += on->on_thread() ? 0 : 1;
+					co_await on->sleep_for(1ms);
+					what.answer(what.text());
+				},
+				stop.get_token());
+		});
+		std::vector<sdp::pending_call> all;
+		for (int i = 0; i < 200; ++i) {
+			all.push_back(to.call("m", std::string(5000, 'b') + std::to_string(i)));
+		}
+		for (int i = 0; i < 200; ++i) {
+			const auto got = all.at(static_cast<std::size_t>(i)).get();
+			ASSERT_TRUE(got) << got.error().describe();
+			EXPECT_EQ(got->text(), std::string(5000, 'b') + std::to_string(i));
+		}
+		EXPECT_TRUE(early.get());
+		stop.request_stop();
+		server.join();
+		EXPECT_EQ(elsewhere, 0);
+		// And then by hand again.
+		sdp::pending_call late = to.call("m", "late");
+		from.next()->answer("by hand");
+		EXPECT_EQ(late.get()->text(), "by hand");
+	}
+}
+
+TEST_F(listeners, serve_on_epoll)
+{
+	serve_on_an_engine(from, to, sdp::engine_kind::epoll);
+}
+
+TEST_F(listeners, serve_on_io_uring)
+{
+	serve_on_an_engine(from, to, sdp::engine_kind::io_uring);
+}
+
 TEST_F(listeners, in_a_foreign_loop)
 {
 	std::vector<sdp::pending_call> all;

@@ -4,6 +4,7 @@
 #define SDP_LISTENER_HPP
 
 #include <sdp/credentials.hpp>
+#include <sdp/engine.hpp>
 #include <sdp/export.hpp>
 #include <sdp/header.hpp>
 #include <sdp/message.hpp>
@@ -140,6 +141,14 @@ public:
 	 */
 	void serve_async(const std::function<task<void>(request)> &handler, unsigned threads = 1,
 			 const std::stop_token &stop = {});
+
+	/**
+	 * Likewise, on an engine: requests come, coroutines run and answers go on its thread, in
+	 * batches where that is on io_uring. This thread, which is not to be the engine's, does the
+	 * handshakes. One at a time.
+	 */
+	void serve_on(engine &on, const std::function<task<void>(request)> &handler,
+		      const std::stop_token &stop = {});
 
 	/**
 	 * For a loop of the program's own: readable when poll() has something to do, level

@@ -43,8 +43,7 @@ struct established {
  */
 SDP_EXPORT established connect(socket &on, const address &server,
 			       const std::shared_ptr<const credentials> &with,
-			       const client_options &options,
-			       const std::stop_token &stop = {});
+			       const client_options &options, const std::stop_token &stop = {});
 
 /**
  * The server's side, for a program that has a loop of its own; tls::server has a thread for
