@@ -63,8 +63,8 @@ void channel_core::close() noexcept
 std::shared_ptr<call_state> channel_core::begin(const method &which, bytes_view body,
 						const call_options &options)
 {
-	const auto made = std::make_shared<call_state>(weak_from_this(),
-						       std::shared_ptr<engine_core>(engine_, &on_));
+	auto made = std::make_shared<call_state>(weak_from_this(),
+						 std::shared_ptr<engine_core>(engine_, &on_));
 	const auto timeout = std::clamp<std::chrono::milliseconds>(
 		options.timeout_.value_or(options_.timeout), std::chrono::milliseconds(0),
 		longest_timeout);
@@ -273,7 +273,7 @@ std::shared_ptr<detail::channel_core> make_core(std::string target,
 } // namespace
 
 channel::channel(std::string target, std::shared_ptr<const credentials> who,
-		 channel_options options)
+		 const channel_options &options)
 	: channel(make_core(std::move(target), std::move(who), options))
 {
 }

@@ -2,11 +2,10 @@
 #include "buffers.hpp"
 #include "check.hpp"
 #include "poller.hpp"
+#include "timeout.hpp"
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <limits>
 #include <map>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -80,18 +79,6 @@ private:
 	std::optional<mapping> buffer_;
 	std::map<std::uint64_t, std::shared_ptr<attached>> all_;
 };
-
-/** Milliseconds, rounded up: a deadline is not looked at too early. */
-int milliseconds_until(std::optional<poller::clock::time_point> until)
-{
-	if (!until) {
-		return -1;
-	}
-	const auto left =
-		std::chrono::ceil<std::chrono::milliseconds>(*until - poller::clock::now());
-	return static_cast<int>(
-		std::clamp<std::int64_t>(left.count(), 0, std::numeric_limits<int>::max()));
-}
 
 void epoll_poller::turn(std::optional<clock::time_point> until)
 {

@@ -27,7 +27,7 @@ struct service {
 	socket on;
 };
 
-std::shared_ptr<const credentials> checked(std::shared_ptr<const credentials> who)
+const std::shared_ptr<const credentials> &checked(const std::shared_ptr<const credentials> &who)
 {
 	if (!who) {
 		throw std::invalid_argument(
@@ -121,13 +121,13 @@ task<void> handle_async(const std::function<task<void>(request)> &handler, reque
 
 } // namespace
 
-listener::listener(const address &local, std::shared_ptr<const credentials> who,
+listener::listener(const address &local, const std::shared_ptr<const credentials> &who,
 		   const listener_options &options)
 	: listener(make_core(bound(detail::with_a_port(local), *checked(who)), who, options))
 {
 }
 
-listener::listener(int inherited, std::shared_ptr<const credentials> who,
+listener::listener(int inherited, const std::shared_ptr<const credentials> &who,
 		   const listener_options &options)
 	: listener(make_core(inherited_one(inherited, *checked(who)), who, options))
 {

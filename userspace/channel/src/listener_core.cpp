@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "listener_core.hpp"
+#include "timeout.hpp"
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <limits>
 #include <span>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -20,18 +19,6 @@ constexpr int burst = 32;
 bool lacks_memory(int error)
 {
 	return error == EAGAIN || error == ENOMEM || error == ENOBUFS;
-}
-
-/** Milliseconds, rounded up. */
-int milliseconds_until(std::optional<listener_core::clock::time_point> until)
-{
-	if (!until) {
-		return -1;
-	}
-	const auto left =
-		std::chrono::ceil<std::chrono::milliseconds>(*until - listener_core::clock::now());
-	return static_cast<int>(
-		std::clamp<std::int64_t>(left.count(), 0, std::numeric_limits<int>::max()));
 }
 
 } // namespace

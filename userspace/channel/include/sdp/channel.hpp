@@ -185,7 +185,7 @@ public:
 	 *         engine or a thread throws. Not if nobody is there: calls say that.
 	 */
 	channel(std::string target, std::shared_ptr<const credentials> who,
-		channel_options options = {});
+		const channel_options &options = {});
 	/** Ends all its calls with ECANCELED. May wait a second for a handshake. */
 	~channel();
 	channel(channel &&other) noexcept;

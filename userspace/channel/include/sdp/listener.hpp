@@ -104,13 +104,13 @@ public:
 	 * @throws std::invalid_argument if @p who is null; std::system_error as socket,
 	 *         socket::bind() and credentials::accept().
 	 */
-	listener(const address &local, std::shared_ptr<const credentials> who,
+	listener(const address &local, const std::shared_ptr<const credentials> &who,
 		 const listener_options &options = {});
 	/**
 	 * On a bound socket that this process was given, such as by systemd; takes it in any case.
 	 * @throws std::system_error EPROTOTYPE if it is no SDP socket.
 	 */
-	listener(int inherited, std::shared_ptr<const credentials> who,
+	listener(int inherited, const std::shared_ptr<const credentials> &who,
 		 const listener_options &options = {});
 	explicit listener(std::shared_ptr<detail::listener_core> core) noexcept;
 	~listener();
