@@ -176,6 +176,23 @@ TEST_P(channels, unknown_is_tried_again_only_if_it_may_be)
 	EXPECT_TRUE(to.call("m", "x", call_options().idempotent()).get());
 }
 
+TEST_P(channels, what_was_unknown_once_stays_so)
+{
+	std::atomic<bool> is_first = true;
+	sdp::channel to = begin([&](fake::end &by, const fake::arrival &what) {
+		if (is_first.exchange(false)) {
+			fake::fail(by, what, ECONNRESET);
+		} else {
+			fake::reply(by, what, {.status = status::busy});
+		}
+	});
+	const auto got = to.call("m", "x", call_options().timeout(100ms).idempotent()).get();
+	ASSERT_FALSE(got);
+	EXPECT_EQ(got.error().code, std::errc::timed_out);
+	EXPECT_EQ(got.error().executed, executed::unknown);
+	EXPECT_NE(got.error().text.find("before: "), std::string::npos) << got.error().text;
+}
+
 TEST_P(channels, what_failures_say)
 {
 	std::atomic<int> error = 0;
