@@ -325,6 +325,24 @@ TEST_P(channels, calls_wait_for_a_session)
 	EXPECT_EQ(sessions_->most_at_once, 1);
 }
 
+// After 20, 40, 80... ms, however many want one.
+TEST_P(channels, handshakes_are_few)
+{
+	options_.sessions.between = 20ms;
+	options_.sessions.between_at_most = 1h;
+	sessions_->error = ETIMEDOUT;
+	const auto start = std::chrono::steady_clock::now();
+	sdp::channel to = begin(echo);
+	for (int i = 0; i < 100; ++i) {
+		EXPECT_FALSE(to.call("m", "x", call_options().timeout(3ms)).get());
+	}
+	const auto took = std::chrono::steady_clock::now() - start;
+	const std::uint64_t failed = to.counts().failed;
+	EXPECT_GE(failed, 1U);
+	ASSERT_LT(failed, 20U);
+	EXPECT_LE(40ms * ((1U << (failed - 1)) - 1), took);
+}
+
 TEST_P(channels, what_does_not_heal_is_said_at_once)
 {
 	sessions_->error = EKEYREJECTED;
