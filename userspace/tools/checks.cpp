@@ -109,8 +109,8 @@ finding check_module(const module_state &of)
 {
 	if (of.error == EPROTONOSUPPORT && !of.installed) {
 		return {"module", verdict::bad, "there is none for " + of.release,
-			"apt-get install sdp-dkms linux-headers-" + of.release +
-				", or make install in the sources"};
+			"in the sources: apt-get install dkms linux-headers-" + of.release +
+				"; make install (or make deb, and install what is in build/deb)"};
 	}
 	if (of.error == EPROTONOSUPPORT) {
 		return {"module", verdict::bad, "it is installed but does not load",

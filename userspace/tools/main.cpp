@@ -126,8 +126,9 @@ void add_cert(CLI::App &app, context &on)
 		});
 		return command;
 	};
-	CLI::App *ca = add("ca", "ca.crt, and ca.key for its owner alone", cert_ca);
-	CLI::App *host = add("host", "NAME.crt and NAME.key, signed by that CA", cert_host);
+	CLI::App *ca = add("ca", "ca.pem, and ca.key for its owner alone", cert_ca);
+	CLI::App *host = add(
+		"host", "a folder NAME: chain.pem, key.pem for its owner alone, ca.pem", cert_host);
 	CLI::App *lab =
 		add("lab", "a CA if there is none, and a certificate for each NAME", cert_lab);
 	for (CLI::App *each : {ca, lab}) {

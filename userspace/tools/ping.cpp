@@ -196,7 +196,8 @@ outcome ask_in_the_clear(const raw_socket &on, std::uint16_t port,
 	// Silence: is anybody at that port?
 	result = ask(on, make_knock(of), of, timeout);
 	if (result.said.empty()) {
-		result.said = "no answer: the socket there takes encrypted messages alone (--psk), "
+		result.said = "no answer: the socket there takes encrypted messages alone (--psk, "
+			      "where it has a secret), "
 			      "or a firewall, or nobody";
 	}
 	return result;
