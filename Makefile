@@ -78,7 +78,7 @@ dkms_source := $(DESTDIR)/usr/src/sdp-$(version)
 # The module goes to DKMS where there is one, which rebuilds it for every kernel. It would
 # keep what it has built of a version before, so that is removed first.
 install:
-	$(lib)/userspace install "$(DESTDIR)" "$(PREFIX)"
+	SDP_WERROR=OFF $(lib)/userspace install "$(DESTDIR)" "$(PREFIX)"
 	$(if $(DESTDIR),,$(dkms_remove))
 	rm -rf "$(dkms_source)"
 	install -d "$(dkms_source)"

@@ -129,8 +129,7 @@ void measure(const std::string &mode, ends &between, const sdp::address &to, std
 		return mode == "clear" || between.info(to).offloaded == (mode == "nic");
 	};
 	const auto until = std::chrono::steady_clock::now() + longest;
-	for (int i = 0; i < warm || (!settled() && std::chrono::steady_clock::now() < until);
-	     ++i) {
+	for (int i = 0; i < warm || (!settled() && std::chrono::steady_clock::now() < until); ++i) {
 		between.send(body, false);
 		let_others();
 	}
