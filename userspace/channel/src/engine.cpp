@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <mutex>
+#include <new>
 #include <system_error>
 #include <utility>
 
@@ -97,21 +98,33 @@ std::shared_ptr<attached> engine_core::attach(std::shared_ptr<transport> by,
 		const std::scoped_lock held(lock_);
 		made->key = ++last_key_;
 	}
-	post([this, made] {
-		try {
-			on_->add(made);
-		} catch (const std::system_error &failed) {
-			if (const auto told = made->user.lock()) {
-				told->broken(failed.code().value());
-			}
-		}
-	});
+	post([this, made] { add(made); });
 	return made;
+}
+
+void engine_core::add(const std::shared_ptr<attached> &what)
+{
+	const auto user = what->user.lock();
+	if (!user || what->is_detached) {
+		return;
+	}
+	try {
+		on_->add(what);
+	} catch (const std::system_error &failed) {
+		if (const int why = failed.code().value(); why != ENOMEM) {
+			user->broken(why);
+			return;
+		}
+		static_cast<void>(arm(clock::now() + while_no_memory, [this, what] { add(what); }));
+	}
 }
 
 void engine_core::detach(const std::shared_ptr<attached> &what)
 {
-	post([this, what] { on_->remove(what); });
+	post([this, what] {
+		what->is_detached = true;
+		on_->remove(what);
+	});
 }
 
 std::optional<int> engine_core::send(const std::shared_ptr<attached> &by,
@@ -129,27 +142,44 @@ void engine_core::want_write(const std::shared_ptr<attached> &what)
 	post([this, what] { on_->want_write(what); });
 }
 
-std::vector<engine_core::action> engine_core::take_due(std::optional<clock::time_point> &until)
+void engine_core::take_due(std::vector<action> &due,
+			   std::optional<clock::time_point> &until) noexcept
 {
 	const std::scoped_lock held(lock_);
-	std::vector<action> due = std::exchange(posted_, {});
-	for (action &each : timers_.take(clock::now())) {
-		due.push_back(std::move(each));
+	try {
+		if (due.empty()) {
+			due.swap(posted_);
+		} else {
+			due.insert(due.end(), posted_.begin(), posted_.end());
+			posted_.clear();
+		}
+		timers_.take(clock::now(), due);
+	} catch (const std::bad_alloc &) {
+		until = clock::time_point(); // The others have their turn behind these.
+		return;
 	}
 	is_asleep_ = due.empty();
 	until = is_asleep_ ? timers_.first() : clock::time_point();
-	return due;
 }
 
 void engine_core::run() noexcept
 {
-	constexpr std::chrono::milliseconds while_no_memory{10};
 	thread_id_ = std::this_thread::get_id();
+	std::vector<action> due;
 	for (;;) {
 		std::optional<clock::time_point> until;
-		for (const action &each : take_due(until)) {
-			each();
+		take_due(due, until);
+		for (action &each : due) {
+			try {
+				each();
+			} catch (const std::bad_alloc &) {
+				continue;
+			} catch (const std::exception &) {
+				// Its own affair: the others go on.
+			}
+			each = nullptr;
 		}
+		std::erase(due, nullptr);
 		{
 			const std::scoped_lock held(lock_);
 			if (is_stopping_ && posted_.empty()) {
@@ -161,6 +191,9 @@ void engine_core::run() noexcept
 		}
 		try {
 			on_->turn(until);
+			if (!due.empty()) {
+				std::this_thread::sleep_for(while_no_memory);
+			}
 		} catch (const std::exception &) {
 			std::this_thread::sleep_for(while_no_memory);
 		}
@@ -227,15 +260,39 @@ engine::scheduled engine::sleep_for(std::chrono::nanoseconds time) const noexcep
 	return {*core_, time};
 }
 
-void engine::scheduled::await_suspend(std::coroutine_handle<> next) const
+/** Who sleeps, until it is resumed or destroyed; both on the engine's thread. */
+struct engine::scheduled::sleeper {
+	std::coroutine_handle<> next{};
+	std::weak_ptr<detail::engine_core> on{};
+	std::optional<detail::timers::key> timer{};
+};
+
+engine::scheduled::~scheduled()
 {
-	if (after_.count() <= 0) {
-		on_.post([next] { next.resume(); });
+	if (!is_ || !std::exchange(is_->next, nullptr) || !is_->timer) {
 		return;
 	}
-	// It fires once, and is not disarmed: there is nothing to keep its key for.
-	static_cast<void>(
-		on_.arm(detail::timers::clock::now() + after_, [next] { next.resume(); }));
+	if (const auto on = is_->on.lock()) {
+		on->disarm(*is_->timer);
+	}
+}
+
+void engine::scheduled::await_suspend(std::coroutine_handle<> next)
+{
+	const auto who = std::make_shared<sleeper>();
+	who->next = next;
+	is_ = who;
+	const auto wakes = [who] {
+		if (const auto sleeps = std::exchange(who->next, nullptr)) {
+			sleeps.resume();
+		}
+	};
+	if (after_.count() <= 0) {
+		on_.post(wakes);
+		return;
+	}
+	who->on = on_.weak_from_this();
+	who->timer = on_.arm(detail::timers::clock::now() + after_, wakes);
 }
 
 } // namespace sdp::inline v0

@@ -22,7 +22,7 @@ namespace sdp::inline v0::detail {
 
 /**
  * Functions are safe from any thread; actions run on the engine's, in the order in which they
- * were left, and without a lock.
+ * were left, and without a lock. What finds no memory there is run again, behind others.
  */
 class engine_core : public std::enable_shared_from_this<engine_core> {
 public:
@@ -46,7 +46,10 @@ public:
 	[[nodiscard]] timers::key arm(clock::time_point when, action what);
 	void disarm(const timers::key &which) noexcept;
 
-	/** From now on @p user is told what @p by receives; broken() where that cannot be. */
+	/**
+	 * From now on @p user is told what @p by receives; broken() where that cannot be, but not
+	 * for lack of memory: then a little later.
+	 */
 	[[nodiscard]] std::shared_ptr<attached> attach(std::shared_ptr<transport> by,
 						       std::weak_ptr<transport_user> user);
 	/** Nothing is told any more, once what goes on has ended. */
@@ -62,8 +65,13 @@ public:
 
 private:
 	void run() noexcept;
-	/** What is due now, and until when nothing else is. Without any, it counts as asleep. */
-	std::vector<action> take_due(std::optional<clock::time_point> &until);
+	/** Has the poller tell of it, as soon as there is memory for that. */
+	void add(const std::shared_ptr<attached> &what);
+	/**
+	 * Adds to @p due what is due now, and says until when nothing else is. Without any, it
+	 * counts as asleep.
+	 */
+	void take_due(std::vector<action> &due, std::optional<clock::time_point> &until) noexcept;
 
 	const std::unique_ptr<poller> on_;
 	std::atomic<std::thread::id> thread_id_{};

@@ -34,8 +34,13 @@ public:
 		if (!buffer_ || buffer_->bytes().size() < what->by->room()) {
 			buffer_.emplace(what->by->room());
 		}
-		control(EPOLL_CTL_ADD, what->by->fd(), EPOLLIN, what->key);
-		all_.emplace(what->key, what);
+		const auto place = all_.emplace(what->key, what).first;
+		try {
+			control(EPOLL_CTL_ADD, what->by->fd(), EPOLLIN, what->key);
+		} catch (...) {
+			all_.erase(place);
+			throw;
+		}
 	}
 	void remove(const std::shared_ptr<attached> &what) noexcept override
 	{

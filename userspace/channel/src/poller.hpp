@@ -41,7 +41,8 @@ public:
 struct attached {
 	std::shared_ptr<transport> by;
 	std::weak_ptr<transport_user> user;
-	std::uint64_t key = 0; /**< the engine's */
+	std::uint64_t key = 0;    /**< the engine's */
+	bool is_detached = false; /**< on the engine's thread */
 };
 
 class poller {

@@ -32,15 +32,13 @@ public:
 	{
 		return all_.empty() ? std::nullopt : std::optional(all_.begin()->first.first);
 	}
-	/** All that are due at @p now, in their order. */
-	std::vector<action> take(clock::time_point now)
+	/** All that are due at @p now, in their order, behind what @p due has. */
+	void take(clock::time_point now, std::vector<action> &due)
 	{
-		std::vector<action> due;
 		while (!all_.empty() && all_.begin()->first.first <= now) {
 			due.push_back(std::move(all_.begin()->second));
 			all_.erase(all_.begin());
 		}
-		return due;
 	}
 	[[nodiscard]] std::size_t size() const noexcept { return all_.size(); }
 

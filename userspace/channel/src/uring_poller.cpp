@@ -8,8 +8,10 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <exception>
 #include <liburing.h>
 #include <map>
+#include <new>
 #include <poll.h>
 #include <span>
 #include <sys/eventfd.h>
@@ -84,6 +86,7 @@ struct receiver : asked {
 	msghdr wanted{};
 	bool is_armed = false;
 	bool is_removed = false;
+	bool is_cancelled = false;
 };
 
 struct write_watch : asked {
@@ -115,7 +118,13 @@ public:
 	}
 	~uring_poller() override
 	{
-		// What still goes on ends with the ring; only then its memory may go.
+		// The ring ends a little later than this; what the kernel uses goes now.
+		io_uring_sync_cancel_reg all{};
+		all.fd = -1;
+		all.flags = IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL;
+		all.timeout.tv_sec = 1;
+		// Kernels before 6.0 do not know it.
+		static_cast<void>(io_uring_register_sync_cancel(&ring_, &all));
 		io_uring_queue_exit(&ring_);
 	}
 	uring_poller(const uring_poller &) = delete;
@@ -140,6 +149,19 @@ private:
 	io_uring_sqe *entry();
 	void arm_wake();
 	void arm(receiver &which);
+	void cancel(receiver &which);
+	/** Asks for what could not be asked for before. */
+	void catch_up();
+	/** Does @p what, which asks the kernel for something; if that fails, catch_up() does. */
+	template <typename F>
+	void ask(F what) noexcept
+	{
+		try {
+			what();
+		} catch (const std::exception &) {
+			is_behind_ = true;
+		}
+	}
 	void wait(std::optional<clock::time_point> until);
 	void handle(const io_uring_cqe &done);
 	void handle_receive(receiver &from, const io_uring_cqe &done);
@@ -152,6 +174,8 @@ private:
 	io_uring ring_{};
 	asked wake_asked_{operation::wake};
 	asked cancel_asked_{operation::cancel};
+	bool is_wake_armed_ = false;
+	bool is_behind_ = false; /**< something is to be asked for */
 	std::map<std::uint64_t, std::unique_ptr<receiver>> all_;
 	std::vector<std::unique_ptr<receiver>> removed_; /**< not yet answered for the last time */
 	std::vector<std::uint16_t> free_groups_;
@@ -179,6 +203,7 @@ void uring_poller::arm_wake()
 	io_uring_sqe *made = entry();
 	io_uring_prep_poll_multishot(made, wake_.get(), POLLIN);
 	io_uring_sqe_set_data(made, &wake_asked_);
+	is_wake_armed_ = true;
 }
 
 void uring_poller::arm(receiver &which)
@@ -193,24 +218,54 @@ void uring_poller::arm(receiver &which)
 
 void uring_poller::add(const std::shared_ptr<attached> &what)
 {
-	std::uint16_t group = next_group_;
-	if (!free_groups_.empty()) {
-		group = free_groups_.back();
-		free_groups_.pop_back();
-	} else {
-		++next_group_;
-	}
+	const bool is_new = free_groups_.empty();
+	const std::uint16_t group = is_new ? next_group_ : free_groups_.back();
+	// Whatever is removed later finds a place.
+	free_groups_.reserve(std::size_t{next_group_} + 1);
+	removed_.reserve(std::size_t{next_group_} + 1);
 	auto made = std::make_unique<receiver>(what, group);
 	io_uring_buf_reg wanted{};
 	wanted.ring_addr = reinterpret_cast<std::uintptr_t>(made->offered);
 	wanted.ring_entries = buffers;
 	wanted.bgid = group;
+	const auto place = all_.emplace(what->key, std::move(made)).first;
+	receiver &which = *place->second;
 	if (const int error = io_uring_register_buf_ring(&ring_, &wanted, 0); error < 0) {
-		free_groups_.push_back(group);
+		all_.erase(place);
 		fail(-error, "io_uring");
 	}
-	arm(*made);
-	all_.emplace(what->key, std::move(made));
+	if (is_new) {
+		++next_group_;
+	} else {
+		free_groups_.pop_back();
+	}
+	ask([&] { arm(which); });
+}
+
+void uring_poller::cancel(receiver &which)
+{
+	io_uring_sqe *made = entry();
+	io_uring_prep_cancel(made, static_cast<asked *>(&which), 0);
+	io_uring_sqe_set_data(made, &cancel_asked_);
+	which.is_cancelled = true;
+}
+
+void uring_poller::catch_up()
+{
+	if (!is_wake_armed_) {
+		arm_wake();
+	}
+	for (const auto &[key, each] : all_) {
+		if (!each->is_armed) {
+			arm(*each);
+		}
+	}
+	for (const auto &each : removed_) {
+		if (!each->is_cancelled) {
+			cancel(*each);
+		}
+	}
+	is_behind_ = false;
 }
 
 void uring_poller::remove(const std::shared_ptr<attached> &what) noexcept
@@ -224,9 +279,7 @@ void uring_poller::remove(const std::shared_ptr<attached> &what) noexcept
 	removed_.push_back(std::move(found->second));
 	all_.erase(found);
 	if (which.is_armed) {
-		io_uring_sqe *made = entry();
-		io_uring_prep_cancel(made, static_cast<asked *>(&which), 0);
-		io_uring_sqe_set_data(made, &cancel_asked_);
+		ask([&] { cancel(which); });
 	}
 	drop_if_done(which);
 }
@@ -246,12 +299,13 @@ void uring_poller::want_write(const std::shared_ptr<attached> &what)
 	if (!all_.contains(what->key)) {
 		return; // Removed meanwhile.
 	}
+	auto fresh = std::make_unique<write_watch>(what->key);
 	auto &watch = watches_[what->key];
 	if (watch) {
 		return;
 	}
-	watch = std::make_unique<write_watch>(what->key);
 	io_uring_sqe *made = entry();
+	watch = std::move(fresh);
 	io_uring_prep_poll_add(made, what->by->fd(), POLLOUT);
 	io_uring_sqe_set_data(made, static_cast<asked *>(watch.get()));
 }
@@ -260,16 +314,17 @@ bool uring_poller::send(const std::shared_ptr<attached> &what,
 			const std::shared_ptr<outgoing> &message)
 {
 	if (free_sends_.empty()) {
+		free_sends_.reserve(sends_.size() + 1);
 		sends_.push_back(std::make_unique<sending>());
 		free_sends_.push_back(sends_.back().get());
 	}
+	io_uring_sqe *made = entry();
 	sending &one = *free_sends_.back();
 	free_sends_.pop_back();
 	one.by = what;
 	one.what = message;
 	one.all = envelope();
 	what->by->wrap(*message, one.all);
-	io_uring_sqe *made = entry();
 	io_uring_prep_sendmsg(made, what->by->fd(), &one.all.head, MSG_NOSIGNAL | MSG_DONTWAIT);
 	io_uring_sqe_set_data(made, static_cast<asked *>(&one));
 	return true;
@@ -298,6 +353,9 @@ void uring_poller::wait(std::optional<clock::time_point> until)
 
 void uring_poller::turn(std::optional<clock::time_point> until)
 {
+	if (is_behind_) {
+		catch_up();
+	}
 	wait(until);
 	std::array<io_uring_cqe *, entries> there{};
 	const unsigned count = io_uring_peek_batch_cqe(&ring_, there.data(), there.size());
@@ -308,7 +366,12 @@ void uring_poller::turn(std::optional<clock::time_point> until)
 	}
 	io_uring_cq_advance(&ring_, count);
 	for (const io_uring_cqe &each : std::span(done).first(count)) {
-		handle(each);
+		try {
+			handle(each);
+		} catch (const std::exception &) {
+			// No memory for this one: those behind it are taken still.
+			continue;
+		}
 	}
 }
 
@@ -319,8 +382,9 @@ void uring_poller::handle(const io_uring_cqe &done)
 	case operation::wake: {
 		eventfd_t value = 0;
 		static_cast<void>(::eventfd_read(wake_.get(), &value));
-		if ((done.flags & IORING_CQE_F_MORE) == 0) {
-			arm_wake();
+		is_wake_armed_ = (done.flags & IORING_CQE_F_MORE) != 0;
+		if (!is_wake_armed_) {
+			ask([&] { arm_wake(); });
 		}
 		break;
 	}
@@ -394,9 +458,13 @@ void uring_poller::handle_receive(receiver &from, const io_uring_cqe &done)
 	if ((done.flags & IORING_CQE_F_BUFFER) != 0) {
 		const unsigned index = done.flags >> IORING_CQE_BUFFER_SHIFT;
 		if (done.res > 0) {
-			is_read = read(from,
-				       from.buffer(index).first(static_cast<std::size_t>(done.res)),
-				       what);
+			const auto bytes =
+				from.buffer(index).first(static_cast<std::size_t>(done.res));
+			try {
+				is_read = read(from, bytes, what);
+			} catch (const std::bad_alloc &) {
+				is_read = false;
+			}
 		}
 		from.give(index);
 	}
@@ -410,7 +478,7 @@ void uring_poller::handle_receive(receiver &from, const io_uring_cqe &done)
 	} else if (breaks) {
 		remove(is);
 	} else if (!from.is_armed) {
-		arm(from);
+		ask([&] { arm(from); });
 	}
 	if (user && is_read) {
 		user->arrived(std::move(what));

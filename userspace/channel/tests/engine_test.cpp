@@ -6,6 +6,8 @@
 #include "fake_link.hpp"
 #include "timers.hpp"
 
+#include <sdp/task.hpp>
+
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -13,7 +15,10 @@
 #include <chrono>
 #include <condition_variable>
 #include <functional>
+#include <memory>
 #include <mutex>
+#include <new>
+#include <stdexcept>
 #include <sys/socket.h>
 #include <system_error>
 #include <thread>
@@ -217,6 +222,65 @@ TEST_P(engines, a_broken_transport_is_told)
 	EXPECT_TRUE(user->wait([&] { return !user->breaks.empty(); }));
 }
 
+// More messages than a transport has buffers.
+TEST_P(engines, goes_on_after_a_lack_of_memory)
+{
+	const auto [here, other] = fake::make_pair();
+	const auto user = std::make_shared<told>();
+	here->no_memory = 100;
+	const auto attached = core().attach(here, user);
+	for (std::uint64_t i = 1; i <= 101; ++i) {
+		while (sdp::detail::send_now(*other, *message(i, 10)) == EAGAIN) {
+			std::this_thread::sleep_for(1ms);
+		}
+	}
+	ASSERT_TRUE(user->wait([&] { return user->arrivals.size() == 1; }));
+	EXPECT_EQ(user->arrivals[0].cookie, 101U);
+}
+
+TEST_P(engines, actions_that_throw_are_their_own_affair)
+{
+	std::atomic<int> tries = 0;
+	std::atomic<int> threw = 0;
+	there([&] {
+		// All in one turn.
+		static_cast<void>(core().arm(clock_type::now(), [&] {
+			++threw;
+			throw std::runtime_error("on purpose");
+		}));
+		core().post([&] {
+			if (++tries < 3) {
+				throw std::bad_alloc();
+			}
+			tries.notify_all();
+		});
+	});
+	for (int now = tries; now < 3; now = tries) {
+		tries.wait(now);
+	}
+	there([] {});
+	EXPECT_EQ(tries, 3);
+	EXPECT_EQ(threw, 1);
+}
+
+// Of the engine, or of its thread: what goes with it is not resumed.
+TEST_P(engines, destroyed_coroutines_do_not_wake_up)
+{
+	const auto sleeps = [&](std::chrono::milliseconds time) -> sdp::task<void> {
+		co_await on_->sleep_for(time);
+		ADD_FAILURE();
+	};
+	there([&] {
+		for (const auto time : {0ms, 10ms, 3'600'000ms}) {
+			sdp::task<void> one = sleeps(time);
+			auto begun = std::move(one).operator co_await();
+			begun.await_suspend(std::noop_coroutine()).resume();
+		}
+	});
+	std::this_thread::sleep_for(30ms);
+	there([] {});
+}
+
 TEST_P(engines, deadlines_come_in_order_and_none_too_early)
 {
 	std::mutex lock;
@@ -273,7 +337,9 @@ TEST(timers, order_and_removal)
 	EXPECT_EQ(all.first(), now);
 	EXPECT_TRUE(all.remove(gone));
 	EXPECT_FALSE(all.remove(gone));
-	for (const auto &each : all.take(now + 1s)) {
+	std::vector<sdp::detail::timers::action> due;
+	all.take(now + 1s, due);
+	for (const auto &each : due) {
 		each();
 	}
 	EXPECT_EQ(sum, 1);

@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <new>
 #include <poll.h>
 #include <sys/socket.h>
 #include <thread>
@@ -41,6 +42,10 @@ void end::wrap(const outgoing &what, envelope &into) const noexcept
 
 bool end::unwrap(msghdr &head, sdp::bytes_view payload, arrival &into) const
 {
+	if (no_memory > 0) {
+		--no_memory;
+		throw std::bad_alloc();
+	}
 	frame of;
 	if (payload.size() < sizeof(of)) {
 		return false;

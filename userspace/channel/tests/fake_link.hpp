@@ -43,6 +43,8 @@ public:
 
 	[[nodiscard]] std::vector<std::uint64_t> aborted() const;
 
+	mutable std::atomic<int> no_memory = 0; /**< for so many messages that come */
+
 private:
 	const sdp::detail::file fd_;
 	mutable std::mutex lock_;

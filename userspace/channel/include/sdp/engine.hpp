@@ -61,18 +61,27 @@ public:
 	/** To be awaited: goes on on the engine's thread. */
 	class SDP_EXPORT scheduled {
 	public:
+		/** Of a suspended coroutine: on the engine's thread. It is not resumed then. */
+		~scheduled();
+		scheduled(const scheduled &) = delete;
+		scheduled &operator=(const scheduled &) = delete;
+		scheduled(scheduled &&) = delete;
+		scheduled &operator=(scheduled &&) = delete;
+
 		[[nodiscard]] bool await_ready() const noexcept { return false; }
-		void await_suspend(std::coroutine_handle<> next) const;
+		void await_suspend(std::coroutine_handle<> next);
 		void await_resume() const noexcept {}
 
 	private:
 		friend class engine;
+		struct sleeper;
 		scheduled(detail::engine_core &on, std::chrono::nanoseconds after) noexcept
 			: on_(on), after_(after)
 		{
 		}
 		detail::engine_core &on_;
 		std::chrono::nanoseconds after_;
+		std::shared_ptr<sleeper> is_{};
 	};
 	[[nodiscard]] scheduled schedule() const noexcept;
 	/** Likewise, not before @p time has passed. */
