@@ -19,13 +19,7 @@ constexpr std::chrono::milliseconds longest_pause{1000};
 /** After the kernel had said that there is memory, and there was none. */
 constexpr std::chrono::milliseconds memory_pause{2};
 
-/** What a send fails with while there is no memory: nothing has gone out. */
-bool lacks_memory(int error)
-{
-	return error == EAGAIN || error == ENOMEM || error == ENOBUFS || error == EINTR;
-}
-
-/** Or no session that may be used: a new one helps. */
+/** What it fails with without a session that may be used: a new one helps. */
 bool lacks_session(int error)
 {
 	return error == ENOKEY || error == EKEYEXPIRED || error == ECONNRESET || error == EBUSY;

@@ -59,10 +59,11 @@ socket bound(const address &local, const credentials &who)
 	return made;
 }
 
-socket inherited_one(int descriptor, const credentials &who)
+socket inherited_one(int descriptor, const std::shared_ptr<const credentials> &who)
 {
+	// First: whatever is wrong, it is closed.
 	socket made = socket::adopt(descriptor, {.max_message = 1});
-	made.set_policy(who.policy());
+	made.set_policy(checked(who)->policy());
 	return made;
 }
 
@@ -129,7 +130,7 @@ listener::listener(const address &local, const std::shared_ptr<const credentials
 
 listener::listener(int inherited, const std::shared_ptr<const credentials> &who,
 		   const listener_options &options)
-	: listener(make_core(inherited_one(inherited, *checked(who)), who, options))
+	: listener(make_core(inherited_one(inherited, who), who, options))
 {
 }
 
@@ -163,9 +164,7 @@ void listener::serve(const std::function<void(request)> &handler, unsigned threa
 		     const std::stop_token &stop)
 {
 	run_on(threads, [&] {
-		while (auto got = core_->next(std::nullopt, stop)) {
-			handle(handler, std::move(*got), *core_);
-		}
+		core_->serve([&](request got) { handle(handler, std::move(got), *core_); }, stop);
 	});
 }
 
@@ -174,9 +173,11 @@ void listener::serve_async(const std::function<task<void>(request)> &handler, un
 {
 	task_group all;
 	run_on(threads, [&] {
-		while (auto got = core_->next(std::nullopt, stop)) {
-			all.start(handle_async(handler, std::move(*got), *core_));
-		}
+		core_->serve(
+			[&](request got) {
+				all.start(handle_async(handler, std::move(got), *core_));
+			},
+			stop);
 	});
 }
 

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "listener_core.hpp"
+#include "threads.hpp"
 #include "timeout.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <new>
 #include <span>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <utility>
 
 namespace sdp::inline v0::detail {
@@ -15,11 +19,9 @@ namespace {
 
 /** Messages that are taken before those who wait are told. */
 constexpr int burst = 32;
-
-bool lacks_memory(int error)
-{
-	return error == EAGAIN || error == ENOMEM || error == ENOBUFS;
-}
+/** Answers that lack memory though the socket has some are tried again so soon, then less often. */
+constexpr std::chrono::milliseconds first_pause{2};
+constexpr std::chrono::milliseconds longest_pause{32};
 
 } // namespace
 
@@ -28,10 +30,12 @@ listener_core::listener_core(listener_parts parts, const listener_options &optio
 	  options_(options),
 	  epoll_(check(::epoll_create1(EPOLL_CLOEXEC), "epoll")),
 	  wake_(check(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd")),
+	  retry_(check(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), "timerfd")),
 	  buffer_(parts_.by->room())
 {
 	watch(EPOLL_CTL_ADD, parts_.by->fd(), EPOLLIN, source::socket);
 	watch(EPOLL_CTL_ADD, wake_.get(), EPOLLIN, source::wake);
+	watch(EPOLL_CTL_ADD, retry_.get(), EPOLLIN, source::retry);
 	if (parts_.handshakes) {
 		// One thread at a time: who is told of it says when it is done.
 		watch(EPOLL_CTL_ADD, parts_.handshakes->fd(), EPOLLIN | EPOLLONESHOT,
@@ -62,8 +66,8 @@ void listener_core::close() noexcept
 		left.swap(ready_);
 	}
 	for (const contents &each : left) {
-		turn_away(each->message, status::closing, {});
-		ended();
+		turn_away(each->message.peer, each->message.id, status::closing, {});
+		ended(*each);
 	}
 }
 
@@ -74,9 +78,9 @@ std::optional<request> listener_core::take(std::unique_lock<std::mutex> &held)
 		ready_.pop_front();
 		if (first->deadline && *first->deadline <= clock::now()) {
 			held.unlock();
-			turn_away(first->message, status::expired, {});
+			turn_away(first->message.peer, first->message.id, status::expired, {});
 			++expired_;
-			ended();
+			ended(*first);
 			held.lock();
 			continue;
 		}
@@ -159,13 +163,28 @@ std::optional<request> listener_core::next(std::optional<clock::time_point> unti
 	return got;
 }
 
+void listener_core::serve(const std::function<void(request)> &start, const std::stop_token &stop)
+{
+	insist([&] {
+		while (auto got = next(std::nullopt, stop)) {
+			start(std::move(*got));
+		}
+	});
+}
+
 std::optional<request> listener_core::poll()
 {
 	std::unique_lock held(lock_);
 	auto got = take(held);
 	if (!got && !is_looked_at_) {
-		look_alone(held, clock::time_point());
-		got = take(held);
+		try {
+			look_alone(held, clock::time_point());
+			got = take(held);
+		} catch (...) {
+			changed_.notify_one();
+			throw;
+		}
+		changed_.notify_one(); // Who waits in next() looks from now on.
 	}
 	if (!ready_.empty()) {
 		wake(); // fd() stays readable.
@@ -175,7 +194,7 @@ std::optional<request> listener_core::poll()
 
 bool listener_core::look(std::optional<clock::time_point> until)
 {
-	std::array<epoll_event, 3> events{};
+	std::array<epoll_event, 4> events{};
 	const int count =
 		::epoll_wait(epoll_.get(), events.data(), events.size(), milliseconds_until(until));
 	if (count < 0) {
@@ -184,33 +203,54 @@ bool listener_core::look(std::optional<clock::time_point> until)
 		}
 		return false;
 	}
-	bool has_handshakes = false;
-	for (const epoll_event &event : std::span(events).first(static_cast<std::size_t>(count))) {
-		switch (static_cast<source>(event.data.u64)) {
-		case source::socket:
-			if ((event.events & EPOLLOUT) != 0) {
-				send_waiting();
-			}
-			if ((event.events & ~std::uint32_t{EPOLLOUT}) != 0) {
-				receive();
-			}
-			break;
-		case source::handshakes:
-			has_handshakes = true;
-			break;
-		case source::wake: {
-			eventfd_t value = 0;
-			static_cast<void>(::eventfd_read(wake_.get(), &value));
-			break;
+	const auto there = std::span(events).first(static_cast<std::size_t>(count));
+	const bool has_handshakes = std::ranges::any_of(there, [](const epoll_event &event) {
+		return static_cast<source>(event.data.u64) == source::handshakes;
+	});
+	try {
+		std::ranges::for_each(there, [this](const epoll_event &each) { handle(each); });
+	} catch (...) {
+		if (has_handshakes) {
+			await_handshakes(); // Somebody else does them.
 		}
-		}
+		throw;
 	}
 	return has_handshakes;
+}
+
+void listener_core::handle(const epoll_event &event)
+{
+	std::uint64_t value = 0;
+	switch (static_cast<source>(event.data.u64)) {
+	case source::socket:
+		if ((event.events & EPOLLOUT) != 0) {
+			send_waiting();
+		}
+		if ((event.events & ~std::uint32_t{EPOLLOUT}) != 0) {
+			receive();
+		}
+		break;
+	case source::handshakes:
+		break;
+	case source::wake:
+		static_cast<void>(::eventfd_read(wake_.get(), &value));
+		break;
+	case source::retry:
+		// Nothing to be read: it was set again meanwhile.
+		static_cast<void>(::eventfd_read(retry_.get(), &value));
+		send_waiting();
+		break;
+	}
 }
 
 void listener_core::shake_hands()
 {
 	parts_.handshakes->handle();
+	await_handshakes();
+}
+
+void listener_core::await_handshakes()
+{
 	watch(EPOLL_CTL_MOD, parts_.handshakes->fd(), EPOLLIN | EPOLLONESHOT, source::handshakes);
 }
 
@@ -218,7 +258,14 @@ void listener_core::receive()
 {
 	for (int left = burst; left > 0; --left) {
 		arrival what;
-		const int error = receive_now(*parts_.by, buffer_.bytes(), what);
+		int error = 0;
+		try {
+			error = receive_now(*parts_.by, buffer_.bytes(), what);
+		} catch (const std::bad_alloc &) {
+			++busy_;
+			turn_away(what.peer, what.id, status::busy, {});
+			continue;
+		}
 		if (error == EAGAIN || error == EINTR || error == ENOMEM) {
 			return;
 		}
@@ -236,23 +283,36 @@ void listener_core::receive()
 
 void listener_core::admit(arrival &&what)
 {
+	const address peer = what.peer;
+	const std::uint64_t id = what.id;
 	if (what.error) {
 		++malformed_;
-		turn_away(what, status::malformed, "it is too long");
+		turn_away(peer, id, status::malformed, "it is too long");
 		return;
 	}
-	auto said = parse_request(what.bytes);
-	if (said.error != header_error::none) {
-		++malformed_;
-		turn_away(what, status::malformed, describe(said.error));
-		return;
+	bool has_room =
+		outstanding_ + waiting_ < options_.most_requests && bytes_ < options_.most_bytes;
+	try {
+		auto said = parse_request(what.bytes);
+		if (said.error != header_error::none) {
+			++malformed_;
+			turn_away(peer, id, status::malformed, describe(said.error));
+			return;
+		}
+		if (has_room) {
+			hold(std::move(what), std::move(said));
+		}
+	} catch (const std::bad_alloc &) {
+		has_room = false;
 	}
-	if (outstanding_ >= options_.most_requests) {
+	if (!has_room) {
 		++busy_;
-		turn_away(what, status::busy, {});
-		return;
+		turn_away(peer, id, status::busy, {});
 	}
-	++outstanding_;
+}
+
+void listener_core::hold(arrival &&what, parsed<request_header> &&said)
+{
 	auto made = std::make_unique<request::contents>();
 	made->body = said.length;
 	if (said.header.patience.count() > 0) {
@@ -260,16 +320,27 @@ void listener_core::admit(arrival &&what)
 	}
 	made->header = std::move(said.header);
 	made->message = std::move(what);
+	const std::size_t size = made->message.bytes.size();
 	const std::scoped_lock held(lock_);
 	ready_.push_back(std::move(made));
+	++outstanding_;
+	bytes_ += size;
 }
 
-void listener_core::turn_away(const arrival &what, status why, std::string_view text) noexcept
+void listener_core::ended(const request::contents &what) noexcept
+{
+	--outstanding_;
+	bytes_ -= what.message.bytes.size();
+}
+
+void listener_core::turn_away(const address &peer, std::uint64_t id, status why,
+			      std::string_view text) noexcept
 {
 	try {
 		const auto message = std::make_shared<outgoing>();
-		message->to = what.peer;
-		message->id = what.id;
+		message->to = peer;
+		message->id = id;
+		message->is_refusal = true;
 		message->bytes = std::make_shared<const std::vector<std::byte>>(
 			make_reply({.status = why, .text = std::string(text)}, {}));
 		send(message);
@@ -289,36 +360,65 @@ void listener_core::want_write(bool yes)
 	}
 }
 
+void listener_core::try_later() noexcept
+{
+	pause_ = std::clamp(2 * pause_, first_pause, longest_pause);
+	itimerspec when{};
+	when.it_value.tv_nsec = std::chrono::nanoseconds(pause_).count();
+	// Cannot fail: it is one, and the time is right.
+	static_cast<void>(::timerfd_settime(retry_.get(), 0, &when, nullptr));
+}
+
+void listener_core::keep(const std::shared_ptr<outgoing> &what)
+{
+	if (unsent_.empty()) {
+		want_write(true);
+	} else if (what->is_refusal) {
+		return; // Its client asks again.
+	}
+	unsent_.push_back(what);
+	waiting_ = unsent_.size();
+	bytes_ += what->bytes->size();
+}
+
 void listener_core::send(const std::shared_ptr<outgoing> &what)
 {
 	const std::scoped_lock held(send_lock_);
-	std::optional<int> error = EAGAIN;
-	if (unsent_.empty()) {
-		error = engine_ == nullptr ? send_now(*parts_.by, *what)
-					   : engine_->send(attached_, what);
-	}
+	const std::optional<int> error =
+		engine_ == nullptr ? send_now(*parts_.by, *what) : engine_->send(attached_, what);
 	if (error && lacks_memory(*error)) {
-		unsent_.push_back(what);
-		if (unsent_.size() == 1) {
-			want_write(true);
-		}
+		keep(what);
 	} else if (error && *error != 0) {
 		fail(*error, "answer");
 	}
 }
 
+/** All of them: none stands before those of other clients. */
 void listener_core::send_waiting()
 {
 	const std::scoped_lock held(send_lock_);
-	while (!unsent_.empty()) {
-		if (lacks_memory(send_now(*parts_.by, *unsent_.front()))) {
-			want_write(true);
-			return;
+	const auto gone = std::erase_if(unsent_, [this](const std::shared_ptr<outgoing> &each) {
+		if (lacks_memory(send_now(*parts_.by, *each))) {
+			return false;
 		}
 		// Any other error says that its client is gone, or cannot be reached.
-		unsent_.pop_front();
+		bytes_ -= each->bytes->size();
+		return true;
+	});
+	waiting_ = unsent_.size();
+	if (gone != 0) {
+		pause_ = {};
 	}
-	want_write(false);
+	try {
+		// If none went, it is their clients that have no room, and the socket has.
+		want_write(gone != 0 && !unsent_.empty());
+		if (gone != 0 || unsent_.empty()) {
+			return;
+		}
+	} catch (const std::bad_alloc &) {
+		pause_ = {};
+	}
+	try_later();
 }
 
 std::optional<principal> listener_core::who(const address &peer, std::uint32_t id) const

@@ -26,6 +26,7 @@
 #include <optional>
 #include <stop_token>
 #include <string_view>
+#include <sys/epoll.h>
 #include <vector>
 
 namespace sdp::inline v0::detail {
@@ -51,13 +52,18 @@ public:
 	[[nodiscard]] std::optional<request> next(std::optional<clock::time_point> until,
 						  const std::stop_token &stop);
 	[[nodiscard]] std::optional<request> poll();
+	/** Runs @p start with each request, until @p stop; whatever memory there is. */
+	void serve(const std::function<void(request)> &start, const std::stop_token &stop);
 	/** Has @p on receive and send, and run @p start with each request, until @p stop. */
 	void serve_on(engine_core &on, const std::function<void(request)> &start,
 		      const std::stop_token &stop);
 	/** Takes no more; those that nobody has taken are told so. */
 	void close() noexcept;
 
-	/** Sends @p what now or, for lack of memory, later. @throws std::system_error */
+	/**
+	 * Sends @p what now or, for lack of memory, later; a refusal only if nothing waits.
+	 * @throws std::system_error
+	 */
 	void send(const std::shared_ptr<outgoing> &what);
 	void handler_failed() noexcept { ++failed_; }
 	void arrived(arrival &&what) override;
@@ -66,7 +72,7 @@ public:
 	void broken(int error) override;
 
 	/** A request that was counted is none any more. */
-	void ended() noexcept { --outstanding_; }
+	void ended(const request::contents &what) noexcept;
 	[[nodiscard]] std::optional<principal> who(const address &peer, std::uint32_t id) const;
 	[[nodiscard]] listener_counts counts() const;
 	[[nodiscard]] address local() const { return parts_.local(); }
@@ -75,19 +81,29 @@ private:
 	using contents = std::unique_ptr<request::contents>;
 
 	/** What an event of the kernel's is about. */
-	enum class source : std::uint64_t { socket, handshakes, wake };
+	enum class source : std::uint64_t { socket, handshakes, wake, retry };
 
 	void watch(int operation, int fd, std::uint32_t events, source which);
 	void look_alone(std::unique_lock<std::mutex> &held, std::optional<clock::time_point> until);
 	/** @return whether there are handshakes to be done, which waits for nobody else. */
 	[[nodiscard]] bool look(std::optional<clock::time_point> until);
+	void handle(const epoll_event &event);
 	void receive();
+	void await_handshakes();
 	void admit(arrival &&what);
-	void turn_away(const arrival &what, status why, std::string_view text) noexcept;
+	void hold(arrival &&what, parsed<request_header> &&said);
+	void turn_away(const address &peer, std::uint64_t id, status why,
+		       std::string_view text) noexcept;
 	void shake_hands();
 	void send_waiting();
+	/** Has it sent by send_waiting(). By send_lock_. */
+	void keep(const std::shared_ptr<outgoing> &what);
 	/** Has send_waiting() called when there is memory, or never. By send_lock_. */
 	void want_write(bool yes);
+	/** Likewise, after a while. */
+	void try_later() noexcept;
+	/** On the engine's thread. */
+	void begin(request what) noexcept;
 	/** Between the engine's looks and ours. */
 	void leave(engine_core &on);
 	/** A request that somebody still waits for. By the lock, which it gives up meanwhile. */
@@ -98,6 +114,7 @@ private:
 	const listener_options options_;
 	file epoll_;
 	file wake_;
+	file retry_;     /**< a timer */
 	mapping buffer_; /**< of who looks */
 
 	std::mutex lock_; /**< of the next three; not held in system calls */
@@ -106,16 +123,19 @@ private:
 	bool is_looked_at_ = false; /**< a thread looks at the kernel: the only one */
 
 	std::mutex send_lock_; /**< of answers that found no memory, and how they go */
-	std::deque<std::shared_ptr<outgoing>> unsent_;
-	engine_core *engine_ = nullptr; /**< that serves now */
+	std::vector<std::shared_ptr<outgoing>> unsent_;
+	std::chrono::milliseconds pause_{}; /**< before they are tried again */
+	engine_core *engine_ = nullptr;     /**< that serves now */
 	std::shared_ptr<attached> attached_{};
 
 	// The engine's thread's, while it serves.
-	std::function<void(request)> start_{};
+	const std::function<void(request)> *start_ = nullptr;
 	std::stop_source ending_{std::nostopstate};
 	std::atomic<int> broken_ = 0; /**< an errno value */
 
 	std::atomic<std::size_t> outstanding_ = 0;
+	std::atomic<std::size_t> waiting_ = 0; /**< answers: as many as unsent_ has */
+	std::atomic<std::size_t> bytes_ = 0;   /**< of both */
 	std::atomic<std::uint64_t> handed_out_ = 0, busy_ = 0, malformed_ = 0, expired_ = 0,
 				   failed_ = 0;
 };

@@ -34,7 +34,7 @@ void respond(request::contents &to, const reply_header &header, bytes_view body)
 		std::make_shared<const std::vector<std::byte>>(detail::make_reply(header, body));
 	to.of->send(message);
 	to.is_answered = true;
-	to.of->ended();
+	to.of->ended(to);
 }
 
 } // namespace
@@ -50,7 +50,7 @@ request::~request()
 		respond(*is_, {.status = status::not_answered}, {});
 	} catch (const std::exception &) {
 		// No memory: its client waits until its deadline.
-		is_->of->ended();
+		is_->of->ended(*is_);
 	}
 }
 

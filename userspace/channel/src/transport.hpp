@@ -12,6 +12,7 @@
 
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -29,6 +30,7 @@ struct outgoing {
 	std::uint64_t id = 0;     /**< of the request that it answers; 0: it is one */
 	std::uint64_t cookie = 0; /**< of a request */
 	std::shared_ptr<const std::vector<std::byte>> bytes{};
+	bool is_refusal = false; /**< of a request that nobody took: it may be lost */
 	/** Set when nobody wants it any more: who has sent it aborts it. */
 	std::atomic<bool> is_unwanted = false;
 };
@@ -81,6 +83,12 @@ public:
 	/** Ends the request with @p cookie in the kernel; nothing comes of it any more. */
 	virtual void abort(std::uint64_t cookie) noexcept = 0;
 };
+
+/** What a send fails with while there is no memory, or no room: nothing has gone out. */
+constexpr bool lacks_memory(int error) noexcept
+{
+	return error == EAGAIN || error == ENOMEM || error == ENOBUFS || error == EINTR;
+}
 
 /** Sends without waiting. @return 0 or an errno value. */
 int send_now(const transport &by, const outgoing &what) noexcept;

@@ -17,7 +17,9 @@
 #include <poll.h>
 #include <set>
 #include <string>
+#include <sys/socket.h>
 #include <thread>
+#include <unistd.h>
 #include <vector>
 
 namespace {
@@ -316,6 +318,13 @@ TEST_F(small_listener, says_that_it_is_busy)
 	four->answer("4");
 	EXPECT_EQ(patient.get()->text(), "4");
 	EXPECT_GE(from.counts().busy, 2U);
+}
+
+TEST(listener, takes_a_descriptor_in_any_case)
+{
+	const int fd = ::socket(AF_INET, SOCK_DGRAM, 0);
+	EXPECT_ANY_THROW(listener(fd, nullptr));
+	EXPECT_EQ(::close(fd), -1);
 }
 
 TEST(listener, wants_credentials_and_a_port)

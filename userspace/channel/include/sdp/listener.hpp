@@ -60,7 +60,9 @@ public:
 	 * Answers it. Does not wait: what finds no memory is sent later, by who waits for requests.
 	 * If its client is gone this has no effect.
 	 * @throws std::system_error what the kernel says, such as EMSGSIZE; std::invalid_argument
-	 *         for a header that breaks a limit. It is not answered then.
+	 *         for a header that breaks a limit. It is not answered then. In coroutines on an
+	 *         engine with io_uring, what the kernel says comes too late to be thrown: the
+	 * client is told status::not_answered.
 	 */
 	void answer(bytes_view body, const sdp::metadata &with = {});
 	void answer(std::string_view body, const sdp::metadata &with = {})
@@ -76,9 +78,14 @@ private:
 };
 
 struct listener_options {
-	/** Requests that were handed out, or wait for that, unanswered; others: status::busy. */
+	/**
+	 * Requests that were handed out, or wait for that, unanswered, and answers that wait for
+	 * memory; others: status::busy.
+	 */
 	std::size_t most_requests = 4096;
 	std::size_t most_request = 1'000'000; /**< bytes, header included; longer: malformed */
+	/** Of such requests, and of answers that wait for memory; with more, others: busy. */
+	std::size_t most_bytes = 64 << 20;
 };
 
 /** Counts, from the beginning. */
