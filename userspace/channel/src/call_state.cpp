@@ -2,6 +2,7 @@
 #include "call_state.hpp"
 
 #include "channel_core.hpp"
+#include "threads.hpp"
 
 #include <sdp/error.hpp>
 
@@ -12,19 +13,22 @@ namespace sdp::inline v0 {
 
 namespace detail {
 
-void call_state::complete(result<reply> with)
+void call_state::complete(result<reply> with) noexcept
 {
 	outcome_.emplace(std::move(with));
-	void *who = waiter_.exchange(done());
-	if (who == nullptr) {
+	if (waiter_.exchange(done()) == nullptr) {
 		waiter_.notify_all();
-		return;
-	}
-	const auto next = std::coroutine_handle<>::from_address(who);
-	if (on_->on_thread()) {
-		next.resume();
+	} else if (on_->on_thread()) {
+		resume();
 	} else {
-		on_->post([next] { next.resume(); });
+		insist([this] { on_->post([self = shared_from_this()] { self->resume(); }); });
+	}
+}
+
+void call_state::resume() noexcept
+{
+	if (void *who = resumes_.exchange(nullptr)) {
+		std::coroutine_handle<>::from_address(who).resume();
 	}
 }
 
@@ -37,16 +41,16 @@ void call_state::wait() const noexcept
 
 void call_state::forget_waiter() noexcept
 {
+	resumes_ = nullptr;
 	void *who = waiter_.load();
 	if (who != done()) {
-		// If it has just ended, somebody is about to resume what is being destroyed: see
-		// task.
 		waiter_.compare_exchange_strong(who, nullptr);
 	}
 }
 
 bool call_state::resume_later(std::coroutine_handle<> next) noexcept
 {
+	resumes_ = next.address();
 	void *nobody = nullptr;
 	return waiter_.compare_exchange_strong(nobody, next.address());
 }
@@ -57,8 +61,11 @@ pending_call::pending_call(std::shared_ptr<detail::call_state> is) noexcept : is
 
 pending_call::~pending_call()
 {
-	if (is_ && !is_->has_ended()) {
-		is_->forget_waiter();
+	if (!is_) {
+		return;
+	}
+	is_->forget_waiter();
+	if (!is_->has_ended()) {
 		cancel();
 	}
 }

@@ -28,7 +28,7 @@ enum class call_phase : std::uint8_t {
 	ended,
 };
 
-class call_state {
+class call_state : public std::enable_shared_from_this<call_state> {
 public:
 	using clock = std::chrono::steady_clock;
 
@@ -38,14 +38,15 @@ public:
 	}
 
 	/** Tells who waits. Once; with no lock held. */
-	void complete(result<reply> with);
+	void complete(result<reply> with) noexcept;
 
 	/** Any thread; once one of them says that it has ended, take() gives what came of it. */
 	[[nodiscard]] bool has_ended() const noexcept { return waiter_.load() == done(); }
 	void wait() const noexcept;
 	/** False: it has ended before. */
 	bool resume_later(std::coroutine_handle<> next) noexcept;
-	/** Who was to be resumed is no more. */
+	/** Who was to be resumed is no more, or has been; on the engine's thread, if there is one.
+	 */
 	void forget_waiter() noexcept;
 	result<reply> take() { return std::move(*outcome_); }
 	[[nodiscard]] bool may_wait_here() const noexcept { return !on_->on_thread(); }
@@ -76,9 +77,12 @@ private:
 	/** Stands for "it has ended" where a waiter's address would be. */
 	void *done() const noexcept { return const_cast<call_state *>(this); }
 
+	void resume() noexcept;
+
 	const std::shared_ptr<engine_core> on_;
 	std::optional<result<reply>> outcome_{};
-	std::atomic<void *> waiter_{nullptr}; /**< null, a coroutine's frame, or done() */
+	std::atomic<void *> waiter_{nullptr};  /**< null, a coroutine's frame, or done() */
+	std::atomic<void *> resumes_{nullptr}; /**< that frame, until it is resumed or gone */
 };
 
 } // namespace sdp::inline v0::detail

@@ -145,6 +145,9 @@ bool channel_core::claim(call_state &what) noexcept
 	}
 	what.phase = call_phase::ended;
 	by_cookie_.erase(what.number);
+	// It may be known for long still.
+	what.bytes = std::vector<std::byte>();
+	what.message.reset();
 	if (what.timer) {
 		on_.disarm(*what.timer);
 	}
@@ -189,9 +192,6 @@ void channel_core::give_up(const call &what, int error, std::string text)
 	{
 		const std::scoped_lock held(lock_);
 		const bool is_sent = what->phase == call_phase::is_sent;
-		if (!claim(*what)) {
-			return;
-		}
 		if (is_sent || what->perhaps_executed) {
 			why.executed = executed::unknown;
 		}
@@ -201,11 +201,16 @@ void channel_core::give_up(const call &what, int error, std::string text)
 			why.text = trouble_.empty() ? "there is no session yet"
 						    : "there is no session: " + trouble_;
 		}
+		const auto message = what->message;
+		// Behind all that needs memory: who gets it completes it.
+		if (!claim(*what)) {
+			return;
+		}
 		if (is_sent && attached_) {
 			// Whoever is just sending it sees this, or the kernel has it already.
-			what->message->is_unwanted = true;
+			message->is_unwanted = true;
 			by = attached_->by;
-			cookie = what->message->cookie;
+			cookie = message->cookie;
 		}
 	}
 	if (by) {

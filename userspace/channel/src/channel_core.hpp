@@ -76,6 +76,8 @@ private:
 	void attempt(const call &what);
 	/** A try has failed: another one, or the end. */
 	void settle(const call &what, failure why, bool may_heal);
+	/** Has it wait in @p line. By the lock. */
+	void enqueue(std::deque<call> &line, const call &what);
 	[[nodiscard]] call find(std::uint64_t cookie) const;
 
 	const channel_options options_;
@@ -86,8 +88,8 @@ private:
 	mutable std::mutex lock_; /**< of all below; before an engine's and the keeper's */
 	std::unordered_map<std::uint64_t, call> by_cookie_;
 	std::size_t under_way_ = 0;    /**< calls that have not ended, by_cookie_ or not */
-	std::deque<call> for_session_; /**< wait for one */
-	std::deque<call> for_memory_;  /**< wait for memory of the kernel's */
+	std::deque<call> for_session_; /**< wait for one, or have ended */
+	std::deque<call> for_memory_;  /**< wait for memory of the kernel's, or have ended */
 	bool is_blocked_ = false;      /**< writable() is to come */
 	std::shared_ptr<attached> attached_{};
 	address server_{};

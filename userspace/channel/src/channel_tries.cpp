@@ -34,8 +34,22 @@ bool may_pass(status what)
 /** Handshakes that fail for another reason do so again, until a human mends it. */
 bool heals(const std::error_code &why)
 {
-	return is_transient(why) || why.value() == ECONNREFUSED || why.value() == EAGAIN ||
-	       why.value() == ENOMEM || why.value() == ENOBUFS || why.value() == EBUSY;
+	switch (why.value()) {
+	case EINVAL: // The kernel has forgotten a nonce, as while the machine was suspended;
+	case EEXIST: // or has it still.
+	case ECONNREFUSED:
+	case EADDRNOTAVAIL:
+	case ENETDOWN:
+	case EAGAIN:
+	case EBUSY:
+	case ENOMEM:
+	case ENOBUFS:
+	case EMFILE:
+	case ENFILE:
+		return true;
+	default:
+		return is_transient(why);
+	}
 }
 
 } // namespace
@@ -46,6 +60,16 @@ channel_core::call channel_core::find(std::uint64_t cookie) const
 	return found == by_cookie_.end() ? nullptr : found->second;
 }
 
+void channel_core::enqueue(std::deque<call> &line, const call &what)
+{
+	constexpr std::size_t some = 64;
+	if (line.size() > 2 * under_way_ + some) {
+		std::erase_if(line,
+			      [](const call &each) { return each->phase == call_phase::ended; });
+	}
+	line.push_back(what);
+}
+
 /** What is to be sent of @p what now; null: it has ended, or waits for what it lacks. */
 std::shared_ptr<outgoing> channel_core::prepare(const call &what)
 {
@@ -54,18 +78,16 @@ std::shared_ptr<outgoing> channel_core::prepare(const call &what)
 		return nullptr;
 	}
 	if (!is_ready_) {
-		for_session_.push_back(what);
-		if (for_session_.size() == 1) {
-			keeper_.want();
-		}
+		enqueue(for_session_, what);
+		keeper_.want();
 		return nullptr;
 	}
 	if (is_blocked_) {
-		for_memory_.push_back(what);
+		enqueue(for_memory_, what);
 		return nullptr;
 	}
 	auto message = std::make_shared<outgoing>();
-	if (what->tries++ == 0) {
+	if (!what->message) {
 		// It may have waited.
 		set_patience(what->bytes, std::chrono::ceil<std::chrono::milliseconds>(
 						  what->deadline - clock::now()));
@@ -79,6 +101,7 @@ std::shared_ptr<outgoing> channel_core::prepare(const call &what)
 		by_cookie_.insert(std::move(node));
 		++counts_.retried;
 	}
+	++what->tries;
 	++counts_.sent;
 	message->to = server_;
 	message->cookie = what->number;
@@ -117,7 +140,7 @@ void channel_core::sent(const std::shared_ptr<outgoing> &message, int error)
 		}
 		if (lacks_memory(error)) {
 			what->phase = call_phase::waits;
-			for_memory_.push_back(what);
+			enqueue(for_memory_, what);
 			if (!std::exchange(is_blocked_, true)) {
 				on_.want_write(attached_);
 			}
@@ -140,30 +163,26 @@ void channel_core::sent(const std::shared_ptr<outgoing> &message, int error)
 /** Those that wait for memory, in their order, until one finds none. */
 void channel_core::writable()
 {
-	std::deque<call> waiting;
-	{
-		const std::scoped_lock held(lock_);
-		is_blocked_ = false;
-		waiting.swap(for_memory_);
-	}
-	for (bool first = true; !waiting.empty(); first = false) {
-		const call next = std::move(waiting.front());
-		waiting.pop_front();
+	std::unique_lock held(lock_);
+	is_blocked_ = false;
+	for (bool first = true; !is_blocked_ && !for_memory_.empty(); first = false) {
+		const call next = for_memory_.front();
+		for_memory_.pop_front();
+		held.unlock();
 		const auto message = prepare(next);
 		const int error = message ? send_now(*attached_->by, *message) : 0;
 		if (!message || !lacks_memory(error)) {
 			if (message) {
 				sent(message, error);
 			}
+			held.lock();
 			continue;
 		}
-		const std::scoped_lock held(lock_);
+		held.lock();
 		if (find(message->cookie)) {
 			next->phase = call_phase::waits;
-			waiting.push_front(next);
+			for_memory_.push_front(next);
 		}
-		// Others may have come to wait meanwhile: behind these.
-		for_memory_.insert(for_memory_.begin(), waiting.begin(), waiting.end());
 		if (std::exchange(is_blocked_, true)) {
 			return;
 		}
@@ -264,40 +283,44 @@ void channel_core::broken(int error)
 
 void channel_core::session_made(const link::made &what, bool replaces_dead)
 {
-	std::deque<call> waiting;
 	std::vector<std::uint64_t> lost;
-	{
-		const std::scoped_lock held(lock_);
-		if (is_closed_) {
-			return;
-		}
-		if (!attached_) {
-			attached_ = on_.attach(what.by, weak_from_this());
-		}
-		server_ = what.server;
-		peer_ = what.peer;
-		is_ready_ = true;
-		trouble_.clear();
-		++session_;
-		++counts_.sessions;
-		waiting.swap(for_session_);
-		for (const auto &[cookie, each] : by_cookie_) {
-			// Their server is gone, and they may be executed twice.
-			if (replaces_dead && each->phase == call_phase::is_sent &&
-			    each->idempotent && each->retry) {
-				each->phase = call_phase::waits;
-				each->perhaps_executed = true;
-				each->message->is_unwanted = true;
-				lost.push_back(cookie);
-				waiting.push_back(each);
-			}
+	std::unique_lock held(lock_);
+	if (is_closed_) {
+		return;
+	}
+	if (!attached_) {
+		attached_ = on_.attach(what.by, weak_from_this());
+	}
+	lost.reserve(replaces_dead ? by_cookie_.size() : 0);
+	server_ = what.server;
+	peer_ = what.peer;
+	is_ready_ = true;
+	keeper_.has_made(); // Who wants one from now on wants another.
+	trouble_.clear();
+	++session_;
+	++counts_.sessions;
+	for (const auto &[cookie, each] : by_cookie_) {
+		// Their server is gone, and they may be executed twice.
+		if (replaces_dead && each->phase == call_phase::is_sent && each->idempotent &&
+		    each->retry) {
+			for_session_.push_back(each);
+			each->phase = call_phase::waits;
+			each->perhaps_executed = true;
+			each->message->is_unwanted = true;
+			lost.push_back(cookie);
 		}
 	}
+	held.unlock();
 	for (const std::uint64_t cookie : lost) {
 		attached_->by->abort(cookie);
 	}
-	for (const call &each : waiting) {
-		attempt(each);
+	held.lock();
+	while (is_ready_ && !for_session_.empty()) {
+		const call next = for_session_.front();
+		for_session_.pop_front();
+		held.unlock();
+		attempt(next);
+		held.lock();
 	}
 }
 

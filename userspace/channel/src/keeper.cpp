@@ -40,6 +40,12 @@ void keeper::want()
 	wake_.notify_all();
 }
 
+void keeper::has_made()
+{
+	const std::scoped_lock held(lock_);
+	is_wanted_ = false;
+}
+
 void keeper::call_begins()
 {
 	if (waiting_++ == 0) {
@@ -86,6 +92,7 @@ bool keeper::is_due()
 		is_dead_ = true;
 		return waiting_ != 0;
 	}
+	is_dead_ = false; // It was heard again.
 	if (use->epoch != last_.epoch) {
 		blocks_ += last_.blocks;
 	}
@@ -100,10 +107,9 @@ void keeper::make(std::unique_lock<std::mutex> &held, const std::stop_token &sto
 	is_wanted_ = false;
 	held.unlock();
 	bool again = false;
-	bool is_made = false;
 	try {
 		const link::made made = link_->renew(stop);
-		is_made = has_session_ = true;
+		has_session_ = true;
 		is_dead_ = false;
 		is_used_ = false;
 		blocks_ = 0;
@@ -122,8 +128,7 @@ void keeper::make(std::unique_lock<std::mutex> &held, const std::stop_token &sto
 	}
 	next_ = clock::now() + pause_;
 	held.lock();
-	// Who wanted it meanwhile has it.
-	is_wanted_ = !is_made && (is_wanted_ || again);
+	is_wanted_ = is_wanted_ || again;
 }
 
 /** Until it is to be looked again: soon where there are calls, otherwise when the next begins. */
@@ -152,6 +157,8 @@ void keeper::run(const std::stop_token &stop) noexcept
 				whom_->session_doubted();
 			}
 			held.lock();
+			// Also if it is heard again before the rules let another one be made.
+			is_wanted_ = is_wanted_ || (due && is_dead_);
 			if (!due && !is_wanted_) {
 				sleep(held, stop);
 				continue;

@@ -54,6 +54,8 @@ public:
 
 	/** A new session is needed, as soon as the rules let it. */
 	void want();
+	/** Within keeper_user::session_made(): who has wanted one until now has it. */
+	void has_made();
 	/** Calls that wait for answers: one more, or one less. */
 	void call_begins();
 	void call_ends() noexcept;

@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -297,6 +298,61 @@ TEST_P(channels, destroyed_coroutines_cancel_their_calls)
 	}
 	EXPECT_EQ(to.counts().under_way, 0U);
 	EXPECT_EQ(here_->aborted().size(), 1U);
+}
+
+// By the engine's thread, before that gets to resume it.
+TEST_P(channels, destroyed_coroutines_are_not_resumed)
+{
+	sdp::channel to = begin(silence);
+	ASSERT_TRUE(soon([&] { return to.counts().sessions == 1; }));
+	std::stop_source stop;
+	const auto waits = [&]() -> sdp::task<int> {
+		static_cast<void>(
+			co_await to.call("m", "x", call_options().stop(stop.get_token())));
+		ADD_FAILURE();
+		co_return 0;
+	};
+	std::optional<sdp::task<int>> one(waits());
+	auto begun = std::move(*one).operator co_await();
+	begun.await_suspend(std::noop_coroutine()).resume();
+	ASSERT_TRUE(soon([&] { return server_->requests() == 1; }));
+	std::atomic<bool> is_there = false;
+	std::atomic<bool> is_stopped = false;
+	std::atomic<bool> is_behind = false;
+	auto &core = to.engine()->inside();
+	core.post([&] {
+		is_there = true;
+		soon([&] { return is_stopped.load(); });
+		one.reset();
+	});
+	ASSERT_TRUE(soon([&] { return is_there.load(); }));
+	stop.request_stop();
+	is_stopped = true;
+	core.post([&] { is_behind = true; });
+	EXPECT_TRUE(soon([&] { return is_behind.load(); }));
+}
+
+// Those that have ended are not kept, however long a handshake takes.
+TEST_P(channels, what_has_ended_takes_no_memory)
+{
+	sessions_->hangs = true;
+	auto [here, other] = fake::make_pair();
+	const auto to = std::make_shared<sdp::detail::channel_core>(
+		std::make_unique<fake::link>(here, sessions_), options_);
+	to->start();
+	std::vector<std::weak_ptr<sdp::detail::call_state>> all;
+	const std::vector<std::byte> body(1000);
+	for (int i = 0; i < 500; ++i) {
+		const auto one =
+			to->begin("m", body, call_options().timeout(std::chrono::hours(1)));
+		to->cancel(one);
+		EXPECT_TRUE(one->has_ended());
+		EXPECT_TRUE(one->bytes.empty());
+		all.push_back(one);
+	}
+	EXPECT_LT(std::ranges::count_if(all, [](const auto &each) { return !each.expired(); }),
+		  100);
+	to->close();
 }
 
 TEST_P(channels, waiting_on_the_engines_thread_is_refused)
