@@ -34,6 +34,8 @@ constexpr int burst = 64;
 /** Where the kernel has no room for a session, an idle one goes; tried so often. */
 constexpr int room_tries = 20;
 constexpr std::chrono::milliseconds room_wait{10};
+/** After so long what has come is left for the next handle(). */
+constexpr std::chrono::milliseconds longest_turn{20};
 
 /** What tells this network namespace, of this boot of this machine, from all others. */
 std::vector<std::byte> host_bytes(const detail::datagrams &in)
@@ -342,7 +344,8 @@ int psk_acceptor::fd() const noexcept
 
 void psk_acceptor::handle() noexcept
 {
-	for (int left = burst; left-- > 0;) {
+	const auto until = clock::now() + longest_turn;
+	for (int left = burst; left-- > 0 && clock::now() < until;) {
 		try {
 			if (!state_->answer_one()) {
 				return;

@@ -96,8 +96,8 @@ public:
 	/** For poll(): readable when handle() has something to do. */
 	[[nodiscard]] int fd() const noexcept;
 	/**
-	 * Answers what has come, at most 64 datagrams. Waits for nobody, but up to 0.2 s where
-	 * a session has to go before another can be made.
+	 * Answers what has come, at most 64 datagrams, and none after 20 ms. Waits for nobody, but
+	 * up to 0.2 s where a session has to go before another can be made.
 	 */
 	void handle() noexcept;
 

@@ -29,6 +29,8 @@ constexpr std::size_t identities_remembered = 65536;
 /** Where the kernel has no room for a session, an idle one goes; tried so often. */
 constexpr int room_tries = 20;
 constexpr std::chrono::milliseconds room_wait{10};
+/** After so long what has come is left for the next handle(). */
+constexpr std::chrono::milliseconds longest_turn{20};
 
 /** Room for one byte more than a datagram has: too long is none either. */
 using buffer = std::array<std::byte, datagram_length + 1>;
@@ -340,7 +342,8 @@ int acceptor::fd() const noexcept
 
 void acceptor::handle() noexcept
 {
-	for (int left = burst; left-- > 0;) {
+	const auto until = clock::now() + longest_turn;
+	for (int left = burst; left-- > 0 && clock::now() < until;) {
 		try {
 			if (!state_->answer_one()) {
 				return;

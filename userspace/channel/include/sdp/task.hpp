@@ -198,16 +198,13 @@ public:
 	task_group &operator=(task_group &&) = delete;
 
 	/** Runs @p what until it first waits. An exception that leaves it ends the program. */
-	void start(task<void> what)
-	{
-		left_->add();
-		run(std::move(what), left_);
-	}
+	void start(task<void> what) { run(std::move(what), left_); }
 	void join() const noexcept { left_->wait(); }
 
 private:
 	static detail::detached run(task<void> what, std::shared_ptr<detail::countdown> left)
 	{
+		left->add(); // There is memory for it.
 		{
 			// Destroyed before the end is told: who joins may destroy what it uses.
 			task<void> one = std::move(what);

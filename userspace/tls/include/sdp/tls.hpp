@@ -70,7 +70,10 @@ public:
 
 	/** For poll(): readable when handle() has something to do. */
 	[[nodiscard]] int fd() const noexcept;
-	/** Answers what has come, at most 64 datagrams. */
+	/**
+	 * Answers what has come, at most 64 datagrams, and none after 20 ms; one may take 0.2 s
+	 * where a session has to go before another can be made.
+	 */
 	void handle() noexcept;
 	/** Other credentials, for handshakes that begin from now on: certificates expire. */
 	void use(std::shared_ptr<const credentials> with);
