@@ -5,6 +5,7 @@
 #include "socket_state.hpp"
 #include "unspent.hpp"
 
+#include <fcntl.h>
 #include <new>
 #include <sys/ioctl.h>
 #include <utility>
@@ -55,6 +56,7 @@ socket socket::adopt(int descriptor, const socket_options &options)
 {
 	auto made = std::make_unique<state>();
 	made->file = detail::file(descriptor);
+	detail::check(::fcntl(descriptor, F_SETFD, FD_CLOEXEC), "socket");
 	int domain = 0;
 	int protocol = 0;
 	socklen_t length = sizeof(domain);

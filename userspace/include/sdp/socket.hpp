@@ -63,7 +63,7 @@ public:
 	explicit socket(ip version, const socket_options &options = {});
 	/**
 	 * Of a descriptor that this process was given, such as a bound one by systemd. Takes it,
-	 * whatever comes of it.
+	 * whatever comes of it, and does not leave it to programs that this one runs.
 	 * @throws likewise; EPROTOTYPE if it is none of SDP; EINVAL for a receive region.
 	 */
 	[[nodiscard]] static socket adopt(int descriptor, const socket_options &options = {});

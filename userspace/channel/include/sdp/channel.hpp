@@ -186,7 +186,10 @@ public:
 	 */
 	channel(std::string target, std::shared_ptr<const credentials> who,
 		const channel_options &options = {});
-	/** Ends all its calls with ECANCELED. May wait a second for a handshake. */
+	/**
+	 * Ends all its calls with ECANCELED. May wait a second for a handshake, and for the
+	 * resolver as long as that takes.
+	 */
 	~channel();
 	channel(channel &&other) noexcept;
 	channel &operator=(channel &&other) noexcept;
