@@ -37,8 +37,8 @@ constexpr std::uint8_t secure_bit = 0x40;
 constexpr std::uint8_t type_data = 0x10;
 constexpr std::size_t clear_header = 56;
 constexpr std::size_t secure_header = 60;
-constexpr std::string_view handshake = "SDP-PSK";
-constexpr std::size_t handshake_length = 204;
+constexpr std::string_view handshake = "SDP-TLS";
+constexpr std::size_t longest_handshake = 1200;
 constexpr std::size_t udp_header = 8;
 
 std::uint64_t big_endian(bytes from, std::size_t at, std::size_t length)
@@ -170,7 +170,8 @@ void look_at_homa(bytes packet, summary &seen)
 
 bool is_handshake(bytes packet)
 {
-	return packet.size() == udp_header + handshake_length &&
+	return packet.size() >= udp_header + handshake.size() &&
+	       packet.size() <= udp_header + longest_handshake &&
 	       std::memcmp(&packet[udp_header], handshake.data(), handshake.size()) == 0;
 }
 
