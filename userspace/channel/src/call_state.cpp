@@ -2,7 +2,7 @@
 #include "call_state.hpp"
 
 #include "channel_core.hpp"
-#include "threads.hpp"
+#include "insist.hpp"
 
 #include <sdp/error.hpp>
 

@@ -2,7 +2,8 @@
 #include <sdp/engine.hpp>
 
 #include "engine_core.hpp"
-#include "threads.hpp"
+#include "insist.hpp"
+#include "quiet_thread.hpp"
 
 #include <cerrno>
 #include <mutex>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "keeper.hpp"
 
-#include "threads.hpp"
+#include "quiet_thread.hpp"
 
 #include <algorithm>
 #include <exception>

@@ -2,8 +2,8 @@
 #include <sdp/listener.hpp>
 
 #include "listener_core.hpp"
+#include "quiet_thread.hpp"
 #include "socket_transport.hpp"
-#include "threads.hpp"
 
 #include <algorithm>
 #include <exception>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "listener_core.hpp"
-#include "threads.hpp"
+
+#include "insist.hpp"
 #include "timeout.hpp"
 
 #include <algorithm>

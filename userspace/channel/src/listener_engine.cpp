@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A listener on an engine: its thread receives, starts coroutines and sends.
 #include "listener_core.hpp"
-#include "threads.hpp"
+
+#include "insist.hpp"
 
 #include <cerrno>
 #include <exception>

@@ -184,4 +184,18 @@ void fail(end &by, const arrival &to, int error)
 	send(by, {.cookie = to.cookie, .error = static_cast<std::uint32_t>(error)}, {});
 }
 
+std::shared_ptr<sdp::engine> engine_if_any(sdp::engine_kind which)
+{
+	try {
+		return std::make_shared<sdp::engine>(which);
+	} catch (const std::system_error &failed) {
+		const int why = failed.code().value();
+		if (which == sdp::engine_kind::io_uring &&
+		    (why == ENOSYS || why == EPERM || why == EACCES)) {
+			return nullptr;
+		}
+		throw;
+	}
+}
+
 } // namespace fake

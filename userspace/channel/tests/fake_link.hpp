@@ -112,6 +112,12 @@ private:
 	std::jthread thread_;
 };
 
+/**
+ * For tests of one kind of engine: null where io_uring is missing or forbidden, which is a reason
+ * to skip. What else goes wrong is thrown, and a failure.
+ */
+std::shared_ptr<sdp::engine> engine_if_any(sdp::engine_kind which);
+
 /** A reply with @p header, and with the request's body. */
 void reply(end &by, const arrival &to, const sdp::reply_header &header = {});
 /** The failure of an RPC, as the kernel tells it. */

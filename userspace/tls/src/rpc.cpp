@@ -3,12 +3,12 @@
 #include <sdp/tls.hpp>
 
 #include "check.hpp"
+#include "quiet_thread.hpp"
 
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <condition_variable>
-#include <csignal>
 #include <mutex>
 #include <optional>
 #include <poll.h>
@@ -23,24 +23,6 @@ namespace {
 constexpr std::chrono::milliseconds look_every{100};
 constexpr std::chrono::minutes least_age{2};
 constexpr std::chrono::hours most_age{1};
-
-/** Signals are for the program's own threads. */
-template <typename F>
-std::thread quiet_thread(F work)
-{
-	sigset_t all{};
-	sigset_t before{};
-	::sigfillset(&all);
-	::pthread_sigmask(SIG_SETMASK, &all, &before);
-	try {
-		std::thread made(std::move(work));
-		::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-		return made;
-	} catch (...) {
-		::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-		throw;
-	}
-}
 
 renewal sane(renewal when)
 {
@@ -62,7 +44,7 @@ struct client::state {
 		  on(to.version(), how)
 	{
 		renew(0);
-		keeper = quiet_thread([this] { keep(); });
+		keeper = detail::quiet_thread([this] { keep(); });
 	}
 	~state()
 	{
@@ -258,7 +240,7 @@ struct server::state {
 		: on(make_socket(local)),
 		  accepting(on, std::move(with), options),
 		  stop(sdp::detail::check(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "handshakes")),
-		  thread(quiet_thread([this] { run(); }))
+		  thread(detail::quiet_thread([this] { run(); }))
 	{
 	}
 	~state()
