@@ -148,6 +148,26 @@ bool sdp_address_peer(struct sdp_sock *s, struct sdp_address *to)
 	return connected;
 }
 
+int sdp_address_destination(struct sdp_sock *s, const struct msghdr *msg,
+			    struct sdp_address *to)
+{
+	int err;
+
+	if (!msg->msg_name)
+		return sdp_address_peer(s, to) ? 0 : -EDESTADDRREQ;
+	err = sdp_address_parse(sdp_sock_sk(s), msg->msg_name, msg->msg_namelen, to);
+	return err ?: sdp_cgroup_send(s, to);
+}
+
+void sdp_address_source(struct sdp_sock *s, struct msghdr *msg,
+			const struct sdp_address *from)
+{
+	if (!msg->msg_name)
+		return;
+	msg->msg_namelen = sdp_address_fill(sdp_sock_sk(s), from, msg->msg_name);
+	sdp_cgroup_received(s, msg->msg_name, &msg->msg_namelen);
+}
+
 static void set_peer(struct sdp_sock *s, const struct sdp_address *to)
 {
 	spin_lock(&s->peer_lock);
@@ -203,6 +223,7 @@ int sdp_address_getname(struct socket *sock, struct sockaddr *name, int peer)
 {
 	struct sock *sk = sock->sk;
 	struct sdp_address at;
+	int len;
 
 	if (peer) {
 		if (!sdp_address_peer(sdp_sk(sk), &at))
@@ -212,7 +233,9 @@ int sdp_address_getname(struct socket *sock, struct sockaddr *name, int peer)
 		local_address(sk, &at);
 		release_sock(sk);
 	}
-	return sdp_address_fill(sk, &at, name);
+	len = sdp_address_fill(sk, &at, name);
+	sdp_cgroup_name(sdp_sk(sk), name, &len, peer);
+	return len;
 }
 
 /*

@@ -13,15 +13,6 @@
 /* Messages that are looked at for one that fits a region with little room. */
 #define LOOK_AHEAD 8
 
-static int homa_destination(struct sdp_sock *s, const struct msghdr *msg,
-			    struct sdp_address *to)
-{
-	if (msg->msg_name)
-		return sdp_address_parse(sdp_sock_sk(s), msg->msg_name,
-					 msg->msg_namelen, to);
-	return sdp_address_peer(s, to) ? 0 : -EINVAL;
-}
-
 static int check_send_args(const struct homa_sendmsg_args *args)
 {
 	if (args->reserved ||
@@ -62,7 +53,10 @@ int sdp_homa_send(struct sdp_sock *s, struct msghdr *msg)
 	err = check_send_args(&args);
 	if (err)
 		return sdp_error(s, err, "sendmsg: bad homa_sendmsg_args");
-	err = homa_destination(s, msg, &send.to);
+	err = sdp_address_destination(s, msg, &send.to);
+	/* As Homa has it. */
+	if (err == -EDESTADDRREQ)
+		err = -EINVAL;
 	if (err)
 		return sdp_error(s, err, "sendmsg: bad destination");
 
@@ -257,9 +251,7 @@ static int finish(struct sdp_sock *s, struct msghdr *msg,
 		sdp_message_return(got);
 		return -EFAULT;
 	}
-	if (msg->msg_name)
-		msg->msg_namelen = sdp_address_fill(sdp_sock_sk(s), &got->from,
-						    msg->msg_name);
+	sdp_address_source(s, msg, &got->from);
 	/*
 	 * The system call writes back as msg_controllen by how much this has
 	 * moved: all of it, so that the same msghdr can be used again.

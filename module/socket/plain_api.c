@@ -17,15 +17,6 @@
 static_assert(RPC_CMSG_LEAST == SDP_RPC_CMSG_SHORT);
 static_assert(sizeof(struct sdp_rpc_cmsg) == 32);
 
-static int plain_destination(struct sdp_sock *s, const struct msghdr *msg,
-			     struct sdp_address *to)
-{
-	if (msg->msg_name)
-		return sdp_address_parse(sdp_sock_sk(s), msg->msg_name,
-					 msg->msg_namelen, to);
-	return sdp_address_peer(s, to) ? 0 : -EDESTADDRREQ;
-}
-
 /*
  * A private response can only be asked for by id, which recvmsg() with a
  * receive region can and the plain one cannot.
@@ -88,7 +79,7 @@ int sdp_plain_send(struct sdp_sock *s, struct msghdr *msg, size_t len)
 		if (err)
 			return sdp_error(s, err, "send: bad control message");
 	}
-	err = plain_destination(s, msg, &send.to);
+	err = sdp_address_destination(s, msg, &send.to);
 	if (err)
 		return sdp_error(s, err, NULL);
 
@@ -153,9 +144,7 @@ static int describe_message(struct sdp_sock *s, struct msghdr *msg,
 		sdp_message_return(got);
 		return err;
 	}
-	if (msg->msg_name)
-		msg->msg_namelen = sdp_address_fill(sdp_sock_sk(s), &got->from,
-						    msg->msg_name);
+	sdp_address_source(s, msg, &got->from);
 	return 0;
 }
 

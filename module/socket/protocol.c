@@ -183,8 +183,9 @@ static __poll_t poll_sock(struct file *file, struct socket *sock,
 }
 
 /*
- * Homa's API is known by its msg_control without a length: other programs have
- * no use for such.
+ * Homa's API is known by its msg_control without a length, on a socket with a region
+ * for responses. Without one, a pointer is no more than that: recvmsg() leaves it so in
+ * the header of whoever sends with the same one.
  */
 static int send_message(struct socket *sock, struct msghdr *msg, size_t len)
 {
@@ -196,7 +197,7 @@ static int send_message(struct socket *sock, struct msghdr *msg, size_t len)
 	 */
 	if (msg->msg_flags & (MSG_OOB | MSG_MORE))
 		return -EOPNOTSUPP;
-	if (msg->msg_control && !msg->msg_controllen &&
+	if (sdp_sock_pool(s) && msg->msg_control && !msg->msg_controllen &&
 	    msg->msg_control_is_user)
 		return sdp_homa_send(s, msg);
 	return sdp_plain_send(s, msg, len);

@@ -127,6 +127,28 @@ int sdp_address_fill(const struct sock *sk, const struct sdp_address *from,
 bool sdp_address_peer(struct sdp_sock *s, struct sdp_address *to);
 
 /**
+ * sdp_address_destination() - where a message goes: as the call says, or connect(), and
+ *	then as programs of the control group say.
+ * @s:   the socket.
+ * @msg: its msg_name is in kernel memory.
+ * @to:  filled in.
+ *
+ * Context: process. Return: 0, -EDESTADDRREQ, as sdp_address_parse(), what a program
+ * returned (-EPERM by default), or -EOPNOTSUPP: it wants another source address.
+ */
+int sdp_address_destination(struct sdp_sock *s, const struct msghdr *msg,
+			    struct sdp_address *to);
+
+/**
+ * sdp_address_source() - tell a receiver where a message comes from, if it asks.
+ * @s:    the socket.
+ * @msg:  its msg_name is in kernel memory.
+ * @from: the address.
+ */
+void sdp_address_source(struct sdp_sock *s, struct msghdr *msg,
+			const struct sdp_address *from);
+
+/**
  * sdp_address_port_rule() - what bind() says to a port.
  * @port: host byte order.
  *
@@ -139,6 +161,15 @@ int sdp_address_bind(struct socket *sock, struct sockaddr *name, int len);
 int sdp_address_connect(struct socket *sock, struct sockaddr *name, int len,
 			int flags);
 int sdp_address_getname(struct socket *sock, struct sockaddr *name, int peer);
+
+/* cgroup.c: programs of control groups; process context, may sleep. */
+
+/** sdp_cgroup_send() - let them refuse or change where a message goes. */
+int sdp_cgroup_send(struct sdp_sock *s, struct sdp_address *to);
+/** sdp_cgroup_received() - and what a receiver is told. @name: a sockaddr, @len its length. */
+void sdp_cgroup_received(struct sdp_sock *s, void *name, int *len);
+/** sdp_cgroup_name() - and what getsockname() or, @peer, getpeername() tells. */
+void sdp_cgroup_name(struct sdp_sock *s, void *name, int *len, bool peer);
 
 /* homa_api.c, plain_api.c: process context, may sleep. */
 

@@ -2,11 +2,9 @@
 // What a stranger, another user or a confined one may try at other people's
 // expense: ports, ids, memory, filters.
 #include <atomic>
-#include <fstream>
 #include <poll.h>
 #include <sched.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/bpf.hpp"
@@ -234,22 +232,15 @@ TEST(many_are_given_up_at_once)
 
 TEST(egress_filters_see_the_packets)
 {
-	const std::string group = "/sys/fs/cgroup/sdp-egress";
-	Fd drop_all = bpf::returning(0, BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_EGRESS);
-	if (mkdir(group.c_str(), 0755) < 0 && errno != EEXIST)
-		throw test::Skip("no control groups");
-	bpf::attach_to_group(drop_all, group, BPF_CGROUP_INET_EGRESS);
-	{
-		test::Child confined([&] {
-			proc::Counters server(hosts->b.ns);
-			proc::Counters client(hosts->a.ns);
-			std::ofstream(group + "/cgroup.procs") << getpid();
-			PlainTalk talk;
-			talk.client.request(talk.to, pattern(10));
-			EVENTUALLY(client.moved("tx_errors") > 0);
-			EQ(server.moved("rx_data"), 0);
-		});
-		confined.join();
-	}
-	EVENTUALLY(rmdir(group.c_str()) == 0);
+	bpf::Group group("sdp-egress");
+	group.attach(bpf::returning(0, BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_EGRESS),
+		     BPF_CGROUP_INET_EGRESS);
+	group.in([&] {
+		proc::Counters server(hosts->b.ns);
+		proc::Counters client(hosts->a.ns);
+		PlainTalk talk;
+		talk.client.request(talk.to, pattern(10));
+		EVENTUALLY(client.moved("tx_errors") > 0);
+		EQ(server.moved("rx_data"), 0);
+	});
 }

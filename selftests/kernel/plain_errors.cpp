@@ -33,6 +33,27 @@ TEST(no_room_for_control)
 	CHECK(header.msg_flags & MSG_TRUNC);
 }
 
+/// recvmsg() leaves the pointer in the header, with no length, where nothing was told.
+TEST(control_pointer_without_length)
+{
+	PlainTalk talk;
+	Bytes bytes = pattern(10);
+	Bytes memory(64, 0xa5);
+	iovec vector{bytes.data(), bytes.size()};
+	msghdr header{};
+	header.msg_name = talk.to.raw();
+	header.msg_namelen = talk.to.length;
+	header.msg_iov = &vector;
+	header.msg_iovlen = 1;
+	header.msg_control = memory.data();
+	EQ(OK(sendmsg(talk.client.fd(), &header, 0)), 10);
+	EQ(memory, Bytes(64, 0xa5));
+	header.msg_control = reinterpret_cast<void *>(8);
+	EQ(OK(sendmsg(talk.client.fd(), &header, 0)), 10);
+	EQ(talk.server.expect().bytes.size(), 10);
+	EQ(talk.server.expect().bytes.size(), 10);
+}
+
 TEST(send_errors)
 {
 	PlainTalk talk;

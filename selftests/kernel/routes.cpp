@@ -327,6 +327,42 @@ TEST(flow_labels)
 	CHECK(sender.send(net::Family::v6, nothing, 0x12345).label != 0x12345);
 }
 
+/// Their routes stay.
+TEST(own_addresses_while_lo_is_down)
+{
+	two_hosts();
+	PlainTalk talk;
+	net::Address self = hosts->b.at(net::Family::v4, server_port);
+	talk.server.request(self, pattern(10), 1);
+	EQ(talk.server.expect().bytes.size(), 10);
+	hosts->b.ns.sh("ip link set lo down");
+	FAILS(talk.server.send(&self, pattern(10), nullptr), ENETDOWN);
+	PlainSocket v6(hosts->b.ns, AF_INET6);
+	self = hosts->b.at(net::Family::v6, server_port);
+	FAILS(v6.send(&self, pattern(10), nullptr), ENETDOWN);
+	// Others are reached as before.
+	talk.client.request(talk.to, pattern(10), 2);
+	EQ(talk.server.expect().bytes.size(), 10);
+}
+
+/// Its ICMP comes, though there is no checksum that could tell that the packet is whole.
+TEST(rejected_by_the_firewall_of_the_host)
+{
+	two_hosts();
+	std::string output;
+	if (!hosts->a.ns.try_sh(
+		    "nft add table inet t && "
+		    "nft add chain inet t out '{ type filter hook output priority 0; }' && "
+		    "nft add rule inet t out meta l4proto 146 reject",
+		    &output))
+		throw test::Skip("no nftables: " + output);
+	for (net::Family family : families) {
+		PlainTalk talk(family);
+		talk.client.request(talk.to, pattern(10), 1);
+		talk.client.expect_failure(ENOTCONN);
+	}
+}
+
 TEST(options_without_effect)
 {
 	two_hosts();

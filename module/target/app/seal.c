@@ -131,24 +131,33 @@ static u32 padding(const struct sdp_rpc *rpc,
 	return unit - 1 - (content - 1) % unit;
 }
 
+/* How often a sender looks whether the window has room again, jiffies. */
+#define WINDOW_TURN ((long)HZ / 20)
+
 /* So many messages are under way that the peer's window is full: rare. */
 static int begin_sealing(struct sdp_rpc *rpc, struct sdp_seal *seal,
 			 const struct sdp_message_head *head, bool nonblock)
 {
+	long timeo = sock_sndtimeo(rpc->ep->sk, nonblock);
 	bool server = sdp_rpc_is_server(rpc);
 	u32 pad = padding(rpc, head);
+	long turn;
 	int err;
 
 	for (;;) {
 		err = sdp_seal_begin(server ? NULL : rpc->session, &rpc->seal,
 				     seal, head, server ? &rpc->open : NULL,
 				     pad);
-		if (err != -EAGAIN || nonblock)
+		if (err != -EAGAIN || !timeo)
 			return err;
 		if (READ_ONCE(rpc->ep->shutdown))
 			return -ESHUTDOWN;
-		if (schedule_timeout_interruptible(1) || signal_pending(current))
-			return -EINTR;
+		if (signal_pending(current))
+			return sock_intr_errno(timeo);
+		turn = min(timeo, WINDOW_TURN);
+		turn -= schedule_timeout_interruptible(turn);
+		if (timeo != MAX_SCHEDULE_TIMEOUT)
+			timeo -= turn;
 	}
 }
 

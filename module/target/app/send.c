@@ -138,8 +138,12 @@ static int check_route(const struct sdp_endpoint *ep, struct sdp_peer *peer)
 
 	rcu_read_lock();
 	err = sdp_peer_route(peer, ep->sk, &route);
-	if (!err)
+	if (!err) {
+		/* Routes to one's own addresses stay when lo is down. */
+		if (unlikely(!(READ_ONCE(route.dst->dev->flags) & IFF_UP)))
+			err = -ENETDOWN;
 		sdp_route_end(&route);
+	}
 	rcu_read_unlock();
 	return err;
 }

@@ -168,6 +168,11 @@ static void send_packet(struct sk_buff *skb, const struct way *path, u8 prio,
 		return;
 	}
 	skb_reset_transport_header(skb);
+	/*
+	 * There is none to check: a firewall's reject would take what it knows nothing of
+	 * for damaged, and not answer.
+	 */
+	skb->ip_summed = CHECKSUM_UNNECESSARY;
 	/* Under RCU the route need not be held, and may have no holder left. */
 	skb_dst_set_noref(skb, path->route.dst);
 	skb->priority = READ_ONCE(sk->sk_priority);

@@ -9,6 +9,7 @@
 #define TICK_SHIFT 20		/* 1.05 ms */
 #define SLOTS 256
 #define BATCH 16
+#define LOOKS 64
 #define ROUNDS 16
 
 /**
@@ -127,12 +128,15 @@ void sdp_timer_remove(struct sdp_timer *timer)
 
 /*
  * Collect timers that are due, with their owners held, and queue again those
- * whose deadline has moved. Returns how many; 0: none is left up to @now.
+ * whose deadline has moved. Looks at LOOKS at most, and returns how many are due;
+ * @more: there may be others up to @now.
  */
-static u32 collect(struct sdp_wheel *wheel, u64 now, struct sdp_timer **due)
+static u32 collect(struct sdp_wheel *wheel, u64 now, struct sdp_timer **due, bool *more)
 {
 	u64 last = now >> TICK_SHIFT;
-	u32 count = 0;
+	u32 count = 0, looks = 0;
+
+	*more = true;
 
 	while (wheel->tick <= last) {
 		struct hlist_head *slot = &wheel->slot[wheel->tick % SLOTS];
@@ -142,7 +146,7 @@ static u32 collect(struct sdp_wheel *wheel, u64 now, struct sdp_timer **due)
 				hlist_entry(slot->first, struct sdp_timer, node);
 			u64 deadline;
 
-			if (count == BATCH)
+			if (count == BATCH || looks++ == LOOKS)
 				return count;
 			dequeue(wheel, timer);
 			/* Pairs with sdp_timer_set(). */
@@ -161,6 +165,7 @@ static u32 collect(struct sdp_wheel *wheel, u64 now, struct sdp_timer **due)
 		}
 		wheel->tick = min(next_used(wheel, wheel->tick), last + 1);
 	}
+	*more = false;
 	return count;
 }
 
@@ -169,12 +174,15 @@ static enum hrtimer_restart turn(struct hrtimer *hrtimer)
 	struct sdp_wheel *wheel = container_of(hrtimer, struct sdp_wheel, timer);
 	struct sdp_timer *due[BATCH];
 	u32 round = 0, count;
+	bool more;
 
 	do {
 		spin_lock(&wheel->lock);
-		count = collect(wheel, ktime_get_ns(), due);
+		count = collect(wheel, ktime_get_ns(), due, &more);
 		/* Let others have the CPU: the rest in an expiry of its own. */
-		if (!count || ++round == ROUNDS) {
+		if (++round == ROUNDS)
+			more = false;
+		if (!more) {
 			u64 next = next_used(wheel, wheel->tick);
 
 			wheel->armed = U64_MAX;
@@ -184,7 +192,7 @@ static enum hrtimer_restart turn(struct hrtimer *hrtimer)
 		spin_unlock(&wheel->lock);
 		for (u32 i = 0; i < count; i++)
 			expire_owner(due[i]);
-	} while (count && round < ROUNDS);
+	} while (more);
 	return HRTIMER_NORESTART;
 }
 

@@ -65,9 +65,20 @@ struct sdp_table_entry *sdp_table_add(struct sdp_table *table,
 	return other ?: entry;
 }
 
+static struct sdp_table_bucket *next_bucket(struct sdp_table *table)
+{
+	return bucket_of(table, atomic_fetch_inc(&table->hand));
+}
+
+/* Less than a whole turn is for who waits for it, in softirq. */
+static bool may_look(u32 buckets, u32 looked)
+{
+	return buckets >= SDP_TABLE_BUCKETS || looked < SDP_TABLE_LOOKS;
+}
+
 static u32 evict_bucket(struct sdp_table *table,
 			struct sdp_table_bucket *bucket, unsigned long idle,
-			u32 most,
+			u32 most, u32 *looked,
 			bool (*match)(const struct sdp_table_entry *entry,
 				      const void *arg),
 			const void *arg)
@@ -82,6 +93,7 @@ static u32 evict_bucket(struct sdp_table *table,
 	hlist_for_each_entry_safe(entry, next, &bucket->head, node) {
 		if (count == most)
 			break;
+		(*looked)++;
 		if (time_before(jiffies, READ_ONCE(entry->used) + idle) ||
 		    (match && !match(entry, arg)) ||
 		    !refcount_dec_if_one(&entry->refs))
@@ -102,12 +114,11 @@ u32 sdp_table_evict(struct sdp_table *table, unsigned long idle, u32 buckets,
 				  const void *arg),
 		    const void *arg)
 {
-	u32 hand = atomic_fetch_add(buckets, &table->hand);
-	u32 count = 0, i;
+	u32 count = 0, looked = 0, i;
 
-	for (i = 0; i < buckets && count < most; i++)
-		count += evict_bucket(table, bucket_of(table, hand + i), idle,
-				      most - count, match, arg);
+	for (i = 0; i < buckets && count < most && may_look(buckets, looked); i++)
+		count += evict_bucket(table, next_bucket(table), idle,
+				      most - count, &looked, match, arg);
 	return count;
 }
 
@@ -116,18 +127,19 @@ u32 sdp_table_visit(struct sdp_table *table, u32 buckets,
 				  const void *arg),
 		    const void *arg)
 {
-	u32 hand = atomic_fetch_add(buckets, &table->hand);
+	u32 count = 0, looked = 0, i;
 	struct sdp_table_bucket *bucket;
 	struct sdp_table_entry *entry;
-	u32 count = 0, i;
 
-	for (i = 0; i < buckets; i++) {
-		bucket = bucket_of(table, hand + i);
+	for (i = 0; i < buckets && may_look(buckets, looked); i++) {
+		bucket = next_bucket(table);
 		if (hlist_empty(&bucket->head))
 			continue;
 		spin_lock_bh(&bucket->lock);
-		hlist_for_each_entry(entry, &bucket->head, node)
+		hlist_for_each_entry(entry, &bucket->head, node) {
 			count += visit(entry, arg);
+			looked++;
+		}
 		spin_unlock_bh(&bucket->lock);
 	}
 	return count;

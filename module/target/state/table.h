@@ -14,6 +14,9 @@
 
 #define SDP_TABLE_BUCKETS 4096
 
+/* Objects that are looked at in less than a whole turn; the last bucket's all. */
+#define SDP_TABLE_LOOKS 512
+
 /**
  * struct sdp_table_entry - first member of an object; the key follows at once.
  * @node: in a bucket.
@@ -84,7 +87,8 @@ static inline void sdp_table_put(struct sdp_table_entry *entry)
 /**
  * sdp_table_evict() - take out objects that nobody uses.
  * @idle:    only those unused for so many jiffies.
- * @buckets: how many buckets to look at, from where the last call ended.
+ * @buckets: how many buckets to look at, from where the last call ended; less than
+ *           SDP_TABLE_BUCKETS: fewer, once SDP_TABLE_LOOKS objects were looked at.
  * @most:    how many to take out.
  * @match:   which ones; NULL: any.
  * @arg:     handed to @match.
@@ -99,7 +103,7 @@ u32 sdp_table_evict(struct sdp_table *table, unsigned long idle, u32 buckets,
 
 /**
  * sdp_table_visit() - look at objects, used or not.
- * @buckets: how many buckets, from where the last call or eviction ended.
+ * @buckets: as for sdp_table_evict().
  * @visit:   called under a bucket's lock, BH disabled.
  * @arg:     handed to @visit.
  *

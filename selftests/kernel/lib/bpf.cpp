@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bpf.hpp"
 
+#include <cstddef>
 #include <fcntl.h>
+#include <fstream>
 #include <iterator>
 #include <linux/if_link.h>
 #include <net/if.h>
+#include <netinet/in.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -22,21 +26,103 @@ int call(bpf_cmd command, bpf_attr &attributes)
 	return result;
 }
 
-} // namespace
-
-Fd returning(int value, bpf_prog_type type, bpf_attach_type attach)
+Fd load(bpf_insn *program, size_t length, bpf_prog_type type, bpf_attach_type attach)
 {
-	bpf_insn program[2] = {};
-	program[0].code = BPF_ALU64 | BPF_MOV | BPF_K;
-	program[0].imm = value;
-	program[1].code = BPF_JMP | BPF_EXIT;
 	bpf_attr load{};
 	load.prog_type = type;
 	load.expected_attach_type = attach;
 	load.insns = reinterpret_cast<uintptr_t>(program);
-	load.insn_cnt = std::size(program);
+	load.insn_cnt = static_cast<uint32_t>(length);
 	load.license = reinterpret_cast<uintptr_t>("GPL");
 	return Fd(call(BPF_PROG_LOAD, load));
+}
+
+bpf_insn set_register(uint8_t number, uint32_t value)
+{
+	bpf_insn out{};
+	out.code = BPF_ALU64 | BPF_MOV | BPF_K;
+	out.dst_reg = number & 15;
+	out.imm = static_cast<int32_t>(value);
+	return out;
+}
+
+/// Of the context, whose address is in register 1.
+bpf_insn store_in_context(size_t offset, uint8_t from)
+{
+	bpf_insn out{};
+	out.code = BPF_STX | BPF_MEM | BPF_W;
+	out.dst_reg = 1;
+	out.src_reg = from & 15;
+	out.off = static_cast<int16_t>(offset);
+	return out;
+}
+
+bpf_insn leave()
+{
+	bpf_insn out{};
+	out.code = BPF_JMP | BPF_EXIT;
+	return out;
+}
+
+} // namespace
+
+Fd returning(int value, bpf_prog_type type, bpf_attach_type attach)
+{
+	bpf_insn program[] = {set_register(0, static_cast<uint32_t>(value)), leave()};
+	return load(program, std::size(program), type, attach);
+}
+
+Fd rewriting_ip4(uint32_t ip4, uint16_t port, bpf_attach_type attach)
+{
+	bpf_insn program[] = {
+		set_register(2, htonl(ip4)),
+		store_in_context(offsetof(bpf_sock_addr, user_ip4), 2),
+		set_register(2, htons(port)),
+		store_in_context(offsetof(bpf_sock_addr, user_port), 2),
+		set_register(0, 1),
+		leave(),
+	};
+	return load(program, std::size(program), BPF_PROG_TYPE_CGROUP_SOCK_ADDR, attach);
+}
+
+Group::Group(const std::string &name) : path_("/sys/fs/cgroup/" + name)
+{
+	if (mkdir(path_.c_str(), 0755) < 0 && errno != EEXIST)
+		throw test::Skip("no control groups");
+}
+
+Group::~Group()
+{
+	// A child that has just ended may still be in it.
+	test::eventually([this] { return rmdir(path_.c_str()) == 0; });
+}
+
+void Group::attach(const Fd &program, bpf_attach_type attach) const
+{
+	attach_to_group(program, path_, attach);
+}
+
+void Group::in(const std::function<void()> &run) const
+{
+	test::Child child([&] {
+		set("cgroup.procs", std::to_string(getpid()));
+		run();
+	});
+	child.join();
+}
+
+void Group::set(const std::string &file, const std::string &value) const
+{
+	std::ofstream out(path_ + "/" + file);
+	out << value << std::flush;
+	if (!out)
+		throw test::Skip("no control group with " + file);
+}
+
+std::string Group::get(const std::string &file) const
+{
+	std::ifstream in(path_ + "/" + file);
+	return {std::istreambuf_iterator<char>(in), {}};
 }
 
 void attach_to_group(const Fd &program, const std::string &path, bpf_attach_type attach)

@@ -122,6 +122,46 @@ static void visits_all(struct kunit *test)
 	sdp_table_put(&held->entry);
 }
 
+#define MANY (2 * SDP_TABLE_BUCKETS)
+
+static u32 looked;
+
+static bool look(const struct sdp_table_entry *entry, const void *arg)
+{
+	looked++;
+	return false;
+}
+
+static bool look_too(struct sdp_table_entry *entry, const void *arg)
+{
+	return look(entry, arg);
+}
+
+/* In softirq: however many there are, and however many of them are of no use. */
+static void looks_at_some_only(struct kunit *test)
+{
+	u32 i, most = 0, before, half = SDP_TABLE_BUCKETS / 2;
+
+	for (i = 0; i < MANY; i++)
+		sdp_table_put(&get(test, i)->entry);
+	looked = 0;
+	for (i = 0; i < MANY / SDP_TABLE_LOOKS; i++) {
+		before = looked;
+		KUNIT_EXPECT_EQ(test, sdp_table_evict(&table, 0, half, 1, look, NULL), 0);
+		most = max(most, looked - before);
+	}
+	/* But for the rest of a bucket. */
+	KUNIT_EXPECT_LT(test, most, SDP_TABLE_LOOKS + 32);
+	/* Each from where the one before ended: a whole turn, and some of the next. */
+	KUNIT_EXPECT_GE(test, looked, MANY);
+	looked = 0;
+	sdp_table_visit(&table, half, look_too, NULL);
+	KUNIT_EXPECT_LT(test, looked, SDP_TABLE_LOOKS + 32);
+	looked = 0;
+	sdp_table_evict(&table, 0, SDP_TABLE_BUCKETS, 1, look, NULL);
+	KUNIT_EXPECT_EQ(test, looked, MANY);
+}
+
 static int begin(struct kunit *test)
 {
 	gone = 0;
@@ -139,6 +179,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(evicts_only_what_is_idle),
 	KUNIT_CASE(evicts_what_matches),
 	KUNIT_CASE(visits_all),
+	KUNIT_CASE(looks_at_some_only),
 	{}
 };
 

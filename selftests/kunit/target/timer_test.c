@@ -134,6 +134,37 @@ static void many_at_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, count, TIMERS);
 }
 
+#define FAR_TIMERS 1000
+
+/* Many that are not due share slots: a look is short, and all of them are seen. */
+static void many_far_ones(struct kunit *test)
+{
+	struct sdp_timer *far, *due[BATCH];
+	u64 start = ktime_get_ns();
+	struct sdp_wheel *wheel;
+	bool more = true;
+	u32 i, calls = 0;
+
+	far = kunit_kcalloc(test, FAR_TIMERS, sizeof(*far), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, far);
+	local_bh_disable();
+	for (i = 0; i < FAR_TIMERS; i++)
+		sdp_timer_set(&far[i], start + 3600 * NSEC_PER_SEC);
+	wheel = far[0].wheel;
+	spin_lock(&wheel->lock);
+	while (more && calls < FAR_TIMERS) {
+		KUNIT_EXPECT_EQ(test, 0, collect(wheel, start + 400 * NSEC_PER_MSEC, due, &more));
+		calls++;
+	}
+	spin_unlock(&wheel->lock);
+	for (i = 0; i < FAR_TIMERS; i++)
+		sdp_timer_remove(&far[i]);
+	local_bh_enable();
+	KUNIT_EXPECT_FALSE(test, more);
+	KUNIT_EXPECT_GE(test, calls, FAR_TIMERS / LOOKS);
+	KUNIT_EXPECT_LE(test, calls, FAR_TIMERS / LOOKS + 2);
+}
+
 static int begin(struct kunit *test)
 {
 	memset(timers, 0, sizeof(timers));
@@ -154,6 +185,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(cancelled_and_removed_stay_silent),
 	KUNIT_CASE(far_deadlines),
 	KUNIT_CASE(many_at_once),
+	KUNIT_CASE(many_far_ones),
 	{}
 };
 
