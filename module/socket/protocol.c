@@ -57,6 +57,7 @@ static int open_endpoint(struct sdp_sock *s)
 	err = sdp_endpoint_init(&s->ep, sk);
 	if (err)
 		return err;
+	sdp_memory_start(&s->ep);
 	s->opened = true;
 	/* Homa's programs ask for their port without bind(). */
 	err = sdp_endpoint_bind(&s->ep, 0);

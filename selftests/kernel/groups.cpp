@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a control group's programs say of its sockets' addresses, where UDP has them run.
+// What a control group may say of its sockets: programs about addresses, where UDP has them
+// run, and a limit of memory.
+#include <filesystem>
+#include <fstream>
+#include <poll.h>
+#include <sstream>
+#include <unistd.h>
+
 #include "lib/bpf.hpp"
 #include "lib/talk.hpp"
 #include "lib/test.hpp"
@@ -24,6 +31,43 @@ net::Address name_of(int fd, int (*get)(int, sockaddr *, socklen_t *))
 	net::Address out;
 	OK(get(fd, out.raw(), &out.length));
 	return out;
+}
+
+/// A group with a limit, bytes, that cannot swap.
+class Small : public bpf::Group {
+public:
+	explicit Small(size_t most) : Group("sdp-memory")
+	{
+		set("memory.max", std::to_string(most));
+		set("memory.swap.max", "0");
+	}
+
+	[[nodiscard]] long event(const std::string &name) const
+	{
+		std::istringstream lines(get("memory.events"));
+		std::string word;
+		long count = 0;
+		while (lines >> word >> count)
+			if (word == name)
+				return count;
+		return -1;
+	}
+};
+
+/// Reads files until about as many bytes of them are in memory.
+void fill_page_cache(size_t bytes)
+{
+	std::vector<char> some(1 << 16);
+	for (const auto &entry : std::filesystem::directory_iterator("/usr/lib/x86_64-linux-gnu")) {
+		if (!entry.is_regular_file())
+			continue;
+		std::ifstream file(entry.path());
+		while (file.read(some.data(), static_cast<std::streamsize>(some.size())) &&
+		       bytes > some.size())
+			bytes -= some.size();
+		if (bytes <= some.size())
+			return;
+	}
 }
 
 constexpr uint32_t elsewhere = 0x01020304;
@@ -129,4 +173,74 @@ TEST(other_names)
 		EQ(name_of(talk.client.fd(), getpeername), net::Address::of("1.2.3.4", 77));
 		EQ(name_of(talk.server.fd(), getsockname).port(), server_port);
 	});
+}
+
+TEST_LIMIT(sender_within_its_memory, 200)
+{
+	constexpr size_t most = 32 << 20;
+	Small group(most);
+	hosts->a.ns.sh("ip neigh replace 10.0.0.99 lladdr 02:00:00:00:00:99 dev eth0");
+	group.in([&] {
+		std::vector<PlainSocket> sockets;
+		net::Address silent = net::Address::of("10.0.0.99", server_port);
+		Bytes bytes = pattern(900000);
+		size_t sent = 0, refused = 0;
+		for (unsigned i = 0; i < 10; i++) {
+			sockets.emplace_back(hosts->a.ns, AF_INET);
+			while (sockets.back().send(&silent, bytes, nullptr, MSG_DONTWAIT) >= 0)
+				sent += bytes.size();
+			CHECK(errno == EAGAIN || errno == ENOBUFS);
+			refused += errno == ENOBUFS;
+		}
+		CHECK(sent > 5 * bytes.size());
+		CHECK(refused > 0);
+		sockets.clear();
+		PlainTalk talk;
+		talk.client.request(talk.to, pattern(100000), 1);
+		talk.server.echo();
+		EQ(talk.client.expect().bytes, pattern(100000));
+	});
+	EQ(group.event("oom_kill"), 0);
+	// What a CPU charges without looking comes on top.
+	CHECK(std::stoul(group.get("memory.peak")) < most + (1 << 20));
+}
+
+TEST_LIMIT(receiver_within_its_memory, 200)
+{
+	constexpr size_t most = 24 << 20;
+	Small group(most);
+	group.in([&] {
+		PlainTalk talk;
+		// By default an eighth each way, so that the rest of the program has some.
+		int room = 0;
+		socklen_t length = sizeof(room);
+		OK(getsockopt(talk.server.fd(), SOL_SOCKET, SO_RCVBUF, &room, &length));
+		EQ(room, most / 8);
+		// Nobody reads.
+		for (unsigned i = 0; i < 40; i++)
+			talk.client.send(&talk.to, pattern(900000), nullptr, MSG_DONTWAIT);
+		EVENTUALLY(talk.server.ready(POLLIN));
+		sleep(2);
+		EQ(talk.server.expect().bytes.size(), 900000);
+	});
+	EQ(group.event("oom_kill"), 0);
+	CHECK(std::stoul(group.get("memory.peak")) < most + (1 << 20));
+}
+
+/// It goes, as for whoever else wants memory.
+TEST_LIMIT(page_cache_gives_way, 200)
+{
+	constexpr size_t most = 16 << 20;
+	Small group(most);
+	group.in([&] {
+		fill_page_cache(2 * most);
+		CHECK(std::stoul(group.get("memory.current")) > most / 2);
+		PlainTalk talk;
+		for (unsigned i = 0; i < 4; i++) {
+			talk.client.request(talk.to, pattern(900000), 1);
+			talk.server.echo();
+			EQ(talk.client.expect().bytes.size(), 900000);
+		}
+	});
+	EQ(group.event("oom_kill"), 0);
 }

@@ -46,6 +46,7 @@ void sdp_close_shutdown(struct sdp_endpoint *ep)
 void sdp_close_release(struct sdp_endpoint *ep)
 {
 	sdp_close_shutdown(ep);
+	sdp_memory_stop(ep);
 	sdp_peer_replace(&ep->last_peer, NULL);
 	sdp_endpoint_unbind(ep);
 }

@@ -154,8 +154,6 @@ int sdp_endpoint_init(struct sdp_endpoint *ep, struct sock *sk)
 	INIT_LIST_HEAD(&ep->incoming[1]);
 	INIT_LIST_HEAD(&ep->parked[0]);
 	INIT_LIST_HEAD(&ep->parked[1]);
-	sk->sk_rcvbuf = READ_ONCE(ep->sn->set.rcvbuf);
-	sk->sk_sndbuf = READ_ONCE(ep->sn->set.sndbuf);
 	sock_set_flag(sk, SOCK_RCU_FREE);
 	/* Whoever waits for room waits for memory of ours, not for packets that left. */
 	sock_set_flag(sk, SOCK_USE_WRITE_QUEUE);

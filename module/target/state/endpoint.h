@@ -55,6 +55,8 @@ struct sdp_rpc;
  * @served:    bytes of RPCs whose requests came here.
  * @quota:     bytes scheduled with the protocol and the cgroup, both ways.
  * @mem_lock:  spinlock (bh) around scheduling memory.
+ * @make_room: in the memory control group, for packets.
+ * @room_made: when that was begun last, jiffies.
  * @strangers: owners of clear messages, by their addresses: see pressure.h.
  */
 struct sdp_endpoint {
@@ -90,6 +92,8 @@ struct sdp_endpoint {
 	atomic_t served[2];
 	long quota;
 	spinlock_t mem_lock;
+	struct work_struct make_room;
+	unsigned long room_made;
 	struct sdp_owner strangers[SDP_OWNERS];
 };
 

@@ -6,6 +6,19 @@
 
 #define STEP 65536
 
+/* What is scheduled ahead, for packets that come again, when room had to be made. */
+#define AHEAD (4 * STEP)
+
+/*
+ * A socket begins with that part of what its group may have each way, and no less, bytes:
+ * what others send would have the OOM killer called for the rest of the program.
+ */
+#define GROUP_SHARE 8
+#define GROUP_SHARE_LEAST (4ULL * STEP)
+
+/* Room is made for packets that often at most, jiffies. */
+#define RECLAIM_INTERVAL (HZ / 100 ?: 1)
+
 static long used(const struct sdp_endpoint *ep)
 {
 	return (long)sdp_endpoint_rmem(ep) + sdp_endpoint_wmem(ep) +
@@ -14,25 +27,62 @@ static long used(const struct sdp_endpoint *ep)
 
 /*
  * As received, whatever it is for: of what is sent the kernel would look at packets
- * that have yet to leave.
+ * that have yet to leave. @room: there is some for a step, though the group may not show
+ * it. Return: 0, -ENOBUFS, or -ENOMEM: the group has no room.
  */
-static bool schedule_steps(struct sdp_endpoint *ep)
+static int schedule_upto(struct sdp_endpoint *ep, long want, bool room)
 {
 	struct sock *sk = ep->sk;
-	bool ok = true;
+	int err = 0;
 
 	spin_lock_bh(&ep->mem_lock);
-	while (used(ep) > ep->quota) {
-		if (!__sk_mem_schedule(sk, STEP, SK_MEM_RECV)) {
-			ok = false;
+	while (want > ep->quota) {
+		/* Here the charge is forced, and would go beyond the group's limit. */
+		if (!room && !sdp_group_room(sk, STEP))
+			err = -ENOMEM;
+		else if (!__sk_mem_schedule(sk, STEP, SK_MEM_RECV))
+			err = -ENOBUFS;
+		if (err)
 			break;
-		}
+		room = false;
 		/* Taken at once: the quota is what we account for. */
 		sk_forward_alloc_add(sk, -STEP);
 		WRITE_ONCE(ep->quota, ep->quota + STEP);
 	}
 	spin_unlock_bh(&ep->mem_lock);
-	return ok;
+	return err;
+}
+
+/* With room made where the group has none. */
+static int schedule_with_room(struct sdp_endpoint *ep, long want)
+{
+	int err;
+
+	err = schedule_upto(ep, want, false);
+	while (err == -ENOMEM && sdp_group_reclaim(ep->sk, STEP))
+		err = schedule_upto(ep, want, true);
+	return err;
+}
+
+/* Packets are refused meanwhile, and come again. */
+static void make_group_room(struct work_struct *work)
+{
+	struct sdp_endpoint *ep = container_of(work, struct sdp_endpoint, make_room);
+
+	schedule_with_room(ep, used(ep) + AHEAD);
+}
+
+/* In softirq: what there is. */
+static bool schedule_now(struct sdp_endpoint *ep)
+{
+	unsigned long last = READ_ONCE(ep->room_made);
+	int err = schedule_upto(ep, used(ep), false);
+
+	if (unlikely(err == -ENOMEM) && time_after_eq(jiffies, last + RECLAIM_INTERVAL)) {
+		WRITE_ONCE(ep->room_made, jiffies);
+		queue_work(system_unbound_wq, &ep->make_room);
+	}
+	return !err;
 }
 
 /* Keep a step in hand, so that a ping-pong of messages does not come here. */
@@ -52,19 +102,13 @@ static void give_back(struct sdp_endpoint *ep, int keep)
 }
 
 /* What has been added to a counter has to be scheduled, or is taken off again. */
-static bool cover(struct sdp_endpoint *ep, atomic_t *counter, int bytes)
-{
-	if (likely(used(ep) <= READ_ONCE(ep->quota)) ||
-	    schedule_steps(ep))
-		return true;
-	atomic_sub(bytes, counter);
-	return false;
-}
-
 static bool charge(struct sdp_endpoint *ep, atomic_t *counter, int bytes)
 {
 	atomic_add(bytes, counter);
-	return cover(ep, counter, bytes);
+	if (likely(used(ep) <= READ_ONCE(ep->quota)) || schedule_now(ep))
+		return true;
+	atomic_sub(bytes, counter);
+	return false;
 }
 
 static void uncharge(struct sdp_endpoint *ep, atomic_t *counter, int bytes)
@@ -231,8 +275,9 @@ int sdp_memory_charge_tx(struct sdp_endpoint *ep, bool secure, u32 length, bool 
 		if (err)
 			return err;
 	}
-	if (cover(ep, &ep->wmem[secure], bytes))
+	if (likely(used(ep) <= READ_ONCE(ep->quota)) || !schedule_with_room(ep, used(ep)))
 		return 0;
+	atomic_sub(bytes, &ep->wmem[secure]);
 	/* Others may have found no room for as long as ours was in it. */
 	tell_senders(ep);
 	return -ENOBUFS;
@@ -242,6 +287,21 @@ void sdp_memory_uncharge_tx(struct sdp_endpoint *ep, bool secure, u32 length)
 {
 	uncharge(ep, &ep->wmem[secure], length + SDP_MEMORY_OVERHEAD);
 	tell_senders(ep);
+}
+
+void sdp_memory_start(struct sdp_endpoint *ep)
+{
+	const struct sdp_settings *set = &ep->sn->set;
+	u64 share = max(sdp_group_limit(ep->sk) / GROUP_SHARE, GROUP_SHARE_LEAST);
+
+	INIT_WORK(&ep->make_room, make_group_room);
+	ep->sk->sk_rcvbuf = min_t(u64, READ_ONCE(set->rcvbuf), share);
+	ep->sk->sk_sndbuf = min_t(u64, READ_ONCE(set->sndbuf), share);
+}
+
+void sdp_memory_stop(struct sdp_endpoint *ep)
+{
+	disable_work_sync(&ep->make_room);
 }
 
 void sdp_memory_release(struct sdp_endpoint *ep)

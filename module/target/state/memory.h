@@ -8,6 +8,7 @@
 
 #include <linux/sdp.h>
 
+#include "group.h"
 #include "rpc.h"
 
 /* What a message costs beside its bytes: the RPC, a packet's head, slack. */
@@ -76,11 +77,16 @@ static inline int sdp_memory_room(const struct sdp_endpoint *ep, bool secure)
  * @secure: the class.
  *
  * Then no message begins, and none is granted more; those that have begun may
- * take as much again.
+ * take as much again. Where reclaim is hard for the control group, a quarter is enough
+ * for that.
  */
 static inline bool sdp_memory_full(const struct sdp_endpoint *ep, bool secure)
 {
-	return atomic_read(&ep->rmem[secure]) > sdp_memory_room(ep, secure);
+	int room = sdp_memory_room(ep, secure);
+
+	if (unlikely(sdp_group_pressed(ep->sk)))
+		room /= 4;
+	return atomic_read(&ep->rmem[secure]) > room;
 }
 
 /** sdp_memory_was_full() - had they, without a packet that has been charged? */
@@ -185,6 +191,12 @@ void sdp_memory_uncharge_tx(struct sdp_endpoint *ep, bool secure, u32 length);
 
 /** sdp_memory_await() - somebody will wait, unless there is room for the class by now. */
 void sdp_memory_await(struct sdp_endpoint *ep, bool secure);
+
+/** sdp_memory_start() - limits that a socket begins with, and what makes room for packets. */
+void sdp_memory_start(struct sdp_endpoint *ep);
+
+/** sdp_memory_stop() - no room is made any more; process context, may sleep. */
+void sdp_memory_stop(struct sdp_endpoint *ep);
 
 /** sdp_memory_release() - give all that is scheduled back; when @ep is idle. */
 void sdp_memory_release(struct sdp_endpoint *ep);

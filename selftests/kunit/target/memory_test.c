@@ -8,6 +8,7 @@
 #include <linux/module.h>
 #include <net/sock.h>
 
+#include "../../../module/target/state/group.c"
 #include "../../../module/target/state/memory.c"
 #include "../../../module/target/state/pressure.c"
 
@@ -32,6 +33,7 @@ static int set_up(struct kunit *test)
 	rig->ep.sk->sk_rcvbuf = 100000;
 	rig->ep.sk->sk_sndbuf = 100000;
 	spin_lock_init(&rig->ep.mem_lock);
+	INIT_WORK(&rig->ep.make_room, make_group_room);
 	spin_lock_init(&rig->ep.lock);
 	INIT_LIST_HEAD(&rig->ep.incoming[0]);
 	INIT_LIST_HEAD(&rig->ep.incoming[1]);
