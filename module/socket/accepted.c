@@ -14,6 +14,7 @@ static bool of_socket(int name)
 	case SO_DEBUG:
 	case SO_REUSEADDR:
 	case SO_DONTROUTE:
+	case SO_LINGER:
 	case SO_SNDBUF:
 	case SO_SNDBUFFORCE:
 	case SO_RCVBUF:

@@ -95,8 +95,13 @@ static void destroy_sock(struct sock *sk)
 	sock_prot_inuse_add(sock_net(sk), sk->sk_prot, -1);
 }
 
+/* @timeout: of SO_LINGER; 0 without, with a time of 0, and when the program exits. */
 static void close_sock(struct sock *sk, long timeout)
 {
+	struct sdp_sock *s = sdp_sk(sk);
+
+	if (timeout && s->opened)
+		sdp_close_linger(&s->ep, timeout);
 	sk_common_release(sk);
 }
 

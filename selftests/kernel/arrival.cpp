@@ -205,9 +205,9 @@ TEST(options_without_effect)
 	const PlainSocket v6(hosts->a.ns, AF_INET6);
 	const int values[] = {1, 1};
 	for (const int name :
-	     {SO_REUSEPORT, SO_LINGER, SO_KEEPALIVE, SO_OOBINLINE, SO_BROADCAST, SO_RXQ_OVFL,
-	      SO_TIMESTAMPING, SO_RCVLOWAT, SO_MAX_PACING_RATE, SO_TXTIME, SO_BUSY_POLL,
-	      SO_INCOMING_CPU, SO_PASSCRED, SO_ZEROCOPY, SO_SELECT_ERR_QUEUE, SO_NO_CHECK, 12345})
+	     {SO_REUSEPORT, SO_KEEPALIVE, SO_OOBINLINE, SO_BROADCAST, SO_RXQ_OVFL, SO_TIMESTAMPING,
+	      SO_RCVLOWAT, SO_MAX_PACING_RATE, SO_TXTIME, SO_BUSY_POLL, SO_INCOMING_CPU,
+	      SO_PASSCRED, SO_ZEROCOPY, SO_SELECT_ERR_QUEUE, SO_NO_CHECK, 12345})
 		FAILS(setsockopt(v4.fd(), SOL_SOCKET, name, values, sizeof(values)), ENOPROTOOPT);
 	for (const int name : {IP_RECVERR, IP_RECVORIGDSTADDR, IP_RECVOPTS, IP_CHECKSUM,
 			       IP_BIND_ADDRESS_NO_PORT, IP_ADD_MEMBERSHIP, IP_MULTICAST_ALL})
@@ -217,9 +217,9 @@ TEST(options_without_effect)
 		FAILS(setsockopt(v6.fd(), SOL_IPV6, name, values, sizeof(values)), ENOPROTOOPT);
 	// To turn off what is not there anyway is no request.
 	const int zeros[] = {0, 0};
-	for (const int name : {SO_REUSEPORT, SO_LINGER, SO_KEEPALIVE, SO_BROADCAST})
+	for (const int name : {SO_REUSEPORT, SO_KEEPALIVE, SO_BROADCAST})
 		OK(setsockopt(v4.fd(), SOL_SOCKET, name, zeros, sizeof(zeros)));
-	FAILS(setsockopt(v4.fd(), SOL_SOCKET, SO_LINGER, nowhere, sizeof(zeros)), ENOPROTOOPT);
+	FAILS(setsockopt(v4.fd(), SOL_SOCKET, SO_KEEPALIVE, nowhere, sizeof(zeros)), ENOPROTOOPT);
 	// What has an effect is taken, and said so.
 	for (const int name : {SO_REUSEADDR, SO_TIMESTAMP, SO_TIMESTAMPNS, SO_PRIORITY}) {
 		set(v4, SOL_SOCKET, name);

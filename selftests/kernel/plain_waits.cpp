@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The plain API: waiting, waking, and the bounds of buffers.
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <poll.h>
 #include <sys/epoll.h>
@@ -20,6 +21,18 @@ void interruptible(int flags)
 	action.sa_handler = [](int) {};
 	action.sa_flags = flags;
 	OK(sigaction(SIGUSR1, &action, nullptr));
+}
+
+/// Seconds since then.
+double since(std::chrono::steady_clock::time_point start)
+{
+	return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+void linger_for(const PlainSocket &socket, int seconds)
+{
+	const linger value{1, seconds};
+	OK(setsockopt(socket.fd(), SOL_SOCKET, SO_LINGER, &value, sizeof(value)));
 }
 
 } // namespace
@@ -212,4 +225,57 @@ TEST(server_closes)
 	talk.server.close();
 	for (int i = 0; i < 10; i++)
 		talk.client.expect_failure(ETIMEDOUT);
+}
+
+TEST(close_waits_for_responses)
+{
+	for (bool secure : {false, true}) {
+		for (size_t length : {1000, 60000, 400000}) {
+			PlainTalk talk;
+			if (secure)
+				make_secure(talk);
+			hosts->a.ns.sh("tc qdisc replace dev eth0 root netem delay 5ms");
+			talk.client.request(talk.to, pattern(10));
+			PlainMessage request = talk.server.expect();
+			linger_for(talk.server, 30);
+			talk.server.reply(request, pattern(length));
+			talk.server.close();
+			// All of it is there.
+			EQ(talk.client.receive(MSG_DONTWAIT).bytes, pattern(length));
+			EQ(proc::lines(hosts->b.ns, "rpcs").size(), 0);
+		}
+	}
+	hosts->a.ns.sh("tc qdisc del dev eth0 root");
+}
+
+TEST(close_waits_for_nothing_else)
+{
+	PlainTalk talk;
+	linger_for(talk.server, 30);
+	linger_for(talk.client, 30);
+	for (int i = 0; i < 3; i++)
+		talk.client.request(talk.to, pattern(100000));
+	talk.server.expect();
+	auto start = std::chrono::steady_clock::now();
+	talk.client.close();
+	talk.server.close();
+	CHECK(since(start) < 20);
+}
+
+TEST(close_waits_as_long_as_told)
+{
+	for (int seconds : {0, 1}) {
+		PlainTalk talk;
+		talk.client.request(talk.to, pattern(10));
+		PlainMessage request = talk.server.expect();
+		hosts->a.ns.sh("ip link set eth0 down");
+		linger_for(talk.server, seconds);
+		talk.server.reply(request, pattern(400000));
+		auto start = std::chrono::steady_clock::now();
+		talk.server.close();
+		CHECK(since(start) >= seconds);
+		CHECK(since(start) < 20);
+		EQ(proc::lines(hosts->b.ns, "rpcs").size(), 0);
+		hosts->a.ns.sh("ip link set eth0 up");
+	}
 }

@@ -16,6 +16,15 @@ struct sdp_endpoint;
 void sdp_close_shutdown(struct sdp_endpoint *ep);
 
 /**
+ * sdp_close_linger() - wait until responses are acknowledged, as SO_LINGER asks for.
+ * @ep:    the endpoint. It takes no requests any more, and all other RPCs end.
+ * @timeo: how long at most, jiffies.
+ *
+ * A signal ends it. Context: process, may sleep.
+ */
+void sdp_close_linger(struct sdp_endpoint *ep, long timeo);
+
+/**
  * sdp_close_release() - shut down, give the port back; for close().
  * @ep: the endpoint; nothing may use it afterwards but RCU readers.
  *
