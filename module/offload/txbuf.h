@@ -59,6 +59,15 @@ struct sdp_txbuf {
  */
 int sdp_txbuf_alloc(struct sdp_txbuf *buf, u32 length, u32 unit, void *small);
 
+/** sdp_txbuf_move() - another place for what a buffer holds; @from is empty then. */
+static inline void sdp_txbuf_move(struct sdp_txbuf *to, struct sdp_txbuf *from)
+{
+	*to = *from;
+	if (to->chunk == &from->one)
+		to->chunk = &to->one;
+	memset(from, 0, sizeof(*from));
+}
+
 /**
  * sdp_txbuf_make_plain() - the message is to be a plain one.
  * @buf:  from sdp_txbuf_alloc(), nothing of it ready.

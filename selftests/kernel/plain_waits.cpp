@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -277,5 +278,27 @@ TEST(close_waits_as_long_as_told)
 		CHECK(since(start) < 20);
 		EQ(proc::lines(hosts->b.ns, "rpcs").size(), 0);
 		hosts->a.ns.sh("ip link set eth0 up");
+	}
+}
+
+TEST(answered_requests_take_no_memory)
+{
+	for (bool secure : {false, true}) {
+		PlainTalk talk;
+		if (secure)
+			make_secure(talk);
+		// Short, and one that takes more than a packet.
+		for (size_t length : {100, 200000}) {
+			talk.client.request(talk.to, pattern(900000), 1);
+			PlainMessage request = talk.server.expect();
+			int held = 0;
+			OK(ioctl(talk.client.fd(), SIOCOUTQ, &held));
+			CHECK(held > 900000);
+			talk.server.reply(request, pattern(length));
+			EVENTUALLY(talk.client.ready(POLLIN));
+			// Nobody has read it.
+			EVENTUALLY(ioctl(talk.client.fd(), SIOCOUTQ, &held) == 0 && held == 0);
+			EQ(talk.client.expect().bytes, pattern(length));
+		}
 	}
 }

@@ -167,7 +167,12 @@ net_down() {
 # SDP_BUILD), and what it depends on.
 sdp_load() {
 	local flavour=amd64 module
-	[[ $(uname -r) == *deb12* ]] || flavour=uml
+	case $(uname -r) in
+	*deb12-rt-*) flavour=rt ;;
+	*deb12-cloud-*) flavour=cloud ;;
+	*deb12*) ;;
+	*) flavour=uml ;;
+	esac
 	module=${SDP_MODULE_BUILD:-$SDP_BUILD}/$flavour/sdp.ko
 	# What udev loads on a machine of this kind.
 	grep -qw aes /proc/cpuinfo && modprobe -q aesni_intel

@@ -57,6 +57,9 @@ struct sdp_run *sdp_run_begin(struct sdp_net *sn)
 }
 
 /* A message, or a failure, waits for the application. */
+/* A message that is not needed is freed before its RPC ends if it has more bytes. */
+#define SPENT_LEAST 4096
+
 static void announce(struct sdp_run *run, struct sdp_rpc *rpc, int error)
 {
 	struct sdp_endpoint *ep = rpc->ep;
@@ -79,6 +82,9 @@ static void announce(struct sdp_run *run, struct sdp_rpc *rpc, int error)
 		sdp_rpc_rx_free(rpc);
 	run->arriving = false;
 	run->wake = true;
+	/* A short response, which is whole at once, has not flushed it. */
+	if (unlikely(rpc->tx.length > SPENT_LEAST) && !sdp_rpc_is_server(rpc))
+		run->spent = true;
 }
 
 /*
@@ -213,7 +219,9 @@ static void apply(struct sdp_run *run, struct sdp_rpc *rpc,
 		case MTP_ACK:
 			later(run, insn);
 			break;
-		case MTP_TX_FLUSH:	/* goes with the RPC */
+		case MTP_TX_FLUSH:
+			run->spent = rpc->tx.length > SPENT_LEAST;
+			break;
 		case MTP_CTX_KEEP:	/* kept unless refused */
 			break;
 		}
@@ -416,6 +424,7 @@ static __always_inline int exec(struct sdp_run *run, struct sdp_rpc *rpc,
 	run->wake = false;
 	run->ended = false;
 	run->arriving = false;
+	run->spent = false;
 
 	if (constant)
 		dispatch(run, rpc, rpc->pctx, kind);
@@ -435,8 +444,8 @@ static __always_inline int exec(struct sdp_run *run, struct sdp_rpc *rpc,
 		trace_state(run, rpc, state);
 	if (unlikely(run->arriving) && !run->ended)
 		sdp_pressure_enter(rpc);
-	if (run->ended || run->laters) {
-		bool over = run->ended;
+	if (run->ended || run->laters || run->spent) {
+		bool over = run->ended, spent = run->spent;
 
 		sdp_rpc_hold(rpc);
 		if (over)
@@ -444,6 +453,8 @@ static __always_inline int exec(struct sdp_run *run, struct sdp_rpc *rpc,
 		check_state(run, rpc);
 		sdp_rpc_unlock(rpc);
 		carry_out(run, rpc);
+		if (spent)
+			sdp_rpc_spend_tx(rpc);
 		if (run->wake)
 			ep->sk->sk_data_ready(ep->sk);
 		sdp_rpc_put(rpc);

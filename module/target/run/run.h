@@ -38,6 +38,7 @@ struct sdp_turn {
  * @wake:    the RPC's socket has something for a receiver.
  * @ended:   the RPC has ended, with a reference for us.
  * @arriving: the event left part of a message.
+ * @spent:   the message that the RPC has sent is not needed any more.
  * @busy:    guards against nesting.
  */
 struct sdp_run {
@@ -56,6 +57,7 @@ struct sdp_run {
 	bool wake;
 	bool ended;
 	bool arriving;
+	bool spent;
 	bool busy;
 };
 

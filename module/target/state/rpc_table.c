@@ -98,6 +98,25 @@ void sdp_rpc_drop_tx(struct sdp_rpc *rpc)
 	rpc->tx.length = 0;
 }
 
+void sdp_rpc_spend_tx(struct sdp_rpc *rpc)
+{
+	struct sdp_txbuf spent = {};
+
+	sdp_rpc_lock(rpc);
+	/*
+	 * Whoever looks at the bytes without the lock holds a reference, besides the
+	 * table's and ours; so does the table of plain messages.
+	 */
+	if (rpc->hashed && refcount_read(&rpc->refs) == 2 &&
+	    !sdp_txbuf_plain(&rpc->tx))
+		sdp_txbuf_move(&spent, &rpc->tx);
+	sdp_rpc_unlock(rpc);
+	if (!spent.length)
+		return;
+	sdp_memory_uncharge_tx(rpc->ep, rpc->secure, spent.length);
+	sdp_txbuf_free(&spent);
+}
+
 static void rpc_free(struct sdp_rpc *rpc)
 {
 	sdp_rpc_rx_free(rpc);

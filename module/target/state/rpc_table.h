@@ -54,6 +54,15 @@ struct sdp_rpc *sdp_rpc_find_lock(const struct sdp_rpc_id *who);
 struct sdp_rpc *sdp_rpc_find_client_lock(struct sdp_endpoint *ep, u64 id);
 
 /**
+ * sdp_rpc_spend_tx() - the message that is sent is not needed any more: free it, unless
+ *	somebody uses it or it is a plain one; then it goes with the RPC.
+ * @rpc: the caller has a reference.
+ *
+ * Context: BH disabled, the RPC is not locked. Wakes who waits for memory.
+ */
+void sdp_rpc_spend_tx(struct sdp_rpc *rpc);
+
+/**
  * sdp_rpc_drop_tx() - the message that is sent is not needed any more.
  * @rpc: nobody else uses it, or has seen the message.
  */
