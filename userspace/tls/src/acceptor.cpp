@@ -7,6 +7,7 @@
 #include "known_peers.hpp"
 #include "made_sessions.hpp"
 #include "unspent.hpp"
+#include "wire.hpp"
 
 #include <algorithm>
 #include <arpa/inet.h>
@@ -132,11 +133,24 @@ int listen(client_handshake &with, const sdp::detail::datagrams &wire)
 	return 0;
 }
 
+/** Before early data are sent for the first time: they may have been withdrawn. */
+void claim(early_exchange &early)
+{
+	early_fate fate = early_fate::not_sent;
+	if (!early.fate.compare_exchange_strong(fate, early_fate::unknown) &&
+	    fate == early_fate::withdrawn) {
+		sdp::detail::fail(EAGAIN, "handshake: its early data are not wanted any more");
+	}
+}
+
 /** All that there is to send. Returns what the network says, or 0. */
-int speak(client_handshake &with, const sdp::detail::datagrams &wire)
+int speak(client_handshake &with, const sdp::detail::datagrams &wire, early_exchange *early)
 {
 	int said = 0;
 	while (const auto bytes = with.send(clock::now())) {
+		if (early != nullptr && with.early() != early_fate::not_sent) {
+			claim(*early);
+		}
 		try {
 			wire.send(*bytes);
 		} catch (const std::system_error &failed) {
@@ -151,7 +165,7 @@ int speak(client_handshake &with, const sdp::detail::datagrams &wire)
 
 established connect(socket &on, const address &server,
 		    const std::shared_ptr<const credentials> &with, const client_options &options,
-		    const std::stop_token &stop)
+		    const std::stop_token &stop, early_exchange *early)
 {
 	tighten(on);
 	const std::uint16_t port = port_of(on);
@@ -168,10 +182,15 @@ established connect(socket &on, const address &server,
 				 .server = server,
 				 .host = host_of(wire),
 				 .nonce = fresh.get()};
+	wish.early.clear();
+	if (early != nullptr) {
+		wish.early = wire::build(wire::early{
+			.client_port = port, .token = early->token, .request = early->request});
+	}
 	client_handshake talk(with, wish, place, clock::now());
 	int said = 0;
 	while (!talk.agreed()) {
-		if (const int failed = speak(talk, wire); failed != 0) {
+		if (const int failed = speak(talk, wire, early); failed != 0) {
 			said = failed;
 		}
 		if (talk.failed() != reason::none) {
@@ -199,6 +218,12 @@ established connect(socket &on, const address &server,
 		}
 		throw;
 	}
+	if (early != nullptr && talk.early() != early_fate::not_sent) {
+		early->fate = talk.early();
+		if (!talk.early_reply().empty()) {
+			early->reply = talk.early_reply();
+		}
+	}
 	return {made.peer, made.id};
 }
 
@@ -208,7 +233,8 @@ struct acceptor::state {
 		  wire(make_wire(of)),
 		  core(std::move(with), options, of.local().port(), host_of(wire),
 		       {.new_nonce = [this] { return take_nonce(); },
-			.install = [this](const agreement &made) { install(made); }})
+			.install = [this](const agreement &made) { install(made); }},
+		       clock::now())
 	{
 	}
 
@@ -334,6 +360,21 @@ acceptor::acceptor(socket &on, std::shared_ptr<const credentials> with,
 acceptor::~acceptor() = default;
 acceptor::acceptor(acceptor &&other) noexcept = default;
 acceptor &acceptor::operator=(acceptor &&other) noexcept = default;
+
+void acceptor::on_early(std::function<early_answer(early_arrival &&, const identity &)> taker)
+{
+	const std::scoped_lock held(state_->lock);
+	state_->core.on_early([to = std::move(taker)](early_data &&what) {
+		const auto said = wire::parse_early(what.bytes);
+		if (!said || said->client_port == 0) {
+			return early_answer();
+		}
+		return to({.peer = what.from.with_port(said->client_port).unmapped(),
+			   .token = said->token,
+			   .request = {said->request.begin(), said->request.end()}},
+			  what.peer);
+	});
+}
 
 int acceptor::fd() const noexcept
 {

@@ -30,6 +30,8 @@ constexpr clock::duration second_opinion = std::chrono::seconds(2);
 /** Cookies that were tried in this interval: anybody can send them. */
 constexpr std::size_t most_cookies = 1024;
 constexpr std::size_t most_queued = 64;
+/** For so long a server remembers, at least, what early data it has taken. */
+constexpr clock::duration surely_remembered = std::chrono::seconds(30);
 
 /** Any number below @p end, which is small: nobody knows which. */
 std::size_t any_below(std::size_t end)
@@ -58,6 +60,7 @@ struct candidate {
 	candidate &operator=(candidate &&) = delete;
 
 	std::unique_ptr<connection> talking; /**< until it has said no */
+	bool is_early_taken = false;
 	identity peer;
 	wire::transcript said;
 	std::array<std::byte, 64> keys{}; /**< of the codes: the client's, the server's */
@@ -89,6 +92,7 @@ struct client_handshake::state {
 	void queue_final(const candidate &one);
 	void queue_round();
 	[[nodiscard]] bool is_refused() const;
+	[[nodiscard]] bool is_forgotten(clock::time_point now) const;
 	void note(reason why, std::string text);
 	void fail(failure what);
 	void take_flight(const wire::packet &what, clock::time_point now);
@@ -97,7 +101,9 @@ struct client_handshake::state {
 		     clock::time_point now);
 	void take_cookie(const wire::packet &what);
 	void take_answer(const wire::packet &what, clock::time_point now);
-	void agree(candidate &one, const wire::response &response);
+	void agree(candidate &one, const wire::response &response, clock::time_point now);
+	[[nodiscard]] early_fate fate(const candidate &one, const wire::response &response,
+				      clock::time_point now) const;
 	[[nodiscard]] std::string session_name() const;
 
 	const std::shared_ptr<const credentials> with;
@@ -111,6 +117,10 @@ struct client_handshake::state {
 	long resumed_age = 0; /**< seconds, as the hello tells */
 	std::vector<std::byte> hello;
 	wire::tag tag{};
+	bool has_early = false; /**< the hello has early data, */
+	bool is_out = false;    /**< and was sent, */
+	clock::time_point out_at{};
+	bool was_out = false; /**< or an earlier attempt's was */
 	digest cookie{};
 	std::deque<digest> cookies;        /**< tried in this interval */
 	std::unique_ptr<connection> fresh; /**< has said hello, and heard nothing */
@@ -127,6 +137,8 @@ struct client_handshake::state {
 	clock::time_point next_round{};
 	clock::duration interval = first_interval;
 	std::optional<agreement> agreed;
+	early_fate early = early_fate::not_sent;
+	std::vector<std::byte> early_reply;
 	reason failed = reason::none;
 	reason hint = reason::no_answer;
 	std::string details;
@@ -152,7 +164,18 @@ void client_handshake::state::begin(clock::time_point now)
 	hello.clear();
 	cookie = {};
 	cookies.clear();
+	was_out = was_out || is_out;
+	is_out = false;
+	// Once: whether the server has them is known of one hello only.
+	has_early = !was_out && !options.early.empty() &&
+		    options.early.size() <= longest_early_data && resumed &&
+		    SSL_SESSION_get_max_early_data(resumed.get()) >= options.early.size();
 	fresh = say_hello();
+	if (has_early && (!fresh || hello.size() > wire::room)) {
+		has_early = false;
+		hello.clear();
+		fresh = say_hello();
+	}
 	if (!fresh || hello.size() > wire::room) {
 		throw error(reason::malformed, "no hello can be made");
 	}
@@ -182,7 +205,8 @@ std::unique_ptr<connection> client_handshake::state::say_hello()
 			SSL_set_session(made->get(), copy.get());
 		}
 		const tape::playing now(*randomness);
-		if (made->shake() != connection::progress::wants_more) {
+		if (has_early ? !made->say_early(options.early)
+			      : made->shake() != connection::progress::wants_more) {
 			return nullptr;
 		}
 		auto bytes = made->drain();
@@ -381,6 +405,7 @@ void client_handshake::state::believe(std::unique_ptr<connection> with_server, i
 	    })) {
 		return;
 	}
+	one.is_early_taken = one.talking->is_early_taken();
 	wire::transcript &said = one.said;
 	said.client_hello = sha256({hello});
 	said.server_flight = sha256({flight});
@@ -445,7 +470,7 @@ void client_handshake::state::take_answer(const wire::packet &what, clock::time_
 	} else if (response->nonce == place.nonce) {
 		why = {reason::malformed, "the server's nonce is the client's"};
 	} else {
-		agree(one, *response);
+		agree(one, *response, now);
 		return;
 	}
 	// It may be another's than the server's, who is led to be asked.
@@ -455,6 +480,16 @@ void client_handshake::state::take_answer(const wire::packet &what, clock::time_
 	no_at = now;
 }
 
+/** The server has begun this handshake, and goes on with it no more: another hello is needed. */
+bool client_handshake::state::is_forgotten(clock::time_point now) const
+{
+	if (candidates.empty()) {
+		// A hello with early data is no hello the second time.
+		return is_out && now - out_at >= forgotten_after;
+	}
+	return !is_refused() && now - heard >= forgotten_after;
+}
+
 /** All that have answered say no. */
 bool client_handshake::state::is_refused() const
 {
@@ -462,8 +497,39 @@ bool client_handshake::state::is_refused() const
 	       std::ranges::none_of(candidates, [](const auto &each) { return !!each->talking; });
 }
 
-void client_handshake::state::agree(candidate &one, const wire::response &response)
+/**
+ * What is certain of the early data, now that @p one has installed the session. A ticket serves at
+ * the server that gave it, and once: who has resumed by it knows. Who has not was there before they
+ * were sent, and would remember them; or was not, and then one before it may have had them.
+ */
+early_fate client_handshake::state::fate(const candidate &one, const wire::response &response,
+					 clock::time_point now) const
 {
+	if (!is_out && !was_out) {
+		return early_fate::not_sent;
+	}
+	if (was_out) {
+		return early_fate::unknown;
+	}
+	if (one.is_early_taken) {
+		return early_fate::accepted;
+	}
+	const auto age = now - out_at;
+	const bool is_certain = one.peer.resumed || (age < surely_remembered &&
+						     age < response.age - std::chrono::seconds(1));
+	// It may be another server of the same name, whom an injector has asked.
+	const bool has_another = std::ranges::any_of(
+		candidates, [](const auto &each) { return each->is_early_taken; });
+	return is_certain && !has_another ? early_fate::refused : early_fate::unknown;
+}
+
+void client_handshake::state::agree(candidate &one, const wire::response &response,
+				    clock::time_point now)
+{
+	early = fate(one, response, now);
+	if (early == early_fate::accepted) {
+		early_reply = one.talking->read(longest_early).value_or(std::vector<std::byte>());
+	}
 	one.said.server_nonce = response.nonce;
 	agreement made;
 	made.parameters = {.peer = place.server,
@@ -522,8 +588,7 @@ std::optional<datagram> client_handshake::send(clock::time_point now)
 		return std::nullopt;
 	}
 	if (here.queue.empty() && now >= here.next_round) {
-		if (!here.candidates.empty() && !here.is_refused() &&
-		    now - here.heard >= forgotten_after) {
+		if (here.is_forgotten(now)) {
 			here.begin(now);
 		}
 		here.queue_round();
@@ -536,6 +601,11 @@ std::optional<datagram> client_handshake::send(clock::time_point now)
 	}
 	datagram first = std::move(here.queue.front());
 	here.queue.pop_front();
+	if (here.has_early && !here.is_out) {
+		here.is_out = true;
+		here.out_at = now;
+		here.early = early_fate::unknown;
+	}
 	return first;
 }
 
@@ -578,6 +648,16 @@ void client_handshake::take(bytes_view bytes, clock::time_point now)
 const std::optional<agreement> &client_handshake::agreed() const noexcept
 {
 	return state_->agreed;
+}
+
+early_fate client_handshake::early() const noexcept
+{
+	return state_->early;
+}
+
+const std::vector<std::byte> &client_handshake::early_reply() const noexcept
+{
+	return state_->early_reply;
 }
 
 reason client_handshake::failed() const noexcept

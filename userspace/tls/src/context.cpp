@@ -189,6 +189,9 @@ struct callbacks {
 		return *session == nullptr ? 0 : 1;
 	}
 
+	/** The hello has proven that its client has the ticket's key. */
+	static int allow_early(SSL *ssl, void *) { return of(ssl).admit_early() ? 1 : 0; }
+
 	static int keep(SSL *ssl, SSL_SESSION *session)
 	{
 		of(ssl).session_.reset(session);
@@ -318,6 +321,14 @@ connection::connection(const credentials::state &with, bool client, std::string 
 	}
 }
 
+connection::connection(const credentials::state &with, bytes_view tickets) : connection(with, false)
+{
+	if (SSL_set_session_id_context(ssl_.get(), raw(tickets.data()),
+				       static_cast<unsigned>(tickets.size())) != 1) {
+		throw std::bad_alloc();
+	}
+}
+
 void connection::feed(bytes_view bytes)
 {
 	if (!bytes.empty() &&
@@ -342,8 +353,91 @@ std::vector<std::byte> connection::drain()
 	return bytes;
 }
 
+bool connection::say_early(bytes_view bytes)
+{
+	ERR_clear_error();
+	std::size_t written = 0;
+	return SSL_write_early_data(ssl_.get(), bytes.data(), bytes.size(), &written) == 1 &&
+	       written == bytes.size();
+}
+
+void connection::allow_early(std::size_t most, bool may)
+{
+	reads_early_ = true;
+	may_be_early_ = may;
+	SSL_set_max_early_data(ssl_.get(), static_cast<std::uint32_t>(most));
+	// OpenSSL would spend tickets before it knows who shows them, and those of all who resume.
+	SSL_set_options(ssl_.get(), SSL_OP_NO_ANTI_REPLAY);
+	SSL_set_allow_early_data_cb(ssl_.get(), callbacks::allow_early, nullptr);
+}
+
+/** Who is not to be believed any more gets the handshake's answer to that. */
+bool connection::admit_early()
+{
+	X509 *leaf = SSL_get0_peer_certificate(ssl_.get());
+	if (!may_be_early_ || leaf == nullptr || recheck(leaf) != reason::none) {
+		return false;
+	}
+	ticket_.reset(SSL_SESSION_dup(SSL_get_session(ssl_.get())));
+	return ticket_ != nullptr;
+}
+
+bool connection::is_early_taken() const noexcept
+{
+	return SSL_get_early_data_status(ssl_.get()) == SSL_EARLY_DATA_ACCEPTED;
+}
+
+bool connection::is_resumed() const noexcept
+{
+	return SSL_session_reused(ssl_.get()) == 1;
+}
+
+void connection::spend_ticket() noexcept
+{
+	SSL_CTX_remove_session(SSL_get_SSL_CTX(ssl_.get()), SSL_get_session(ssl_.get()));
+}
+
+void connection::keep_ticket() noexcept
+{
+	if (ticket_) {
+		end();
+		SSL_CTX_add_session(SSL_get_SSL_CTX(ssl_.get()), ticket_.get());
+	}
+}
+
+connection::progress connection::shake_early()
+{
+	ERR_clear_error();
+	std::array<std::byte, longest_early_data> room{};
+	for (;;) {
+		std::size_t count = 0;
+		switch (SSL_read_early_data(ssl_.get(), room.data(), room.size(), &count)) {
+		case SSL_READ_EARLY_DATA_SUCCESS:
+			early_.insert(early_.end(), room.begin(),
+				      room.begin() + static_cast<std::ptrdiff_t>(count));
+			break;
+		case SSL_READ_EARLY_DATA_FINISH:
+			reads_early_ = false;
+			OPENSSL_cleanse(room.data(), room.size());
+			return progress::done;
+		default:
+			OPENSSL_cleanse(room.data(), room.size());
+			if (SSL_get_error(ssl_.get(), 0) == SSL_ERROR_WANT_READ) {
+				return progress::wants_more;
+			}
+			note_failure(0);
+			return progress::failed;
+		}
+	}
+}
+
 connection::progress connection::shake()
 {
+	if (reads_early_) {
+		if (const progress how = shake_early(); how != progress::done) {
+			return how;
+		}
+	}
 	ERR_clear_error();
 	const int result = SSL_do_handshake(ssl_.get());
 	if (result == 1) {

@@ -55,6 +55,8 @@ class connection {
 public:
 	/** @param name the server's, at a client: what its certificate has to have. */
 	connection(const credentials::state &with, bool client, std::string name = {});
+	/** A server's. @param tickets whose: those of others are not taken. */
+	connection(const credentials::state &with, bytes_view tickets);
 	connection(const connection &) = delete;
 	connection &operator=(const connection &) = delete;
 	connection(connection &&) = delete;
@@ -72,6 +74,22 @@ public:
 	enum class progress : std::uint8_t { done, wants_more, failed };
 	/** Goes on with the handshake. */
 	progress shake();
+	/** At a client, before the first shake(): says hello, with early data. */
+	[[nodiscard]] bool say_early(bytes_view bytes);
+	/**
+	 * At a server, before the first shake(): its tickets allow @p most bytes of early data.
+	 * @param may whether this client's are taken, if all else is well.
+	 */
+	void allow_early(std::size_t most, bool may);
+	/** Whether the server has taken the early data. */
+	[[nodiscard]] bool is_early_taken() const noexcept;
+	/** Early data that shake() has come by. */
+	[[nodiscard]] std::vector<std::byte> take_early() { return std::move(early_); }
+	[[nodiscard]] bool is_resumed() const noexcept;
+	/** The ticket that this was resumed by is of no more use at this server. */
+	void spend_ticket() noexcept;
+	/** It stays as good as it was, though this fails: OpenSSL takes it away with its alert. */
+	void keep_ticket() noexcept;
 	/** Reads at most @p most bytes of the other end's. */
 	std::optional<std::vector<std::byte>> read(std::size_t most);
 	[[nodiscard]] bool write(bytes_view bytes);
@@ -95,11 +113,18 @@ private:
 
 	friend struct callbacks;
 
+	progress shake_early();
+	[[nodiscard]] bool admit_early();
+
 	const credentials::state &with_;
 	const bool client_;
 	const std::string name_;
 	ssl_ptr ssl_;
 	failure failure_;
+	bool may_be_early_ = false;
+	bool reads_early_ = false; /**< the end of early data has not come */
+	std::vector<std::byte> early_;
+	ssl_session ticket_;  /**< that early data came with */
 	std::string key_id_;  /**< of the external key that the client showed */
 	ssl_session session_; /**< that the server gave, for the next time */
 };

@@ -159,6 +159,7 @@ void half_open::finish(handshake &which)
 	which.flight.reset();
 	which.parts.clear();
 	which.waits.reset();
+	which.early = {};
 }
 
 void half_open::remove(const wire::tag &tag)

@@ -4,6 +4,7 @@
 
 #include "check.hpp"
 #include "quiet_thread.hpp"
+#include "session_watch.hpp"
 
 #include <algorithm>
 #include <array>
@@ -32,6 +33,15 @@ renewal sane(renewal when)
 	return when;
 }
 
+sdp::detail::session_watch::rules rules_of(const renewal &when)
+{
+	return {.age = when.age,
+		.volume = when.volume,
+		.silence = when.silence,
+		.between = when.between,
+		.at_most = when.between_at_most};
+}
+
 } // namespace
 
 struct client::state {
@@ -40,8 +50,8 @@ struct client::state {
 		: server(to),
 		  with(std::move(who)),
 		  options(std::move(wish)),
-		  rules(sane(when)),
-		  on(to.version(), how)
+		  on(to.version(), how),
+		  watch(rules_of(sane(when)))
 	{
 		renew(0);
 		keeper = detail::quiet_thread([this] { keep(); });
@@ -62,6 +72,7 @@ struct client::state {
 
 	void renew(std::uint64_t instead_of);
 	void keep() noexcept;
+	/** Old, much used, gone, or with a server that does not answer. */
 	bool is_due();
 	message call(bytes_view body, const call_options &how);
 	std::optional<message> attempt(bytes_view body, const call_options &how, bool last);
@@ -69,7 +80,6 @@ struct client::state {
 	const address server;
 	const std::shared_ptr<const credentials> with;
 	const client_options options;
-	const renewal rules;
 	socket on;
 
 	std::mutex one_at_a_time; /**< held for a whole handshake */
@@ -77,9 +87,7 @@ struct client::state {
 	std::condition_variable wake;
 	bool stopping = false;
 	identity peer;
-	clock::time_point made{};
-	std::uint64_t blocks = 0; /**< AES blocks of earlier epochs of the session */
-	std::uint64_t last_epoch = 0, last_blocks = 0;
+	sdp::detail::session_watch watch;
 	std::atomic<std::uint64_t> count = 0;                              /**< of sessions */
 	std::atomic<std::uint64_t> waiting = 0;                            /**< calls */
 	std::atomic<clock::time_point> waiting_since{clock::time_point()}; /**< the first of them */
@@ -96,37 +104,19 @@ void client::state::renew(std::uint64_t instead_of)
 	established fresh = connect(on, server, with, options);
 	const std::scoped_lock held(lock);
 	peer = std::move(fresh.peer);
-	made = clock::now();
-	blocks = last_epoch = last_blocks = 0;
+	watch.made(clock::now());
 	++count;
 }
 
-/** Old, much used, gone, or with a server that does not answer. */
 bool client::state::is_due()
 {
-	if (clock::now() - made >= rules.age) {
-		return true;
-	}
-	try {
-		constexpr std::uint64_t block = 16;
-		const session_info info = on.info(server);
-		if (info.tx_epoch != last_epoch) {
-			blocks += last_blocks;
-			last_epoch = info.tx_epoch;
-		}
-		last_blocks = info.tx_blocks;
-		return (blocks + last_blocks) * block >= rules.volume ||
-		       (waiting != 0 && info.silent >= rules.silence &&
-			clock::now() - waiting_since.load() >= rules.silence &&
-			clock::now() - made >= rules.silence);
-	} catch (const std::system_error &) {
-		return true; // Such as after the machine slept.
-	}
+	const auto asked = waiting != 0 ? std::optional(waiting_since.load()) : std::nullopt;
+	return watch.look(sdp::detail::use_of(on, server), asked, clock::now()) !=
+	       sdp::detail::session_watch::state::fine;
 }
 
 void client::state::keep() noexcept
 {
-	clock::duration wait = rules.between;
 	clock::time_point next{};
 	std::unique_lock held(lock);
 	while (!wake.wait_for(held, look_every, [&] { return stopping; })) {
@@ -136,13 +126,13 @@ void client::state::keep() noexcept
 		held.unlock();
 		try {
 			renew(count);
-			wait = rules.between;
+			held.lock();
+			next = watch.next(clock::now());
 		} catch (const std::exception &) {
-			// Who calls is told; a server that is not there is not to be flooded.
-			wait = std::min<clock::duration>(2 * wait, rules.between_at_most);
+			// Who calls is told.
+			held.lock();
+			next = watch.failed(clock::now());
 		}
-		next = clock::now() + wait;
-		held.lock();
 	}
 }
 

@@ -2,10 +2,13 @@
 #include <sdp/tls_core.hpp>
 
 #include "context.hpp"
+#include "early_store.hpp"
 #include "half_open.hpp"
 #include "wire.hpp"
 
 #include <algorithm>
+#include <cerrno>
+#include <limits>
 #include <openssl/crypto.h>
 #include <system_error>
 #include <utility>
@@ -18,6 +21,8 @@ namespace {
 constexpr clock::duration patience = std::chrono::milliseconds(500);
 /** What a cookie's time counts. */
 constexpr std::chrono::seconds cookie_unit{10};
+/** Of a server, that its tickets name it by. */
+constexpr std::size_t own_mark = 16;
 /** Pieces of a client's flight. */
 constexpr std::size_t most_final = wire::most_pieces;
 
@@ -53,20 +58,28 @@ std::vector<std::byte> bytes_of(std::uint64_t number)
 
 struct server_handshakes::state {
 	state(std::shared_ptr<const credentials> given, const server_options &how,
-	      std::uint16_t its_port, const host_id &its_host, server_hooks its_hooks)
+	      std::uint16_t its_port, const host_id &its_host, server_hooks its_hooks,
+	      std::optional<clock::time_point> begun)
 		: with(std::move(given)),
 		  options(how),
 		  port(its_port),
 		  host(its_host),
 		  hooks(std::move(its_hooks)),
-		  all(how.limits)
+		  since(begun),
+		  all(how.limits),
+		  seen(how.early.remembered)
 	{
+		if (how.early.most > longest_early_data) {
+			throw std::system_error(EINVAL, std::generic_category(),
+						"early data are too long for a hello");
+		}
 	}
 
 	datagram take_hello(const wire::packet &what, const address &from, clock::time_point now);
 	datagram begin(const wire::packet &what, const address &from, clock::time_point now);
 	datagram take_final(const wire::packet &what, const address &from, const address &to,
 			    clock::time_point now);
+	bool take_early(handshake &one, const address &from, clock::time_point now);
 	void gathered(handshake &one, clock::time_point now);
 	void decide(handshake &one, const address &from, const address &to, clock::time_point now);
 	[[nodiscard]] reason objection(const handshake &one, const identity &who,
@@ -75,6 +88,7 @@ struct server_handshakes::state {
 	void answer(handshake &one, const wire::response &what);
 	void close(handshake &one);
 	datagram refuse(const wire::packet &what, reason why);
+	[[nodiscard]] std::chrono::duration<std::uint16_t> age(clock::time_point now) const;
 	[[nodiscard]] digest cookie(const wire::packet &hello, const address &from,
 				    std::uint64_t when) const;
 
@@ -83,8 +97,13 @@ struct server_handshakes::state {
 	const std::uint16_t port;
 	const host_id host;
 	const server_hooks hooks;
+	std::function<early_answer(early_data &&)> early_taker;
 	const secret cookie_key = secret::random();
+	/** A ticket is good only at the one that gave it, which knows whether it was used. */
+	const secret mark = secret::random();
+	std::optional<clock::time_point> since;
 	half_open all;
+	early_store seen;
 	server_counts counts;
 };
 
@@ -97,6 +116,15 @@ digest server_handshakes::state::cookie(const wire::packet &hello, const address
 		    {place.ip, bytes_of(place.port), bytes_of(when), hello.tag});
 }
 
+/** Since when it remembers early data, in whole seconds. */
+std::chrono::duration<std::uint16_t> server_handshakes::state::age(clock::time_point now) const
+{
+	constexpr std::int64_t most = std::numeric_limits<std::uint16_t>::max();
+	const auto passed = std::chrono::floor<std::chrono::seconds>(now - since.value_or(now));
+	return std::chrono::duration<std::uint16_t>(
+		static_cast<std::uint16_t>(std::min(passed.count(), most)));
+}
+
 datagram server_handshakes::state::refuse(const wire::packet &what, reason why)
 {
 	return wire::build({.kind = wire::kind::refusal, .reason = why, .tag = what.tag}, 0);
@@ -106,8 +134,7 @@ datagram server_handshakes::state::take_hello(const wire::packet &what, const ad
 					      clock::time_point now)
 {
 	// What failed only after the flight would cost a signature, and be forgotten at once.
-	if (what.count != 1 || !wire::is_one_record(what.data) ||
-	    wire::tag_of(what.data) != what.tag) {
+	if (what.count != 1 || !wire::early_in(what.data) || wire::tag_of(what.data) != what.tag) {
 		++counts.dropped;
 		return {};
 	}
@@ -131,6 +158,11 @@ datagram server_handshakes::state::begin(const wire::packet &what, const address
 					 clock::time_point now)
 {
 	const auto when = static_cast<std::uint64_t>(now.time_since_epoch() / cookie_unit);
+	if (seen.has(what.tag, now)) {
+		// It was answered, and who sent it has long gone on.
+		++counts.dropped;
+		return {};
+	}
 	const digest fresh = cookie(what, from, when);
 	const bool is_there =
 		equal(what.check, fresh) || equal(what.check, cookie(what, from, when - 1));
@@ -149,16 +181,25 @@ datagram server_handshakes::state::begin(const wire::packet &what, const address
 	}
 	++counts.hellos;
 	made->with = with;
-	made->talking = std::make_unique<connection>(with->inside(), false);
+	made->talking = std::make_unique<connection>(with->inside(), mark.bytes().first(own_mark));
+	const std::size_t early = *wire::early_in(what.data);
+	if (options.early.most != 0 && early_taker) {
+		made->talking->allow_early(options.early.most,
+					   early != 0 && early <= options.early.most &&
+						   seen.has_room(now));
+	}
 	made->talking->feed(what.data);
 	const auto how = made->talking->shake();
 	const std::vector<std::byte> flight = made->talking->drain();
 	made->flight.emplace(flight);
 	made->said.client_hello = sha256({what.data});
 	made->said.server_flight = sha256({flight});
-	if (how == connection::progress::wants_more && !flight.empty() &&
-	    made->talking->unread() == 0) {
+	const bool goes_on = how == connection::progress::wants_more && !flight.empty() &&
+			     made->talking->unread() == 0;
+	if (goes_on) {
 		made->talking->export_secret(wire::flight_label, what.tag, made->keys);
+	}
+	if (goes_on && (early == 0 || take_early(*made, from, now))) {
 		return take_hello(what, from, now);
 	}
 	// An alert, which anybody could have sent: nothing is kept for it.
@@ -167,8 +208,39 @@ datagram server_handshakes::state::begin(const wire::packet &what, const address
 	if (how == connection::progress::failed && !flight.empty()) {
 		said = take_hello(what, from, now);
 	}
+	made->talking->keep_ticket();
 	all.remove(what.tag);
 	return said;
+}
+
+/**
+ * Takes the early data of @p one, if TLS has let them in. Whatever comes of them, no copy of this
+ * hello is taken later: the client may send them otherwise.
+ * @return false: they are not what was sealed.
+ */
+bool server_handshakes::state::take_early(handshake &one, const address &from,
+					  clock::time_point now)
+{
+	if (!one.talking->is_early_taken()) {
+		++counts.no_early;
+		if (one.talking->is_resumed()) {
+			one.talking->spend_ticket();
+		}
+		return true;
+	}
+	auto bytes = one.talking->take_early();
+	if (bytes.empty()) {
+		return false;
+	}
+	// Only now: what was changed on its way spends nothing.
+	one.talking->spend_ticket();
+	seen.add(one.tag, now);
+	++counts.early;
+	auto who = one.talking->peer();
+	if (auto *known = std::get_if<identity>(&who); known != nullptr) {
+		one.early = early_taker({std::move(bytes), std::move(*known), from});
+	}
+	return true;
 }
 
 datagram server_handshakes::state::take_final(const wire::packet &what, const address &from,
@@ -220,7 +292,8 @@ void server_handshakes::state::gathered(handshake &one, clock::time_point now)
 	auto who = one.talking->peer();
 	const auto bytes = one.talking->read(wire::offer_length);
 	const auto offered = bytes ? wire::parse_offer(*bytes) : std::nullopt;
-	if (!offered || one.talking->unread() != 0) {
+	// Early data are in the hello, and nowhere else.
+	if (!offered || one.talking->unread() != 0 || !one.talking->take_early().empty()) {
 		++counts.refused;
 		answer(one, {.status = reason::malformed});
 		return;
@@ -291,11 +364,15 @@ void server_handshakes::state::decide(handshake &one, const address &from, const
 	}
 	wire::response said;
 	said.status = install(one, who, from, to);
+	said.age = age(now);
 	if (said.status == reason::none) {
 		said.nonce = one.said.server_nonce; // Otherwise it is for another session.
 	}
 	static_cast<void>(one.talking->write(wire::build(said)));
 	if (said.status == reason::none) {
+		if (const auto early = one.early ? one.early(longest_early) : std::nullopt) {
+			static_cast<void>(one.talking->write(*early));
+		}
 		one.talking->end();
 	}
 	close(one);
@@ -361,8 +438,10 @@ void server_handshakes::state::close(handshake &one)
 
 server_handshakes::server_handshakes(std::shared_ptr<const credentials> with,
 				     const server_options &options, std::uint16_t port,
-				     const host_id &host, server_hooks hooks)
-	: state_(std::make_unique<state>(std::move(with), options, port, host, std::move(hooks)))
+				     const host_id &host, server_hooks hooks,
+				     std::optional<clock::time_point> since)
+	: state_(std::make_unique<state>(std::move(with), options, port, host, std::move(hooks),
+					 since))
 {
 }
 
@@ -373,11 +452,19 @@ void server_handshakes::use(std::shared_ptr<const credentials> with)
 	state_->with = std::move(with);
 }
 
+void server_handshakes::on_early(std::function<early_answer(early_data &&)> taker)
+{
+	state_->early_taker = std::move(taker);
+}
+
 datagram server_handshakes::take(bytes_view bytes, const address &from, const address &to,
 				 clock::time_point now)
 {
 	state &here = *state_;
 	here.all.tick(now);
+	if (!here.since) {
+		here.since = now;
+	}
 	if (bytes.size() != datagram_length || !is_of_one(wire::place_of(to))) {
 		++here.counts.dropped;
 		return {};

@@ -20,6 +20,8 @@ constexpr std::byte offer_version{1};
 constexpr std::size_t record_head = 5;
 constexpr std::byte handshake_record{22};
 constexpr std::byte encrypted_record{23};
+/** Behind what is sealed: the true type, and the tag. */
+constexpr std::size_t record_tail = 17;
 constexpr std::byte major{3};
 
 class writer {
@@ -122,13 +124,27 @@ tag tag_of(bytes_view hello)
 	return begin;
 }
 
-bool is_one_record(bytes_view hello)
+std::optional<std::size_t> early_in(bytes_view hello)
 {
-	if (hello.size() <= record_head || hello[0] != handshake_record || hello[1] != major) {
-		return false;
+	const auto length_of = [](bytes_view record, std::byte type) -> std::size_t {
+		if (record.size() <= record_head || record[0] != type || record[1] != major) {
+			return 0;
+		}
+		reader in(record.subspan(3));
+		return in.number<std::uint16_t>();
+	};
+	const std::size_t first = length_of(hello, handshake_record);
+	if (first == 0 || first > hello.size() - record_head) {
+		return std::nullopt;
 	}
-	reader length(hello.subspan(3));
-	return length.number<std::uint16_t>() == hello.size() - record_head;
+	const bytes_view rest = hello.subspan(record_head + first);
+	if (rest.empty()) {
+		return 0;
+	}
+	const std::size_t second = length_of(rest, encrypted_record);
+	return second > record_tail && second == rest.size() - record_head
+		       ? std::optional(second - record_tail)
+		       : std::nullopt;
 }
 
 bool is_flight(bytes_view flight)
@@ -294,7 +310,7 @@ std::vector<std::byte> build(const response &what)
 	return writer()
 		.number(std::to_integer<std::uint8_t>(offer_version))
 		.number(static_cast<std::uint8_t>(what.status))
-		.number(std::uint16_t{0})
+		.number(what.age.count())
 		.raw(what.nonce)
 		.done(response_length);
 }
@@ -311,8 +327,33 @@ std::optional<response> parse_response(bytes_view bytes)
 		return std::nullopt;
 	}
 	what.status = static_cast<tls::reason>(status);
-	in.take(2);
+	what.age = decltype(what.age)(in.number<std::uint16_t>());
 	in.raw(what.nonce);
+	return what;
+}
+
+std::vector<std::byte> build(const early &what)
+{
+	return writer()
+		.number(std::to_integer<std::uint8_t>(offer_version))
+		.number(std::uint8_t{0})
+		.number(what.client_port)
+		.raw(what.token)
+		.raw(what.request)
+		.done(0);
+}
+
+std::optional<early> parse_early(bytes_view bytes)
+{
+	constexpr std::size_t length = 4 + std::tuple_size_v<early_token>;
+	if (bytes.size() < length || bytes[0] != offer_version) {
+		return std::nullopt;
+	}
+	reader in(bytes.subspan(2));
+	early what;
+	what.client_port = in.number<std::uint16_t>();
+	in.raw(what.token);
+	what.request = bytes.subspan(length);
 	return what;
 }
 

@@ -55,8 +55,11 @@ std::optional<std::uint8_t> other_version(bytes_view bytes);
 datagram build(const packet &what, std::size_t length);
 
 wire::tag tag_of(bytes_view hello);
-/** Whether it is one record with a part of TLS's handshake, and no byte more. */
-bool is_one_record(bytes_view hello);
+/**
+ * Bytes of the early data in a hello, 0 if there are none. Empty: it is not one record with a part
+ * of TLS's handshake, and perhaps another one with early data, and no byte more.
+ */
+std::optional<std::size_t> early_in(bytes_view hello);
 /**
  * Whether a server's flight is written in the one way that there is: ServerHello in a record of its
  * own, and encrypted ones behind it. TLS takes others for the same; the hash does not.
@@ -129,8 +132,19 @@ struct offer {
 /** And what the server says to that. */
 struct response {
 	tls::reason status{};
+	/** For so long it has been there, at most: no server before it has had what came since. */
+	std::chrono::duration<std::uint16_t> age{};
 	sdp::nonce nonce{};
 };
+
+/** Early data. */
+struct early {
+	std::uint16_t client_port = 0;
+	early_token token{};
+	bytes_view request{}; /**< in what was parsed */
+};
+std::vector<std::byte> build(const early &what);
+std::optional<early> parse_early(bytes_view bytes);
 
 std::vector<std::byte> build(const offer &what);
 std::vector<std::byte> build(const response &what);

@@ -255,21 +255,24 @@ bytes joined(const std::vector<bytes> &all)
 	return one;
 }
 
-} // namespace
-
-// A client made of OpenSSL and this file, which derives all keys from the key log.
-TEST(independent, the_secret_is_an_exporters)
+/** What this library's end takes. */
+void as_ours(plain &client)
 {
-	service server;
-	plain client(true, people::all().client);
-	SSL_CTX_set_ciphersuites(SSL_get_SSL_CTX(client.get()), "TLS_AES_128_GCM_SHA256");
 	SSL_set_ciphersuites(client.get(), "TLS_AES_128_GCM_SHA256");
 	SSL_set1_groups_list(client.get(), "X25519");
-	SSL_clear_options(client.get(), SSL_OP_ENABLE_MIDDLEBOX_COMPAT);
-	const bytes hello = client.step();
-	const bytes flight = flight_of(server, hello);
-	bytes final = client.step(flight);
-	ASSERT_EQ(client.result, 1);
+}
+
+/** A client's end of a handshake. */
+struct ending {
+	bytes final;
+	bytes master; /**< the exporter's */
+	bytes codes;
+	datagram answer;
+};
+
+/** Has @p client, which has said @p hello and heard the flight, say what it wants. */
+ending conclude(plain &client, service &server, const bytes &hello, bytes final)
+{
 	wire::offer offered{.client_port = client_port,
 			    .server_port = server_sdp.port(),
 			    .cipher = 0x1301,
@@ -278,14 +281,14 @@ TEST(independent, the_secret_is_an_exporters)
 			    .called = wire::place_of(server_sdp)};
 	offered.nonce.fill(std::byte{0xc1});
 	const auto offer = wire::build(offered);
-	ASSERT_GT(SSL_write(client.get(), offer.data(), static_cast<int>(offer.size())), 0);
+	EXPECT_GT(SSL_write(client.get(), offer.data(), static_cast<int>(offer.size())), 0);
 	add(final, client.drain());
 
 	const auto tag = wire::tag_of(hello);
-	const bytes master = from_log("EXPORTER_SECRET");
-	const bytes codes =
-		exported(master, "EXPERIMENTAL sdp/1 flights", bytes(tag.begin(), tag.end()), 64);
-	datagram answer;
+	ending made;
+	made.master = from_log("EXPORTER_SECRET");
+	made.codes = exported(made.master, "EXPERIMENTAL sdp/1 flights",
+			      bytes(tag.begin(), tag.end()), 64);
 	const auto count = static_cast<std::uint16_t>((final.size() + wire::room - 1) / wire::room);
 	for (std::uint16_t i = 0; i < count; ++i) {
 		const auto rest = std::span(final).subspan(i * wire::room);
@@ -294,10 +297,28 @@ TEST(independent, the_secret_is_an_exporters)
 				  .count = count,
 				  .tag = tag,
 				  .data = rest.first(std::min(rest.size(), wire::room))};
-		part.check = wire::code_of(std::span(codes).first(32), part);
-		answer = server.core.take(wire::build(part, sdp::tls::datagram_length), client_udp,
-					  server_sdp, now);
+		part.check = wire::code_of(std::span(made.codes).first(32), part);
+		made.answer = server.core.take(wire::build(part, sdp::tls::datagram_length),
+					       client_udp, server_sdp, now);
 	}
+	made.final = std::move(final);
+	return made;
+}
+
+} // namespace
+
+// A client made of OpenSSL and this file, which derives all keys from the key log.
+TEST(independent, the_secret_is_an_exporters)
+{
+	service server;
+	plain client(true, people::all().client);
+	as_ours(client);
+	const bytes hello = client.step();
+	const bytes flight = flight_of(server, hello);
+	bytes begun = client.step(flight);
+	ASSERT_EQ(client.result, 1);
+	const auto [final, master, codes, answer] =
+		conclude(client, server, hello, std::move(begun));
 	ASSERT_EQ(server.installed.size(), 1U);
 	const auto said = wire::parse(answer);
 	ASSERT_TRUE(said);
@@ -328,6 +349,50 @@ TEST(independent, the_secret_is_an_exporters)
 	const bytes secret =
 		exported(master, "EXPERIMENTAL sdp/1 session", bytes(hash.begin(), hash.end()), 32);
 	EXPECT_TRUE(server.installed[0].keyed == sdp::secret(secret));
+}
+
+// Early data of OpenSSL's client, by a ticket of this library's server.
+TEST(independent, a_client_sends_early_data)
+{
+	service server(server_settings(), {.early = {.most = 100}});
+	std::vector<sdp::tls::early_data> taken;
+	server.core.on_early([&](sdp::tls::early_data &&what) {
+		taken.push_back(std::move(what));
+		return [](std::size_t) {
+			const auto text = sdp::as_bytes("back");
+			return std::optional(bytes(text.begin(), text.end()));
+		};
+	});
+	plain first(true, people::all().client);
+	as_ours(first);
+	const bytes hello = first.step();
+	bytes begun = first.step(flight_of(server, hello));
+	const auto ended = conclude(first, server, hello, std::move(begun));
+	first.step(wire::parse(ended.answer)->data);
+	bytes response(64);
+	ASSERT_EQ(SSL_read(first.get(), response.data(), 64), 20);
+	const sdp::tls::ssl_session ticket(SSL_get1_session(first.get()));
+	ASSERT_EQ(SSL_SESSION_get_max_early_data(ticket.get()), 100U);
+
+	plain second(true, people::all().client);
+	as_ours(second);
+	ASSERT_EQ(SSL_set_session(second.get(), ticket.get()), 1);
+	std::size_t written = 0;
+	ASSERT_EQ(SSL_write_early_data(second.get(), "early", 5, &written), 1);
+	const bytes again = second.drain();
+	bytes more = second.step(flight_of(server, again));
+	ASSERT_EQ(second.result, 1);
+	EXPECT_EQ(SSL_get_early_data_status(second.get()), SSL_EARLY_DATA_ACCEPTED);
+	ASSERT_EQ(taken.size(), 1U);
+	const auto text = sdp::as_bytes("early");
+	EXPECT_EQ(taken[0].bytes, bytes(text.begin(), text.end()));
+	const auto end = conclude(second, server, again, std::move(more));
+	second.step(wire::parse(end.answer)->data);
+	ASSERT_EQ(SSL_read(second.get(), response.data(), 64), 20);
+	ASSERT_EQ(SSL_read(second.get(), response.data(), 64), 4);
+	EXPECT_EQ(response[0], std::byte{'b'});
+	EXPECT_EQ(server.installed.size(), 2U);
+	EXPECT_TRUE(server.installed[1].peer.resumed);
 }
 
 TEST(independent, a_client_of_an_older_version_is_refused)

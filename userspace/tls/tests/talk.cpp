@@ -70,7 +70,9 @@ talk::talk(settings who, sdp::tls::client_options options)
 {
 }
 
-talk::talk(std::shared_ptr<const credentials> who, sdp::tls::client_options options)
+talk::talk(std::shared_ptr<const credentials> who, sdp::tls::client_options options,
+	   sdp::tls::clock::time_point when)
+	: now(when)
 {
 	// None of the server's, each of which is one byte repeated.
 	nonce.fill(std::byte{0xc1});

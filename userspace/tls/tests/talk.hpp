@@ -73,7 +73,8 @@ public:
 	explicit talk(settings who = client_settings(),
 		      sdp::tls::client_options options = {.server_name = "server.lab"});
 	explicit talk(std::shared_ptr<const credentials> who,
-		      sdp::tls::client_options options = {.server_name = "server.lab"});
+		      sdp::tls::client_options options = {.server_name = "server.lab"},
+		      sdp::tls::clock::time_point when = sdp::tls::clock::time_point(1h));
 
 	/** Until the client is done, or its time is over. */
 	void run(service &with, const network &through = {});
@@ -82,7 +83,7 @@ public:
 	/** Both ends have the same secret and context, and think the same of each other. */
 	void expect_agreed(const service &with) const;
 
-	sdp::tls::clock::time_point now{std::chrono::hours(1)};
+	sdp::tls::clock::time_point now;
 	std::unique_ptr<client_handshake> core;
 	sdp::nonce nonce{};
 

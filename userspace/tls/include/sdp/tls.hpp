@@ -9,6 +9,7 @@
 #ifndef SDP_TLS_HPP
 #define SDP_TLS_HPP
 
+#include <sdp/early.hpp>
 #include <sdp/export.hpp>
 #include <sdp/socket.hpp>
 #include <sdp/tls_core.hpp>
@@ -16,6 +17,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -37,13 +39,17 @@ struct established {
  * asked for: ECANCELED. A server that @p options does not name
  * is to have its address in its certificate.
  *
+ * @p early, if it is there and the server has allowed it, goes along as early data: its fate is
+ * set, also where this throws. The fields early of @p options are not for this.
+ *
  * @throws error says why not. @throws std::system_error EPERM (the secure policy is
  *         forbidden), EXDEV (the socket is of another network namespace than this thread),
  *         ENOBUFS (sessions of this user), and what else making a UDP socket may throw.
  */
 SDP_EXPORT established connect(socket &on, const address &server,
 			       const std::shared_ptr<const credentials> &with,
-			       const client_options &options, const std::stop_token &stop = {});
+			       const client_options &options, const std::stop_token &stop = {},
+			       early_exchange *early = nullptr);
 
 /**
  * The server's side, for a program that has a loop of its own; tls::server has a thread for
@@ -68,6 +74,11 @@ public:
 	acceptor(const acceptor &) = delete;
 	acceptor &operator=(const acceptor &) = delete;
 
+	/**
+	 * Has @p taker take early data, within handle(): server_options::early says how much.
+	 * Before the first handle(). Without it there are none.
+	 */
+	void on_early(std::function<early_answer(early_arrival &&, const identity &)> taker);
 	/** For poll(): readable when handle() has something to do. */
 	[[nodiscard]] int fd() const noexcept;
 	/**

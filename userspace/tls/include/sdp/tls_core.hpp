@@ -8,6 +8,7 @@
 #define SDP_TLS_CORE_HPP
 
 #include <sdp/address.hpp>
+#include <sdp/early.hpp>
 #include <sdp/export.hpp>
 #include <sdp/message.hpp>
 #include <sdp/session.hpp>
@@ -34,6 +35,9 @@ using datagram = std::vector<std::byte>;
 /** What tells a network namespace, of this boot of this machine, from all others. */
 using host_id = std::array<std::byte, 16>;
 
+/** Bytes of early data, at most: they have to fit the hello's datagram. */
+inline constexpr std::size_t longest_early_data = longest_early + 20;
+
 /** A session that can be installed. */
 struct agreement {
 	session_parameters parameters{}; /**< of a server, without its own nonce */
@@ -48,6 +52,12 @@ struct client_options {
 	sdp::cipher cipher = cipher::aes_128_gcm;
 	std::uint16_t record_size = record_size_default; /**< bytes */
 	std::chrono::milliseconds timeout{10'000};       /**< for all of it */
+	/**
+	 * What to send as early data, if the server has said that it takes that: at most
+	 * longest_early_data bytes. Without forward secrecy, and to be replayed by whoever stops
+	 * packets: docs/handshake.md.
+	 */
+	std::vector<std::byte> early{};
 };
 
 /** What a client knows of itself. */
@@ -82,6 +92,10 @@ public:
 	[[nodiscard]] const std::optional<agreement> &agreed() const noexcept;
 	/** Set once it is certain that there will be none, or the time is over. */
 	[[nodiscard]] reason failed() const noexcept;
+	/** What has become of the early data, as far as it is certain by now. */
+	[[nodiscard]] early_fate early() const noexcept;
+	/** What the server has answered to them, once agreed(); empty: nothing yet. */
+	[[nodiscard]] const std::vector<std::byte> &early_reply() const noexcept;
 	/** What there is to say of failed(), or of what looked like an answer so far. */
 	[[nodiscard]] const std::string &details() const noexcept;
 
@@ -101,9 +115,24 @@ struct server_limits {
 	std::uint32_t each_second = 64; /**< so many a second afterwards */
 };
 
+/** What a server takes as early data. */
+struct early_limits {
+	std::size_t most = 0; /**< bytes, at most longest_early_data; 0: none are taken */
+	/** Of whom it is remembered, for a minute, that it was taken; with more, none are. */
+	std::size_t remembered = 4096;
+};
+
 struct server_options {
 	std::vector<cipher> allowed{}; /**< that a client may choose; empty: all */
 	server_limits limits{};
+	early_limits early{};
+};
+
+/** Early data that have come: once each, whatever is sent again. */
+struct early_data {
+	std::vector<std::byte> bytes{};
+	identity peer{};
+	address from{}; /**< where the datagram seems to come from, which nobody has proven */
 };
 
 /** What a server asks its surroundings. */
@@ -121,6 +150,8 @@ struct server_counts {
 	std::uint64_t cookies = 0;   /**< asked for */
 	std::uint64_t installed = 0; /**< sessions */
 	std::uint64_t resumed = 0;   /**< of them */
+	std::uint64_t early = 0;     /**< hellos whose early data were taken */
+	std::uint64_t no_early = 0;  /**< and were not */
 	std::uint64_t refused = 0;   /**< by a certificate, or its absence */
 	std::uint64_t busy = 0;      /**< that were told to come again */
 	std::uint64_t dropped = 0;   /**< datagrams that do not verify */
@@ -130,9 +161,14 @@ struct server_counts {
 /** The server's side of all handshakes at one port. */
 class SDP_EXPORT server_handshakes {
 public:
-	/** @param port of the SDP socket. */
+	/**
+	 * @param port of the SDP socket.
+	 * @param since when it began to listen; empty: when it is first asked.
+	 * @throws std::system_error EINVAL: early data that fit no hello.
+	 */
 	server_handshakes(std::shared_ptr<const credentials> with, const server_options &options,
-			  std::uint16_t port, const host_id &host, server_hooks hooks);
+			  std::uint16_t port, const host_id &host, server_hooks hooks,
+			  std::optional<clock::time_point> since = {});
 	~server_handshakes();
 	server_handshakes(const server_handshakes &) = delete;
 	server_handshakes &operator=(const server_handshakes &) = delete;
@@ -141,6 +177,11 @@ public:
 
 	/** Other credentials for handshakes that begin from now on. */
 	void use(std::shared_ptr<const credentials> with);
+	/**
+	 * Has @p taker take early data: those of each hello once. What it returns, which may be
+	 * empty, is asked for an answer at the handshake's end. Without it none are taken.
+	 */
+	void on_early(std::function<early_answer(early_data &&)> taker);
 	/**
 	 * What to answer to @p bytes, which came from @p from to @p to, an address here; empty:
 	 * nothing. Never longer than @p bytes.
