@@ -57,6 +57,7 @@ public:
 	std::vector<std::byte> bytes{}; /**< until the first try, which takes them */
 	clock::time_point deadline{};
 	bool idempotent = false;
+	bool may_be_early = false;
 	bool retry = true;
 	std::stop_token stop{};
 
@@ -64,6 +65,10 @@ public:
 	call_phase phase = call_phase::waits;
 	std::uint64_t number = 0; /**< of its present try, the cookie; another for each */
 	std::shared_ptr<outgoing> message{};
+	std::shared_ptr<const std::vector<std::byte>> whole{}; /**< the request, from then on */
+	std::shared_ptr<early_exchange> early{};               /**< while a handshake has it */
+	std::optional<early_token>
+		collects{}; /**< the server has it: its tries ask for the answer */
 	unsigned tries = 0;
 	std::uint64_t session = 0;     /**< number of the one that it was sent under */
 	bool perhaps_executed = false; /**< an earlier try of it */

@@ -37,7 +37,7 @@ channel_core::channel_core(std::unique_ptr<link> with, const channel_options &op
 	: options_(options),
 	  engine_(options.engine ? options.engine : engine::shared()),
 	  on_(engine_->inside()),
-	  keeper_(std::move(with), options.sessions)
+	  keeper_(std::move(with), options.sessions, options.at_once)
 {
 }
 
@@ -70,6 +70,7 @@ std::shared_ptr<call_state> channel_core::begin(const method &which, bytes_view 
 		longest_timeout);
 	made->deadline = clock::now() + timeout;
 	made->idempotent = options.idempotent_;
+	made->may_be_early = options.early_;
 	made->retry = options.retry_;
 	made->stop = options.stop_;
 	const header_error wrong = append(made->bytes, request_header{.method = which,
@@ -148,6 +149,7 @@ bool channel_core::claim(call_state &what) noexcept
 	// It may be known for long still.
 	what.bytes = std::vector<std::byte>();
 	what.message.reset();
+	what.whole.reset();
 	if (what.timer) {
 		on_.disarm(*what.timer);
 	}
@@ -183,6 +185,13 @@ void channel_core::fail(const call &what, failure why)
 	what->complete(std::move(why));
 }
 
+/** Whether a handshake has it that has not sent it, and never will. */
+bool channel_core::withdraw(call_state &what)
+{
+	early_fate fate = early_fate::not_sent;
+	return what.early && what.early->fate.compare_exchange_strong(fate, early_fate::withdrawn);
+}
+
 /** Ends it here and in the kernel. */
 void channel_core::give_up(const call &what, int error, std::string text)
 {
@@ -191,7 +200,7 @@ void channel_core::give_up(const call &what, int error, std::string text)
 	std::uint64_t cookie = 0;
 	{
 		const std::scoped_lock held(lock_);
-		const bool is_sent = what->phase == call_phase::is_sent;
+		const bool is_sent = what->phase == call_phase::is_sent && !withdraw(*what);
 		if (is_sent || what->perhaps_executed) {
 			why.executed = executed::unknown;
 		}

@@ -53,6 +53,7 @@ public:
 	void broken(int error) override;
 	void session_made(const link::made &what, bool replaces_dead) override;
 	bool session_failed(const std::system_error &why) override;
+	std::shared_ptr<early_exchange> take_early() override;
 	void session_doubted() override;
 
 private:
@@ -69,6 +70,7 @@ private:
 	void end(const call &what, result<reply> with);
 	void expire(const call &what);
 	void give_up(const call &what, int error, std::string text);
+	[[nodiscard]] static bool withdraw(call_state &what);
 
 	// channel_tries.cpp: its tries.
 	[[nodiscard]] std::shared_ptr<outgoing> prepare(const call &what);
@@ -79,6 +81,16 @@ private:
 	/** Has it wait in @p line. By the lock. */
 	void enqueue(std::deque<call> &line, const call &what);
 	[[nodiscard]] call find(std::uint64_t cookie) const;
+	void replied(const call &what, std::vector<std::byte> &&message);
+
+	// channel_early.cpp: those that went with a handshake.
+	/** The bytes of its next try. */
+	[[nodiscard]] std::shared_ptr<const std::vector<std::byte>> next_bytes(
+		call_state &what) const;
+	/** What the last handshake's call does now. By the lock. @return true: it fails. */
+	[[nodiscard]] bool place_early(const call &what);
+	/** The other end's answer to one that asked for an answer. */
+	void collected(const call &what, arrival &&got);
 
 	const channel_options options_;
 	const std::shared_ptr<sdp::engine> engine_;
@@ -98,6 +110,7 @@ private:
 	bool is_closed_ = false;
 	std::uint64_t session_ = 0; /**< number of the present one */
 	std::string trouble_{};     /**< why there is no session */
+	call early_{};              /**< that the handshake has which goes on */
 	std::uint64_t next_cookie_ = 1;
 	channel_counts counts_{};
 };

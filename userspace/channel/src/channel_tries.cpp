@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tries of calls: what is sent, what comes of it, and whether it is sent again.
 #include "channel_core.hpp"
-#include "patience.hpp"
 
 #include <sdp/error.hpp>
 
@@ -29,6 +28,12 @@ bool lacks_session(int error)
 bool may_pass(status what)
 {
 	return what == status::busy || what == status::closing || what == status::not_answered;
+}
+
+failure perhaps_early()
+{
+	return {executed::unknown, make_code(ECONNRESET),
+		"it went as early data, and the server may have taken them or not"};
 }
 
 /** Handshakes that fail for another reason do so again, until a human mends it. */
@@ -87,15 +92,9 @@ std::shared_ptr<outgoing> channel_core::prepare(const call &what)
 		return nullptr;
 	}
 	auto message = std::make_shared<outgoing>();
-	if (!what->message) {
-		// It may have waited.
-		set_patience(what->bytes, std::chrono::ceil<std::chrono::milliseconds>(
-						  what->deadline - clock::now()));
-		message->bytes =
-			std::make_shared<const std::vector<std::byte>>(std::move(what->bytes));
-	} else {
+	message->bytes = next_bytes(*what);
+	if (what->message) {
 		// Each try has a number of its own: what still comes of another is nobody's.
-		message->bytes = what->message->bytes;
 		auto node = by_cookie_.extract(what->number);
 		what->number = node.key() = next_cookie_++;
 		by_cookie_.insert(std::move(node));
@@ -219,7 +218,16 @@ void channel_core::arrived(arrival &&got)
 		       is_transient(got.error));
 		return;
 	}
-	parsed<reply_header> said = parse_reply(got.bytes);
+	if (what->collects) {
+		collected(what, std::move(got));
+		return;
+	}
+	replied(what, std::move(got.bytes));
+}
+
+void channel_core::replied(const call &what, std::vector<std::byte> &&message)
+{
+	parsed<reply_header> said = parse_reply(message);
 	if (said.error != header_error::none) {
 		fail(what, {executed::executed, make_code(EPROTO),
 			    "the reply: " + std::string(describe(said.error))});
@@ -227,7 +235,7 @@ void channel_core::arrived(arrival &&got)
 	}
 	const status what_it_says = said.header.status;
 	if (what_it_says == status::ok) {
-		end(what, reply(std::move(said.header), std::move(got.bytes), said.length));
+		end(what, reply(std::move(said.header), std::move(message), said.length));
 		return;
 	}
 	settle(what,
@@ -250,6 +258,7 @@ void channel_core::settle(const call &what, failure why, bool may_heal)
 			return;
 		}
 		what->phase = call_phase::waits;
+		what->collects.reset();
 		what->perhaps_executed =
 			what->perhaps_executed || why.executed != executed::not_executed;
 		what->trouble = why.describe();
@@ -299,10 +308,17 @@ void channel_core::session_made(const link::made &what, bool replaces_dead)
 	trouble_.clear();
 	++session_;
 	++counts_.sessions;
+	const call early = std::exchange(early_, nullptr);
+	std::optional<std::vector<std::byte>> answer;
+	bool is_lost = false;
+	if (early && early->phase != call_phase::ended) {
+		answer = std::move(early->early->reply);
+		is_lost = place_early(early);
+	}
 	for (const auto &[cookie, each] : by_cookie_) {
 		// Their server is gone, and they may be executed twice.
 		if (replaces_dead && each->phase == call_phase::is_sent && each->idempotent &&
-		    each->retry) {
+		    each->retry && each != early) {
 			for_session_.push_back(each);
 			each->phase = call_phase::waits;
 			each->perhaps_executed = true;
@@ -311,6 +327,11 @@ void channel_core::session_made(const link::made &what, bool replaces_dead)
 		}
 	}
 	held.unlock();
+	if (is_lost) {
+		fail(early, perhaps_early());
+	} else if (answer) {
+		replied(early, std::move(*answer));
+	}
 	for (const std::uint64_t cookie : lost) {
 		attached_->by->abort(cookie);
 	}
@@ -327,9 +348,14 @@ void channel_core::session_made(const link::made &what, bool replaces_dead)
 bool channel_core::session_failed(const std::system_error &why)
 {
 	std::deque<call> hopeless;
+	call lost;
 	bool is_wanted = false;
 	{
 		const std::scoped_lock held(lock_);
+		const call early = std::exchange(early_, nullptr);
+		if (early && early->phase != call_phase::ended && place_early(early)) {
+			lost = early;
+		}
 		++counts_.failed;
 		trouble_ = why.what();
 		if (!heals(why.code())) {
@@ -338,6 +364,9 @@ bool channel_core::session_failed(const std::system_error &why)
 		std::erase_if(for_session_,
 			      [](const call &each) { return each->phase == call_phase::ended; });
 		is_wanted = !for_session_.empty();
+	}
+	if (lost) {
+		fail(lost, perhaps_early());
 	}
 	for (const call &each : hopeless) {
 		fail(each, {executed::not_executed, why.code(), why.what()});

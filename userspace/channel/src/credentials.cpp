@@ -9,6 +9,7 @@
 namespace sdp::inline v0 {
 
 handshake_acceptor::~handshake_acceptor() = default;
+void handshake_acceptor::on_early(std::function<early_answer(early_arrival &&, principal)>) {}
 credentials::~credentials() = default;
 
 namespace {

@@ -18,6 +18,7 @@ constexpr std::size_t pair_head = 3;
 constexpr std::uint8_t kind_request = 1;
 constexpr std::uint8_t kind_reply = 2;
 constexpr std::uint16_t flag_number = 1;
+constexpr std::uint16_t flag_collects = 2;
 constexpr std::size_t number_length = 4;
 constexpr std::size_t patience_at = 12;
 
@@ -177,7 +178,8 @@ header_error parse_raw(bytes_view message, raw &into, std::size_t &length)
 	if (into.kind != wanted) {
 		return header_error::kind;
 	}
-	if (!zeros || (wanted == kind_request && (into.word & ~flag_number) != 0) ||
+	if (!zeros ||
+	    (wanted == kind_request && (into.word & ~(flag_number | flag_collects)) != 0) ||
 	    (wanted == kind_reply && into.patience != 0)) {
 		return header_error::flags;
 	}
@@ -287,8 +289,9 @@ std::string_view describe(header_error what) noexcept
 header_error append(std::vector<std::byte> &to, const request_header &from)
 {
 	const bool number = from.method.is_number();
+	const int flags = (number ? flag_number : 0) | (from.collects ? flag_collects : 0);
 	return append_raw(to, {.kind = kind_request,
-			       .word = number ? flag_number : std::uint16_t{0},
+			       .word = static_cast<std::uint16_t>(flags),
 			       .patience = patience_of(from.patience, 0),
 			       .name = number ? bytes_of(from.method.number())
 					      : std::string(from.method.name()),
@@ -313,6 +316,7 @@ parsed<request_header> parse_request(bytes_view message)
 								   : method(all.name);
 		said.header.metadata = std::move(all.metadata);
 		said.header.patience = std::chrono::milliseconds(all.patience);
+		said.header.collects = (all.word & flag_collects) != 0;
 	}
 	return said;
 }

@@ -3,8 +3,8 @@
 
 #include "quiet_thread.hpp"
 
-#include <algorithm>
 #include <exception>
+#include <optional>
 #include <utility>
 
 namespace sdp::inline v0::detail {
@@ -19,7 +19,6 @@ constexpr std::chrono::milliseconds look_every{100};
 void keeper::start(keeper_user &whom)
 {
 	whom_ = &whom;
-	pause_ = rules_.between;
 	thread_ = quiet_thread([this] { run(stop_.get_token()); });
 }
 
@@ -72,33 +71,16 @@ void keeper::call_ends() noexcept
 	--waiting_;
 }
 
-/** The server should have been heard, and was not. */
-bool keeper::is_silent(const session_use &use) const
-{
-	const auto now = clock::now();
-	return waiting_ != 0 && use.silent >= rules_.silence && now - made_ >= rules_.silence &&
-	       now - since_.load() >= rules_.silence;
-}
-
-/** Old, much used, gone, or with a server that does not answer. */
+/** Old and in use, or dead and asked for. */
 bool keeper::is_due()
 {
-	constexpr std::uint64_t block = 16;
 	if (!has_session_ || !link_->has_sessions()) {
 		return false;
 	}
-	const auto use = link_->use();
-	if (!use || is_silent(*use)) {
-		is_dead_ = true;
-		return waiting_ != 0;
-	}
-	is_dead_ = false; // It was heard again.
-	if (use->epoch != last_.epoch) {
-		blocks_ += last_.blocks;
-	}
-	last_ = *use;
-	return is_used_ && (clock::now() - made_ >= rules_.age ||
-			    (blocks_ + last_.blocks) * block >= rules_.volume);
+	const auto asked = waiting_ != 0 ? std::optional(since_.load()) : std::nullopt;
+	const auto how = watch_.look(link_->use(), asked, clock::now());
+	is_dead_ = how == session_watch::state::dead; // Or was heard again.
+	return is_dead_ ? waiting_ != 0 : is_used_ && how == session_watch::state::old;
 }
 
 void keeper::make(std::unique_lock<std::mutex> &held, const std::stop_token &stop)
@@ -108,25 +90,22 @@ void keeper::make(std::unique_lock<std::mutex> &held, const std::stop_token &sto
 	held.unlock();
 	bool again = false;
 	try {
-		const link::made made = link_->renew(stop);
+		const auto early = whom_->take_early();
+		const link::made made = link_->renew(stop, early.get());
 		has_session_ = true;
 		is_dead_ = false;
 		is_used_ = false;
-		blocks_ = 0;
-		last_ = {};
-		made_ = clock::now();
-		pause_ = rules_.between;
+		watch_.made(clock::now());
 		whom_->session_made(made, replaces_dead);
+		next_ = watch_.next(clock::now());
 	} catch (const std::system_error &failed) {
-		// A server that is not there is not to be flooded.
-		pause_ = std::min<clock::duration>(2 * pause_, rules_.between_at_most);
 		again = whom_->session_failed(failed);
+		next_ = watch_.failed(clock::now());
 	} catch (const std::exception &failed) {
-		pause_ = std::min<clock::duration>(2 * pause_, rules_.between_at_most);
 		again = whom_->session_failed(std::system_error(
 			std::make_error_code(std::errc::not_enough_memory), failed.what()));
+		next_ = watch_.failed(clock::now());
 	}
-	next_ = clock::now() + pause_;
 	held.lock();
 	is_wanted_ = is_wanted_ || again;
 }

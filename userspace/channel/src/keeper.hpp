@@ -34,6 +34,8 @@ public:
 	virtual void session_made(const link::made &what, bool replaces_dead) = 0;
 	/** @return whether somebody waits for another try. */
 	virtual bool session_failed(const std::system_error &why) = 0;
+	/** A request for the handshake that begins, whose fate it is told; null: none. */
+	[[nodiscard]] virtual std::shared_ptr<early_exchange> take_early() = 0;
 	/** The present session is of no use, it seems: nothing is to be sent under it. */
 	virtual void session_doubted() = 0;
 };
@@ -42,12 +44,19 @@ class keeper {
 public:
 	using clock = std::chrono::steady_clock;
 
-	keeper(std::unique_ptr<link> with, const session_rules &rules)
-		: link_(std::move(with)), rules_(rules)
+	/** @param at_once whether the first session is made before somebody wants it. */
+	keeper(std::unique_ptr<link> with, const session_rules &rules, bool at_once)
+		: link_(std::move(with)),
+		  watch_({.age = rules.age,
+			  .volume = rules.volume,
+			  .silence = rules.silence,
+			  .between = rules.between,
+			  .at_most = rules.between_at_most}),
+		  is_wanted_(at_once)
 	{
 	}
 
-	/** Makes the first session at once. @p whom outlives stop(). */
+	/** @p whom outlives stop(). */
 	void start(keeper_user &whom);
 	/** Waits for its thread, which gives a handshake up. */
 	void stop() noexcept;
@@ -65,10 +74,9 @@ private:
 	void sleep(std::unique_lock<std::mutex> &held, const std::stop_token &stop);
 	void make(std::unique_lock<std::mutex> &held, const std::stop_token &stop);
 	[[nodiscard]] bool is_due();
-	[[nodiscard]] bool is_silent(const session_use &use) const;
 
 	const std::unique_ptr<link> link_;
-	const session_rules rules_;
+	session_watch watch_; /**< the thread's own */
 	keeper_user *whom_ = nullptr;
 	std::stop_source stop_;
 	std::thread thread_;
@@ -81,16 +89,12 @@ private:
 
 	std::mutex lock_; /**< of is_wanted_, and for the wait */
 	std::condition_variable_any wake_;
-	bool is_wanted_ = true;
+	bool is_wanted_;
 
 	// The thread's own.
 	bool has_session_ = false;
-	bool is_dead_ = false; /**< the present one, it seems */
-	clock::time_point made_{};
+	bool is_dead_ = false;     /**< the present one, it seems */
 	clock::time_point next_{}; /**< no handshake before */
-	clock::duration pause_{};
-	std::uint64_t blocks_ = 0; /**< of earlier epochs of the session */
-	session_use last_{};
 };
 
 } // namespace sdp::inline v0::detail

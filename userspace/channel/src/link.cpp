@@ -74,7 +74,7 @@ void socket_link::open(ip version)
 	version_ = version;
 }
 
-link::made socket_link::renew(const std::stop_token &stop)
+link::made socket_link::renew(const std::stop_token &stop, early_exchange *early)
 {
 	address server;
 	try {
@@ -84,9 +84,11 @@ link::made socket_link::renew(const std::stop_token &stop)
 		fail(EHOSTUNREACH, unknown.what());
 	}
 	open(server.version());
-	principal peer = who_->connect(
-		*on_,
-		{.server = server, .server_name = server_name_, .timeout = timeout_, .stop = stop});
+	principal peer = who_->connect(*on_, {.server = server,
+					      .server_name = server_name_,
+					      .timeout = timeout_,
+					      .stop = stop,
+					      .early = early});
 	server_ = server;
 	return {.by = by_, .server = server, .peer = std::move(peer)};
 }
@@ -98,13 +100,7 @@ bool socket_link::has_sessions() const noexcept
 
 std::optional<session_use> socket_link::use() const
 {
-	try {
-		const session_info info = on_->info(server_);
-		return session_use{
-			.epoch = info.tx_epoch, .blocks = info.tx_blocks, .silent = info.silent};
-	} catch (const std::system_error &) {
-		return std::nullopt; // Such as after the machine slept.
-	}
+	return use_of(*on_, server_);
 }
 
 } // namespace sdp::inline v0::detail

@@ -3,6 +3,7 @@
 #ifndef SDP_CHANNEL_LINK_HPP
 #define SDP_CHANNEL_LINK_HPP
 
+#include "session_watch.hpp"
 #include "transport.hpp"
 
 #include <sdp/channel.hpp>
@@ -17,13 +18,6 @@
 #include <string>
 
 namespace sdp::inline v0::detail {
-
-/** How a session does. */
-struct session_use {
-	std::uint64_t epoch = 0;  /**< of what is sent */
-	std::uint64_t blocks = 0; /**< of 16 bytes, sent in it */
-	std::chrono::nanoseconds silent{};
-};
 
 /** renew() and use() are for one thread. */
 class link {
@@ -41,8 +35,11 @@ public:
 		address server{};
 		principal peer{};
 	};
-	/** A new session, in the place of the present one. Blocks. @throws std::system_error */
-	virtual made renew(const std::stop_token &stop) = 0;
+	/**
+	 * A new session, in the place of the present one. Blocks. @throws std::system_error
+	 * @param early a request to take along, if that can be; or null.
+	 */
+	virtual made renew(const std::stop_token &stop, early_exchange *early) = 0;
 	/** Whether there are any: not in the clear. */
 	[[nodiscard]] virtual bool has_sessions() const noexcept = 0;
 	/** Absent: it is gone. */
@@ -56,7 +53,7 @@ public:
 	socket_link(std::string target, std::shared_ptr<const credentials> who,
 		    const channel_options &options);
 
-	made renew(const std::stop_token &stop) override;
+	made renew(const std::stop_token &stop, early_exchange *early) override;
 	[[nodiscard]] bool has_sessions() const noexcept override;
 	[[nodiscard]] std::optional<session_use> use() const override;
 

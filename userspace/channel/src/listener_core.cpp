@@ -20,6 +20,11 @@ namespace {
 
 /** Messages that are taken before those who wait are told. */
 constexpr int burst = 32;
+return_path back_to(const arrival &what)
+{
+	return {.peer = what.peer, .id = what.id, .early = what.early};
+}
+
 /** Answers that lack memory though the socket has some are tried again so soon, then less often. */
 constexpr std::chrono::milliseconds first_pause{2};
 constexpr std::chrono::milliseconds longest_pause{32};
@@ -32,7 +37,8 @@ listener_core::listener_core(listener_parts parts, const listener_options &optio
 	  epoll_(check(::epoll_create1(EPOLL_CLOEXEC), "epoll")),
 	  wake_(check(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd")),
 	  retry_(check(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), "timerfd")),
-	  buffer_(parts_.by->room())
+	  buffer_(parts_.by->room()),
+	  shares_(options.most_requests_of_one, options.most_bytes_of_one)
 {
 	watch(EPOLL_CTL_ADD, parts_.by->fd(), EPOLLIN, source::socket);
 	watch(EPOLL_CTL_ADD, wake_.get(), EPOLLIN, source::wake);
@@ -41,6 +47,9 @@ listener_core::listener_core(listener_parts parts, const listener_options &optio
 		// One thread at a time: who is told of it says when it is done.
 		watch(EPOLL_CTL_ADD, parts_.handshakes->fd(), EPOLLIN | EPOLLONESHOT,
 		      source::handshakes);
+		parts_.handshakes->on_early([this](early_arrival &&what, principal who) {
+			return take_early(std::move(what), std::move(who));
+		});
 	}
 }
 
@@ -67,7 +76,7 @@ void listener_core::close() noexcept
 		left.swap(ready_);
 	}
 	for (const contents &each : left) {
-		turn_away(each->message.peer, each->message.id, status::closing, {});
+		turn_away(back_to(each->message), status::closing, {});
 		ended(*each);
 	}
 }
@@ -79,7 +88,7 @@ std::optional<request> listener_core::take(std::unique_lock<std::mutex> &held)
 		ready_.pop_front();
 		if (first->deadline && *first->deadline <= clock::now()) {
 			held.unlock();
-			turn_away(first->message.peer, first->message.id, status::expired, {});
+			turn_away(back_to(first->message), status::expired, {});
 			++expired_;
 			ended(*first);
 			held.lock();
@@ -87,6 +96,7 @@ std::optional<request> listener_core::take(std::unique_lock<std::mutex> &held)
 		}
 		first->of = shared_from_this();
 		++handed_out_;
+		early_ += first->message.early ? 1 : 0;
 		return request(std::move(first));
 	}
 	return std::nullopt;
@@ -264,7 +274,7 @@ void listener_core::receive()
 			error = receive_now(*parts_.by, buffer_.bytes(), what);
 		} catch (const std::bad_alloc &) {
 			++busy_;
-			turn_away(what.peer, what.id, status::busy, {});
+			turn_away(back_to(what), status::busy, {});
 			continue;
 		}
 		if (error == EAGAIN || error == EINTR || error == ENOMEM) {
@@ -284,32 +294,47 @@ void listener_core::receive()
 
 void listener_core::admit(arrival &&what)
 {
-	const address peer = what.peer;
-	const std::uint64_t id = what.id;
+	const return_path back = back_to(what);
 	if (what.error) {
 		++malformed_;
-		turn_away(peer, id, status::malformed, "it is too long");
+		turn_away(back, status::malformed, "it is too long");
 		return;
 	}
-	bool has_room =
-		outstanding_ + waiting_ < options_.most_requests && bytes_ < options_.most_bytes;
+	bool is_taken = false;
 	try {
 		auto said = parse_request(what.bytes);
-		if (said.error != header_error::none) {
+		if (said.error != header_error::none || (said.header.collects && back.early)) {
 			++malformed_;
-			turn_away(peer, id, status::malformed, describe(said.error));
+			turn_away(back, status::malformed, describe(said.error));
 			return;
 		}
-		if (has_room) {
+		if (said.header.collects) {
+			collect(back, bytes_view(what.bytes).subspan(said.length));
+			return;
+		}
+		if (has_room(back.peer)) {
 			hold(std::move(what), std::move(said));
+			is_taken = true;
 		}
 	} catch (const std::bad_alloc &) {
-		has_room = false;
+		is_taken = false;
 	}
-	if (!has_room) {
+	if (!is_taken) {
 		++busy_;
-		turn_away(peer, id, status::busy, {});
+		turn_away(back, status::busy, {});
 	}
+}
+
+bool listener_core::has_room(const address &peer)
+{
+	if (outstanding_ + waiting_ >= options_.most_requests || bytes_ >= options_.most_bytes) {
+		return false;
+	}
+	if (shares_.has_room(peer)) {
+		return true;
+	}
+	++greedy_;
+	return false;
 }
 
 void listener_core::hold(arrival &&what, parsed<request_header> &&said)
@@ -322,8 +347,15 @@ void listener_core::hold(arrival &&what, parsed<request_header> &&said)
 	made->header = std::move(said.header);
 	made->message = std::move(what);
 	const std::size_t size = made->message.bytes.size();
-	const std::scoped_lock held(lock_);
-	ready_.push_back(std::move(made));
+	const address peer = made->message.peer;
+	shares_.add(peer, size);
+	try {
+		const std::scoped_lock held(lock_);
+		ready_.push_back(std::move(made));
+	} catch (const std::bad_alloc &) {
+		shares_.remove(peer, size);
+		throw;
+	}
 	++outstanding_;
 	bytes_ += size;
 }
@@ -332,15 +364,16 @@ void listener_core::ended(const request::contents &what) noexcept
 {
 	--outstanding_;
 	bytes_ -= what.message.bytes.size();
+	shares_.remove(what.message.peer, what.message.bytes.size());
 }
 
-void listener_core::turn_away(const address &peer, std::uint64_t id, status why,
-			      std::string_view text) noexcept
+void listener_core::turn_away(const return_path &to, status why, std::string_view text) noexcept
 {
 	try {
 		const auto message = std::make_shared<outgoing>();
-		message->to = peer;
-		message->id = id;
+		message->to = to.peer;
+		message->id = to.id;
+		message->early = to.early;
 		message->is_refusal = true;
 		message->bytes = std::make_shared<const std::vector<std::byte>>(
 			make_reply({.status = why, .text = std::string(text)}, {}));
@@ -377,13 +410,23 @@ void listener_core::keep(const std::shared_ptr<outgoing> &what)
 	} else if (what->is_refusal) {
 		return; // Its client asks again.
 	}
-	unsent_.push_back(what);
+	shares_.add(what->to, what->bytes->size());
+	try {
+		unsent_.push_back(what);
+	} catch (const std::bad_alloc &) {
+		shares_.remove(what->to, what->bytes->size());
+		throw;
+	}
 	waiting_ = unsent_.size();
 	bytes_ += what->bytes->size();
 }
 
 void listener_core::send(const std::shared_ptr<outgoing> &what)
 {
+	if (what->early) {
+		send_early(*what->early, what->bytes);
+		return;
+	}
 	const std::scoped_lock held(send_lock_);
 	const std::optional<int> error =
 		engine_ == nullptr ? send_now(*parts_.by, *what) : engine_->send(attached_, what);
@@ -404,6 +447,7 @@ void listener_core::send_waiting()
 		}
 		// Any other error says that its client is gone, or cannot be reached.
 		bytes_ -= each->bytes->size();
+		shares_.remove(each->to, each->bytes->size());
 		return true;
 	});
 	waiting_ = unsent_.size();
@@ -430,7 +474,9 @@ std::optional<principal> listener_core::who(const address &peer, std::uint32_t i
 listener_counts listener_core::counts() const
 {
 	return {.requests = handed_out_,
+		.early = early_,
 		.busy = busy_,
+		.greedy = greedy_,
 		.malformed = malformed_,
 		.expired = expired_,
 		.failed = failed_,

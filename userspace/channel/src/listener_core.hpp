@@ -9,8 +9,10 @@
 
 #include "buffers.hpp"
 #include "check.hpp"
+#include "early_answers.hpp"
 #include "engine_core.hpp"
 #include "poller.hpp"
+#include "shares.hpp"
 #include "transport.hpp"
 
 #include <sdp/credentials.hpp>
@@ -91,9 +93,13 @@ private:
 	void receive();
 	void await_handshakes();
 	void admit(arrival &&what);
+	[[nodiscard]] bool has_room(const address &peer);
 	void hold(arrival &&what, parsed<request_header> &&said);
-	void turn_away(const address &peer, std::uint64_t id, status why,
-		       std::string_view text) noexcept;
+	void turn_away(const return_path &to, status why, std::string_view text) noexcept;
+	// listener_early.cpp
+	early_answer take_early(early_arrival &&what, principal who);
+	void collect(const return_path &to, bytes_view token);
+	void send_early(const early_token &token, early_answers::bytes answer);
 	void shake_hands();
 	void send_waiting();
 	/** Has it sent by send_waiting(). By send_lock_. */
@@ -122,6 +128,9 @@ private:
 	std::deque<contents> ready_;
 	bool is_looked_at_ = false; /**< a thread looks at the kernel: the only one */
 
+	early_answers early_answers_;
+	shares shares_;
+
 	std::mutex send_lock_; /**< of answers that found no memory, and how they go */
 	std::vector<std::shared_ptr<outgoing>> unsent_;
 	std::chrono::milliseconds pause_{}; /**< before they are tried again */
@@ -136,8 +145,8 @@ private:
 	std::atomic<std::size_t> outstanding_ = 0;
 	std::atomic<std::size_t> waiting_ = 0; /**< answers: as many as unsent_ has */
 	std::atomic<std::size_t> bytes_ = 0;   /**< of both */
-	std::atomic<std::uint64_t> handed_out_ = 0, busy_ = 0, malformed_ = 0, expired_ = 0,
-				   failed_ = 0;
+	std::atomic<std::uint64_t> handed_out_ = 0, early_ = 0, busy_ = 0, greedy_ = 0,
+				   malformed_ = 0, expired_ = 0, failed_ = 0;
 };
 
 /** The bytes of a reply. @throws std::invalid_argument for a header that breaks a limit. */

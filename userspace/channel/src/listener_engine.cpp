@@ -107,7 +107,7 @@ void listener_core::sent(const std::shared_ptr<outgoing> &what, int error)
 		keep(what);
 	} else if (error != 0 && !what->is_refusal) {
 		// Nobody is there to be told but its client, if that can be reached.
-		turn_away(what->to, what->id, status::not_answered, {});
+		turn_away({.peer = what->to, .id = what->id}, status::not_answered, {});
 	}
 }
 

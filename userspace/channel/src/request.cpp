@@ -30,6 +30,7 @@ void respond(request::contents &to, const reply_header &header, bytes_view body)
 	const auto message = std::make_shared<detail::outgoing>();
 	message->to = to.message.peer;
 	message->id = to.message.id;
+	message->early = to.message.early;
 	message->bytes =
 		std::make_shared<const std::vector<std::byte>>(detail::make_reply(header, body));
 	to.of->send(message);
@@ -93,12 +94,20 @@ const address &request::peer() const noexcept
 
 std::optional<principal> request::who() const
 {
+	if (is_->message.who) {
+		return *is_->message.who;
+	}
 	return is_->of->who(is_->message.peer, is_->message.session);
 }
 
 bool request::secure() const noexcept
 {
 	return is_->message.secure;
+}
+
+bool request::early() const noexcept
+{
+	return is_->message.early.has_value();
 }
 
 std::optional<std::chrono::steady_clock::time_point> request::deadline() const noexcept

@@ -8,6 +8,8 @@
 #define SDP_CHANNEL_TRANSPORT_HPP
 
 #include <sdp/address.hpp>
+#include <sdp/credentials.hpp>
+#include <sdp/early.hpp>
 #include <sdp/message.hpp>
 
 #include <array>
@@ -16,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -24,13 +27,22 @@
 
 namespace sdp::inline v0::detail {
 
+/** Where an answer goes. */
+struct return_path {
+	address peer{};
+	std::uint64_t id = 0; /**< of the request */
+	/** Of a request that came as early data: its client asks for the answer by this. */
+	std::optional<early_token> early{};
+};
+
 /** A message on its way out. Nothing of it changes between a send and what is told of that. */
 struct outgoing {
 	address to{};
 	std::uint64_t id = 0;     /**< of the request that it answers; 0: it is one */
 	std::uint64_t cookie = 0; /**< of a request */
 	std::shared_ptr<const std::vector<std::byte>> bytes{};
-	bool is_refusal = false; /**< of a request that nobody took: it may be lost */
+	std::optional<early_token> early{}; /**< of that request, if it came as early data */
+	bool is_refusal = false;            /**< of a request that nobody took: it may be lost */
 	/** Set when nobody wants it any more: who has sent it aborts it. */
 	std::atomic<bool> is_unwanted = false;
 };
@@ -45,6 +57,8 @@ struct arrival {
 	bool secure = false;
 	std::uint32_t session = 0;
 	std::vector<std::byte> bytes{};
+	std::optional<early_token> early{};     /**< it came as early data, */
+	std::shared_ptr<const principal> who{}; /**< of this client */
 };
 
 /** A message header with room for all that belongs to it. */

@@ -25,10 +25,12 @@
 #include <poll.h>
 #include <sched.h>
 #include <string>
+#include <string_view>
 #include <sys/socket.h>
 #include <system_error>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -52,12 +54,15 @@ struct people {
 	lab::certificate client = ca.issue({.name = "client.lab"});
 	lab::certificate server = ca.issue({.name = "server.lab"});
 
-	[[nodiscard]] credentials of(const lab::certificate &who) const
+	[[nodiscard]] credentials of(const lab::certificate &who,
+				     const sdp::tls::plugin_options &options = {}) const
 	{
-		return std::make_shared<sdp::tls::plugin>(std::make_shared<sdp::tls::credentials>(
-			sdp::tls::settings{.chain = who.chain(),
-					   .key = who.private_key(),
-					   .authorities = ca.pem()}));
+		return std::make_shared<sdp::tls::plugin>(
+			std::make_shared<sdp::tls::credentials>(
+				sdp::tls::settings{.chain = who.chain(),
+						   .key = who.private_key(),
+						   .authorities = ca.pem()}),
+			options);
 	}
 	static const people &all()
 	{
@@ -284,7 +289,7 @@ TEST_P(live, ten_thousand_at_once)
 			while (from.next(std::nullopt, stop)) {
 			}
 		},
-		server_credentials(), {.most_requests = count});
+		server_credentials(), {.most_requests = count, .most_requests_of_one = count});
 	channel to = begin();
 	const auto one = [&](std::size_t i) -> sdp::task<bool> {
 		const std::string text = std::to_string(i);
@@ -392,6 +397,47 @@ TEST_P(live, served_on_an_engine)
 		EXPECT_ANSWER(all.at(static_cast<std::size_t>(i)),
 			      std::string(i % 50 == 0 ? 60'000 : 10, 'e') + std::to_string(i));
 	}
+}
+
+TEST_P(live, early_data)
+{
+	const sdp::tls::plugin_options takes{
+		.server = {.early = {.most = sdp::tls::longest_early_data}}};
+	std::atomic<int> executed_once = 0;
+	const service::body work = [&](listener &on, const std::stop_token &stop) {
+		on.serve(
+			[&](request what) {
+				++executed_once;
+				EXPECT_EQ(what.who()->name, "client.lab");
+				// Its answer comes with the handshake, or is asked for.
+				std::this_thread::sleep_for(what.method() == "slow" ? 500ms : 0ms);
+				what.answer(what.early() ? "early" : "late");
+			},
+			2, stop);
+	};
+	const credentials who = client_credentials();
+	options_.at_once = false;
+	const auto one = [&](std::string_view method) {
+		channel to(target, who, options_);
+		const auto got = to.call(method, "x", call_options().early()).get();
+		EXPECT_TRUE(got) << got.error().describe();
+		const bool was_early = to.counts().early == 1;
+		return std::pair(got ? std::string(got->text()) : "", was_early);
+	};
+	{
+		service on(work, people::all().of(people::all().server, takes));
+		EXPECT_EQ(one("quick"), std::pair(std::string("late"), false)); // No ticket.
+		EXPECT_EQ(one("quick"), std::pair(std::string("early"), true));
+		EXPECT_EQ(one("slow"), std::pair(std::string("early"), true));
+		EXPECT_EQ(executed_once, 3);
+		EXPECT_EQ(on.end().early, 2U);
+	}
+	// Another server, which has been there before the request: it goes once, as any other.
+	service on(work, people::all().of(people::all().server, takes));
+	std::this_thread::sleep_for(20s);
+	EXPECT_EQ(one("quick"), std::pair(std::string("late"), false));
+	EXPECT_EQ(executed_once, 4);
+	EXPECT_EQ(one("quick"), std::pair(std::string("early"), true));
 }
 
 TEST_P(live, coroutines_that_call_on)

@@ -233,6 +233,7 @@ TEST_P(channels, a_reply_that_makes_no_sense)
 TEST_P(channels, deadlines)
 {
 	sdp::channel to = begin(silence);
+	ASSERT_TRUE(soon([&] { return to.counts().sessions == 1; }));
 	const auto got = to.call("m", "x", call_options().timeout(30ms)).get();
 	ASSERT_FALSE(got);
 	EXPECT_EQ(got.error().code, std::errc::timed_out);

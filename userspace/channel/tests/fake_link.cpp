@@ -10,6 +10,7 @@
 #include <cstring>
 #include <new>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <thread>
 
@@ -84,7 +85,7 @@ std::pair<std::shared_ptr<end>, std::shared_ptr<end>> make_pair()
 	return {std::make_shared<end>(both[0]), std::make_shared<end>(both[1])};
 }
 
-link::made link::renew(const std::stop_token &stop)
+link::made link::renew(const std::stop_token &stop, sdp::early_exchange *early)
 {
 	const int at_once = ++of_->at_once;
 	of_->most_at_once = std::max(of_->most_at_once.load(), at_once);
@@ -92,6 +93,9 @@ link::made link::renew(const std::stop_token &stop)
 		std::this_thread::sleep_for(std::chrono::milliseconds(1));
 	}
 	--of_->at_once;
+	if (early != nullptr && of_->early) {
+		of_->early(*early);
+	}
 	if (stop.stop_requested()) {
 		sdp::detail::fail(ECANCELED, "handshake");
 	}
@@ -122,10 +126,52 @@ sdp::channel make_channel(const std::shared_ptr<end> &by, const std::shared_ptr<
 		std::make_unique<link>(by, of), options));
 }
 
-sdp::listener make_listener(const std::shared_ptr<end> &by, const sdp::listener_options &options)
+handshakes::inside::inside()
+	: event(sdp::detail::check(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd"))
+{
+}
+
+void handshakes::inside::bring(sdp::early_arrival what)
+{
+	const std::scoped_lock held(lock);
+	come.push_back(std::move(what));
+	::eventfd_write(event.get(), 1);
+}
+
+void handshakes::inside::wait()
+{
+	for (;; std::this_thread::sleep_for(std::chrono::milliseconds(1))) {
+		const std::scoped_lock held(lock);
+		if (come.empty()) {
+			return;
+		}
+	}
+}
+
+std::optional<std::vector<std::byte>> handshakes::inside::answer(std::size_t which,
+								 std::size_t most)
+{
+	const std::scoped_lock held(lock);
+	return which < answers.size() && answers[which] ? answers[which](most) : std::nullopt;
+}
+
+void handshakes::handle() noexcept
+{
+	std::uint64_t count = 0;
+	static_cast<void>(::eventfd_read(is_->event.get(), &count));
+	const std::scoped_lock held(is_->lock);
+	for (sdp::early_arrival &each : is_->come) {
+		is_->answers.push_back(taker_(std::move(each), {.name = "early.lab"}));
+	}
+	is_->come.clear();
+}
+
+sdp::listener make_listener(const std::shared_ptr<end> &by, const sdp::listener_options &options,
+			    std::unique_ptr<sdp::handshake_acceptor> handshakes)
 {
 	sdp::detail::listener_parts parts;
 	parts.by = by;
+	parts.handshakes = std::move(handshakes);
 	parts.refuse = [] {};
 	parts.local = [] { return sdp::address::parse("127.0.0.1:4000"); };
 	return sdp::listener(

@@ -63,6 +63,8 @@ struct sessions {
 	std::atomic<std::chrono::nanoseconds> silent{std::chrono::nanoseconds(0)};
 	std::atomic<std::uint64_t> blocks = 0;
 	std::atomic<bool> hangs = false; /**< handshakes, until they are asked to stop */
+	/** What handshakes do with early data; set before there is a channel. */
+	std::function<void(sdp::early_exchange &)> early{};
 };
 
 class link final : public sdp::detail::link {
@@ -71,7 +73,7 @@ public:
 		: by_(std::move(by)), of_(std::move(of))
 	{
 	}
-	made renew(const std::stop_token &stop) override;
+	made renew(const std::stop_token &stop, sdp::early_exchange *early) override;
 	[[nodiscard]] bool has_sessions() const noexcept override { return true; }
 	[[nodiscard]] std::optional<sdp::detail::session_use> use() const override;
 
@@ -86,7 +88,45 @@ sdp::channel make_channel(const std::shared_ptr<end> &by, const std::shared_ptr<
 
 /** A listener at the other end. */
 sdp::listener make_listener(const std::shared_ptr<end> &by,
-			    const sdp::listener_options &options = {});
+			    const sdp::listener_options &options = {},
+			    std::unique_ptr<sdp::handshake_acceptor> handshakes = {});
+
+/** Handshakes that bring nothing but early data, when a test says so. */
+class handshakes final : public sdp::handshake_acceptor {
+public:
+	/** What tests have of it, also when the listener has it. */
+	struct inside {
+		sdp::detail::file event;
+		std::mutex lock{};
+		std::vector<sdp::early_arrival> come{};
+		std::vector<sdp::early_answer> answers{}; /**< to those that were taken */
+
+		inside();
+		void bring(sdp::early_arrival what);
+		/** Waits until all that was brought is with the listener. */
+		void wait();
+		[[nodiscard]] std::optional<std::vector<std::byte>> answer(std::size_t which,
+									   std::size_t most);
+	};
+	explicit handshakes(std::shared_ptr<inside> is) : is_(std::move(is)) {}
+
+	[[nodiscard]] int fd() const noexcept override { return is_->event.get(); }
+	void on_early(std::function<sdp::early_answer(sdp::early_arrival &&, sdp::principal)> taker)
+		override
+	{
+		taker_ = std::move(taker);
+	}
+	void handle() noexcept override;
+	[[nodiscard]] std::optional<sdp::principal> peer_of(const sdp::address &,
+							    std::uint32_t) const override
+	{
+		return std::nullopt;
+	}
+
+private:
+	std::shared_ptr<inside> is_;
+	std::function<sdp::early_answer(sdp::early_arrival &&, sdp::principal)> taker_;
+};
 
 /** Answers, or fails, what comes to it, on a thread of its own. */
 class peer {

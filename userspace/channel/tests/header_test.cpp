@@ -87,6 +87,9 @@ TEST(header, what_is_written_is_read)
 	EXPECT_EQ(parse_reply(made(answer)).header, answer);
 	const request_header number{.method = 0xfedcba98U};
 	EXPECT_EQ(parse_request(made(number)).header, number);
+	const request_header question{.patience = std::chrono::seconds(1), .collects = true};
+	EXPECT_EQ(parse_request(made(question)).header, question);
+	EXPECT_EQ(made(question)[3], std::byte{3});
 }
 
 TEST(header, each_error)
@@ -102,7 +105,7 @@ TEST(header, each_error)
 		{"another version", hex("02"), header_error::version},
 		{"a reply", changed(good, 1, 2), header_error::kind},
 		{"no kind", changed(good, 1, 0), header_error::kind},
-		{"an unknown flag", changed(good, 3, 2), header_error::flags},
+		{"an unknown flag", changed(good, 3, 4), header_error::flags},
 		{"a high flag", changed(good, 2, 0x80), header_error::flags},
 		{"reserved byte", changed(good, 9, 1), header_error::flags},
 		{"reserved word", changed(good, 11, 1), header_error::flags},

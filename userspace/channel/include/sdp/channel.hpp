@@ -77,6 +77,16 @@ public:
 		idempotent_ = yes;
 		return *this;
 	}
+	/**
+	 * It may go as early data, in a handshake's first datagram, if there is no session and the
+	 * server takes them: at most longest_early bytes, header included. Executed once, but for
+	 * an attacker who stops packets and has two servers of the name; without forward secrecy.
+	 */
+	call_options &early(bool yes = true) noexcept
+	{
+		early_ = yes;
+		return *this;
+	}
 	/** Whether it is sent again at all; where it was certainly not executed, that is safe. */
 	call_options &retry(bool yes) noexcept
 	{
@@ -101,6 +111,7 @@ private:
 
 	std::optional<std::chrono::milliseconds> timeout_{};
 	bool idempotent_ = false;
+	bool early_ = false;
 	bool retry_ = true;
 	sdp::metadata metadata_{};
 	std::stop_token stop_{};
@@ -119,6 +130,8 @@ struct channel_options {
 	std::chrono::milliseconds timeout{30'000}; /**< of calls that name none */
 	std::chrono::milliseconds handshake_timeout{10'000};
 	session_rules sessions{};
+	/** The first session is made at once; otherwise with the first call, which may be early. */
+	bool at_once = true;
 	/** How the server has to call itself; empty: as the channel's target does. */
 	std::string server_name{};
 	std::size_t most_calls = 65'536;       /**< that have not ended; more fail with EAGAIN */
@@ -164,6 +177,7 @@ struct channel_counts {
 	std::uint64_t failed = 0;   /**< handshakes */
 	std::uint64_t sent = 0;     /**< requests, each try */
 	std::uint64_t retried = 0;  /**< of them, tries but the first */
+	std::uint64_t early = 0;    /**< of them, that servers have taken as early data */
 	std::size_t under_way = 0;  /**< calls, now */
 };
 

@@ -8,6 +8,7 @@
 #define SDP_CREDENTIALS_HPP
 
 #include <sdp/address.hpp>
+#include <sdp/early.hpp>
 #include <sdp/export.hpp>
 #include <sdp/psk.hpp>
 #include <sdp/secret.hpp>
@@ -15,6 +16,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -37,6 +39,8 @@ struct connect_request {
 	std::chrono::milliseconds timeout{10'000};
 	/** Given up when it is asked for, within about a second: ECANCELED. */
 	std::stop_token stop{};
+	/** A request to take along as early data, by plug-ins that do; null: none. */
+	early_exchange *early = nullptr;
 };
 
 /** The server's side of handshakes on one socket. handle() is for one thread at a time. */
@@ -51,6 +55,11 @@ public:
 
 	/** Readable when handle() has something to do. */
 	[[nodiscard]] virtual int fd() const noexcept = 0;
+	/**
+	 * Has @p taker take early data, within handle(); plug-ins without them do not call it.
+	 * Before the first handle().
+	 */
+	virtual void on_early(std::function<early_answer(early_arrival &&, principal)> taker);
 	/** Answers what has come, without waiting for a peer. */
 	virtual void handle() noexcept = 0;
 	/** Who has session @p id with @p peer, if that is known. Any thread. */

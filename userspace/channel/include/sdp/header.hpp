@@ -119,6 +119,8 @@ struct request_header {
 	sdp::metadata metadata{};
 	/** For so long the client waits; zero: it does not say. At most 2^32-1 ms. */
 	std::chrono::milliseconds patience{};
+	/** It asks for the answer to a request that went as early data: its body is the token. */
+	bool collects = false;
 
 	friend bool operator==(const request_header &, const request_header &) = default;
 };

@@ -52,6 +52,12 @@ public:
 	/** Who the client is, if its handshake says and it is remembered. */
 	[[nodiscard]] std::optional<principal> who() const;
 	[[nodiscard]] bool secure() const noexcept;
+	/**
+	 * Whether it came as early data: who() is certain, peer() is not; it has no forward
+	 * secrecy, and an attacker may bring the client to send it once more to another server of
+	 * the name.
+	 */
+	[[nodiscard]] bool early() const noexcept;
 	/** After which its client does not wait any more; absent: it did not say. */
 	[[nodiscard]] std::optional<std::chrono::steady_clock::time_point> deadline()
 		const noexcept;
@@ -86,12 +92,17 @@ struct listener_options {
 	std::size_t most_request = 1'000'000; /**< bytes, header included; longer: malformed */
 	/** Of such requests, and of answers that wait for memory; with more, others: busy. */
 	std::size_t most_bytes = 64 << 20;
+	/** Likewise, of one client's address, whatever its ports. */
+	std::size_t most_requests_of_one = 1024;
+	std::size_t most_bytes_of_one = 16 << 20;
 };
 
 /** Counts, from the beginning. */
 struct listener_counts {
 	std::uint64_t requests = 0;  /**< handed out */
-	std::uint64_t busy = 0;      /**< turned away: there were too many */
+	std::uint64_t early = 0;     /**< of them, that came as early data */
+	std::uint64_t busy = 0;      /**< turned away: there were too many, */
+	std::uint64_t greedy = 0;    /**< of them, of their client alone */
 	std::uint64_t malformed = 0; /**< or too long */
 	std::uint64_t expired = 0;   /**< whose deadline had passed */
 	std::uint64_t failed = 0;    /**< handlers that threw */

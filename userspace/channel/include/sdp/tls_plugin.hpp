@@ -11,6 +11,7 @@
 #include <sdp/tls.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -48,7 +49,7 @@ public:
 						 .cipher = options_.cipher,
 						 .record_size = options_.record_size,
 						 .timeout = what.timeout},
-						what.stop);
+						what.stop, what.early);
 		return principal_of(std::move(made.peer));
 	}
 	[[nodiscard]] std::unique_ptr<handshake_acceptor> accept(socket &on) const override
@@ -71,6 +72,14 @@ private:
 		{
 		}
 		[[nodiscard]] int fd() const noexcept override { return is_.fd(); }
+		void on_early(
+			std::function<early_answer(early_arrival &&, principal)> taker) override
+		{
+			is_.on_early(
+				[to = std::move(taker)](early_arrival &&what, const identity &who) {
+					return to(std::move(what), principal_of(who));
+				});
+		}
 		void handle() noexcept override
 		{
 			if (auto now = of_.current(); now != used_) {
