@@ -209,7 +209,7 @@ static void local_address(const struct sock *sk, struct sdp_address *at)
 	const struct inet_sock *inet = inet_sk(sk);
 	__be32 v4 = inet->inet_rcv_saddr ?: inet->inet_saddr;
 
-	at->port = sdp_sk(sk)->ep.port;
+	at->port = READ_ONCE(sdp_sk(sk)->ep.port);
 	at->ifindex = READ_ONCE(sk->sk_bound_dev_if);
 	if (sk->sk_family == AF_INET)
 		ipv6_addr_set_v4mapped(v4, &at->addr);
@@ -223,12 +223,16 @@ int sdp_address_getname(struct socket *sock, struct sockaddr *name, int peer)
 {
 	struct sock *sk = sock->sk;
 	struct sdp_address at;
-	int len;
+	int err, len;
 
 	if (peer) {
 		if (!sdp_address_peer(sdp_sk(sk), &at))
 			return -ENOTCONN;
 	} else {
+		/* Homa's programs ask for their port without bind(). */
+		err = sdp_endpoint_autobind(&sdp_sk(sk)->ep);
+		if (err)
+			return sdp_error(sdp_sk(sk), err, NULL);
 		lock_sock(sk);
 		local_address(sk, &at);
 		release_sock(sk);
@@ -339,15 +343,9 @@ static void set_addresses(struct sock *sk, const struct binding *to)
 	sk->sk_ipv6only = to->v6_only;
 }
 
-static void get_addresses(const struct sock *sk, struct binding *at)
+static void settle_addresses(struct sdp_endpoint *ep, const void *to)
 {
-	memset(at, 0, sizeof(*at));
-	at->v4 = inet_sk(sk)->inet_rcv_saddr;
-	at->bound = sk->sk_bound_dev_if;
-	if (sk->sk_family != AF_INET6)
-		return;
-	at->v6 = sk->sk_v6_rcv_saddr;
-	at->v6_only = sk->sk_ipv6only;
+	set_addresses(ep->sk, to);
 }
 
 static int check_port(struct sock *sk, u16 port, u32 flags)
@@ -364,23 +362,24 @@ static int check_port(struct sock *sk, u16 port, u32 flags)
 	return 0;
 }
 
-static int take_port(struct sdp_sock *s, u16 port)
+/* The addresses change with the port, or not at all. */
+static int take_port(struct sdp_sock *s, const struct binding *to)
 {
 	struct sock *sk = sdp_sock_sk(s);
 	int err;
 
-	if (s->sessions && port != s->ep.port)
+	if (s->sessions && to->port != s->ep.port)
 		return sdp_error(s, -EINVAL,
 				 "bind: sessions are tied to the present port");
-	err = sdp_endpoint_bind(&s->ep, port);
+	err = sdp_endpoint_bind(&s->ep, to->port, settle_addresses, to);
 	if (err == -EBUSY)
 		return sdp_error(s, -EINVAL,
 				 "bind: RPCs are open at the present port");
 	if (err)
 		return sdp_error(s, err, NULL);
 	WRITE_ONCE(s->ep.server, true);
-	inet_sk(sk)->inet_num = port;
-	inet_sk(sk)->inet_sport = htons(port);
+	inet_sk(sk)->inet_num = to->port;
+	inet_sk(sk)->inet_sport = htons(to->port);
 	sk->sk_userlocks |= SOCK_BINDPORT_LOCK;
 	return 0;
 }
@@ -389,13 +388,13 @@ static int bind_locked(struct sdp_sock *s, const struct sockaddr *name,
 		       u32 flags)
 {
 	struct sock *sk = sdp_sock_sk(s);
-	struct binding old, to = { .bound = sk->sk_bound_dev_if };
+	struct binding to = {
+		.bound = sk->sk_bound_dev_if, .v6_only = sk->sk_ipv6only,
+	};
 	int err;
 
 	if (s->ep.shutdown)
 		return -ESHUTDOWN;
-	get_addresses(sk, &old);
-	to.v6_only = old.v6_only;
 	if (sk->sk_family == AF_INET)
 		err = check_bind_v4(sk, (const void *)name, &to);
 	else
@@ -405,14 +404,11 @@ static int bind_locked(struct sdp_sock *s, const struct sockaddr *name,
 	err = check_port(sk, to.port, flags);
 	if (err)
 		return err;
-
-	/* Before a packet can come to the port. */
-	set_addresses(sk, &to);
 	if (to.port)
-		err = take_port(s, to.port);
-	if (err)
-		set_addresses(sk, &old);
-	else if (to.v4 || !ipv6_addr_any(&to.v6))
+		err = take_port(s, &to);
+	else
+		set_addresses(sk, &to);
+	if (!err && (to.v4 || !ipv6_addr_any(&to.v6)))
 		sk->sk_userlocks |= SOCK_BINDADDR_LOCK;
 	return err;
 }

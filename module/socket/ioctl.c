@@ -126,7 +126,9 @@ static int info_homa(struct sdp_sock *s, void __user *arg)
 	room = div_u64(info.rpc_info_length, sizeof(struct homa_rpc_info));
 	dump.to = (void __user *)(unsigned long)info.rpc_info;
 	dump.room = room;
-	err = sdp_message_dump(&s->ep, dump_rpc, &dump);
+	err = sdp_endpoint_autobind(&s->ep);
+	if (!err)
+		err = sdp_message_dump(&s->ep, dump_rpc, &dump);
 	if (err)
 		return err;
 
@@ -136,7 +138,7 @@ static int info_homa(struct sdp_sock *s, void __user *arg)
 	info.rpc_info_length = (room - dump.room) *
 			       sizeof(struct homa_rpc_info);
 	info.bpool_avail_bytes = s->pool ? sdp_pool_available(s->pool) : 0;
-	info.port = s->ep.port;
+	info.port = READ_ONCE(s->ep.port);
 	info.num_rpcs = dump.rpcs;
 	text = READ_ONCE(s->error_text);
 	if (text)

@@ -87,6 +87,9 @@ static int set_server(struct sdp_sock *s, sockptr_t val, unsigned int len)
 	int on, err;
 
 	err = copy_int(&on, val, len);
+	/* Requests come to a port. */
+	if (!err && on)
+		err = sdp_endpoint_autobind(&s->ep);
 	if (!err)
 		WRITE_ONCE(s->ep.server, !!on);
 	return err;
@@ -121,7 +124,7 @@ static void owner_of(struct sdp_sock *s, struct sdp_session_owner *owner)
 	owner->token = sk;
 	owner->nonces = &s->nonces;
 	owner->bound = l3mdev_master_ifindex_by_index(net, sk->sk_bound_dev_if);
-	owner->port = s->ep.port;
+	owner->port = READ_ONCE(s->ep.port);
 	owner->rekey_s = &sdp_net(net)->set.rekey_s;
 	owner->max_user = READ_ONCE(sdp_net(net)->set.user_sessions);
 }
@@ -147,6 +150,8 @@ static int add_session(struct sdp_sock *s, sockptr_t val, unsigned int len)
 		err = policy_with_session(s, &policy);
 	if (!err && s->ep.shutdown)
 		err = -ESHUTDOWN;
+	if (!err)
+		err = sdp_endpoint_autobind(&s->ep);
 	if (!err) {
 		owner_of(s, &owner);
 		err = sdp_session_add(&owner, &add, NULL);
@@ -178,6 +183,8 @@ static int add_raw_keys(struct sdp_sock *s, sockptr_t val, unsigned int len)
 		err = policy_with_session(s, &policy);
 	if (!err && s->ep.shutdown)
 		err = -ESHUTDOWN;
+	if (!err)
+		err = sdp_endpoint_autobind(&s->ep);
 	if (!err) {
 		owner_of(s, &owner);
 		err = sdp_session_add_raw(&owner, &raw);

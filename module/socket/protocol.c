@@ -59,10 +59,6 @@ static int open_endpoint(struct sdp_sock *s)
 		return err;
 	sdp_memory_start(&s->ep);
 	s->opened = true;
-	/* Homa's programs ask for their port without bind(). */
-	err = sdp_endpoint_bind(&s->ep, 0);
-	if (err)
-		return err;
 	return sdp_dump_add(s);
 }
 

@@ -79,7 +79,7 @@ static struct sdp_session *choose_session(struct sdp_endpoint *ep,
 	sdp_session_key_init(&key, sk, sock_net(sk), bound,
 			     ipv6_addr_type(&send->to.addr) &
 			     IPV6_ADDR_LINKLOCAL ? send->to.ifindex : 0,
-			     &send->to.addr, send->to.port, ep->port);
+			     &send->to.addr, send->to.port, READ_ONCE(ep->port));
 	session = sdp_session_find(&key);
 	if (!session || !sdp_session_hold(session))
 		session = ERR_PTR(-ENOKEY);
@@ -181,11 +181,9 @@ static int send_request(struct sdp_endpoint *ep, struct sdp_send *send)
 	struct sdp_rpc *rpc;
 	int err;
 
-	if (unlikely(!ep->port)) {
-		err = sdp_endpoint_bind(ep, 0);
-		if (err)
-			return err;
-	}
+	err = sdp_endpoint_autobind(ep);
+	if (err)
+		return err;
 	session = choose_session(ep, send);
 	if (IS_ERR(session))
 		return PTR_ERR(session);

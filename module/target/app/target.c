@@ -39,6 +39,7 @@ static int __net_init net_begin(struct net *net)
 	for (rank = 0; rank < PROG_RANKS; rank++)
 		sdp_rank_init(&sn->ranks[rank], SDP_RANK_WINNERS);
 	get_random_bytes(&sn->id_key, sizeof(sn->id_key));
+	sdp_ports_init(&sn->ports);
 	sdp_pacer_init_net(sn);
 	return 0;
 }
@@ -64,7 +65,6 @@ int sdp_target_init(void)
 {
 	int err;
 
-	sdp_endpoint_init_ports();
 	err = sdp_buffer_init();
 	if (err)
 		return err;

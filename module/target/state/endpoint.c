@@ -1,67 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/random.h>
-#include <linux/rculist_nulls.h>
 #include <linux/sdp.h>
 
 #include "../../observe/observe.h"
 #include "endpoint.h"
 
-#define PORT_BUCKETS 1024
-#define FIRST_AUTO 0x8000
-
-/*
- * A socket that binds moves from the port it was given to another: a reader may
- * be led from one list into the other, and notices by its end.
- */
-static struct hlist_nulls_head ports[PORT_BUCKETS];
-static DEFINE_SPINLOCK(ports_lock);
-
-static u32 port_slot(const struct sdp_net *sn, u16 port)
-{
-	return (port ^ sn->net->ns.inum) % PORT_BUCKETS;
-}
-
 struct sdp_endpoint *sdp_endpoint_find(struct sdp_net *sn, u16 port)
 {
-	u32 slot = port_slot(sn, port);
-	struct hlist_nulls_node *pos;
-	struct sdp_endpoint *ep;
+	struct sdp_endpoint *ep = sdp_ports_find(&sn->ports, port);
 
-begin:
-	hlist_nulls_for_each_entry_rcu(ep, pos, &ports[slot], port_node)
-		if (READ_ONCE(ep->port) == port && ep->sn == sn)
-			return ep;
-	if (unlikely(get_nulls_value(pos) != slot))
-		goto begin;
-	return NULL;
-}
-
-static bool port_taken(const struct sdp_endpoint *self, u16 port)
-{
-	const struct hlist_nulls_node *pos;
-	const struct sdp_endpoint *ep;
-
-	hlist_nulls_for_each_entry(ep, pos, &ports[port_slot(self->sn, port)],
-				   port_node)
-		if (ep->port == port && ep->sn == self->sn && ep != self)
-			return true;
-	return false;
-}
-
-/* A free port from a random place on, so that ports are hard to guess. */
-static u16 free_port(const struct sdp_endpoint *ep)
-{
-	u32 count = 0x10000 - FIRST_AUTO;
-	u32 from = get_random_u32_below(count);
-	u32 i;
-
-	for (i = 0; i < count; i++) {
-		u16 port = FIRST_AUTO + (from + i) % count;
-
-		if (!port_taken(ep, port))
-			return port;
-	}
-	return 0;
+	/* It may be about to move there, or have left. */
+	return likely(ep && READ_ONCE(ep->port) == port) ? ep : NULL;
 }
 
 /* A keyed permutation of 16 bits: four rounds of a Feistel network. */
@@ -78,49 +27,69 @@ static u16 permute(const struct sdp_net *sn, u16 port)
 	return left << 8 | right;
 }
 
-/*
- * An RPC is found by its port, and lives no longer than its socket: it may not stay
- * behind for the port's next owner to find.
- */
-static bool move_to(struct sdp_endpoint *ep, u16 port)
+/* Have @port, 0: none. */
+static void set_port(struct sdp_endpoint *ep, u16 port)
 {
-	bool idle;
-
-	lockdep_assert_held(&ports_lock);
-	if (ep->port)
-		hlist_nulls_del_rcu(&ep->port_node);
-	spin_lock(&ep->lock);
-	idle = !ep->rpc_count;
-	if (idle) {
-		WRITE_ONCE(ep->port, port);
-		WRITE_ONCE(ep->id_port, (u64)permute(ep->sn, port) <<
-					(SDP_ID_COUNT_BITS + 1));
-		/* Not where a former owner of the port was. */
-		atomic64_set(&ep->id_count, get_random_u64());
-	}
-	spin_unlock(&ep->lock);
-	if (ep->port)
-		hlist_nulls_add_head_rcu(&ep->port_node,
-					 &ports[port_slot(ep->sn, ep->port)]);
-	return idle;
+	lockdep_assert_held(&ep->lock);
+	WRITE_ONCE(ep->id_port, (u64)permute(ep->sn, port) <<
+				(SDP_ID_COUNT_BITS + 1));
+	/* Not where a former owner of the port was. */
+	atomic64_set(&ep->id_count, get_random_u64());
+	WRITE_ONCE(ep->port, port);
 }
 
-int sdp_endpoint_bind(struct sdp_endpoint *ep, u16 port)
+/*
+ * An RPC is found by its port, and lives no longer than its socket: it may not stay
+ * behind for the port's next owner to find. Until it is settled that the endpoint
+ * moves, it is found where it was.
+ */
+int sdp_endpoint_bind(struct sdp_endpoint *ep, u16 port,
+		      void (*settled)(struct sdp_endpoint *ep, const void *arg),
+		      const void *arg)
 {
-	int err = 0;
+	int err = 0, taken = 0;
+	u16 old;
 
-	spin_lock_bh(&ports_lock);
-	if (!port && ep->port)
-		goto out;
-	if (!port)
-		port = free_port(ep);
-	if (!port || port_taken(ep, port))
-		err = -EADDRINUSE;
-	else if (port != ep->port && !move_to(ep, port))
+	if (port != READ_ONCE(ep->port)) {
+		taken = sdp_ports_take(&ep->sn->ports, port, ep);
+		if (taken < 0)
+			return taken;
+	}
+	spin_lock_bh(&ep->lock);
+	old = ep->port;
+	if (taken && ep->rpc_count)
 		err = -EBUSY;
-out:
-	spin_unlock_bh(&ports_lock);
+	if (!err && settled)
+		settled(ep, arg);
+	if (!err && taken)
+		set_port(ep, taken);
+	spin_unlock_bh(&ep->lock);
+	if (err)
+		sdp_ports_free(&ep->sn->ports, taken);
+	else if (taken && old)
+		sdp_ports_free(&ep->sn->ports, old);
 	return err;
+}
+
+int sdp_endpoint_autobind(struct sdp_endpoint *ep)
+{
+	int taken;
+	bool had;
+
+	if (likely(READ_ONCE(ep->port)))
+		return 0;
+	taken = sdp_ports_take(&ep->sn->ports, 0, ep);
+	if (taken < 0)
+		return taken;
+	spin_lock_bh(&ep->lock);
+	had = ep->port;
+	if (!had)
+		set_port(ep, taken);
+	spin_unlock_bh(&ep->lock);
+	/* Another task was first. */
+	if (had)
+		sdp_ports_free(&ep->sn->ports, taken);
+	return 0;
 }
 
 /* Room is what ep->wmem leaves: the default looks at packets that have yet to leave. */
@@ -163,15 +132,13 @@ int sdp_endpoint_init(struct sdp_endpoint *ep, struct sock *sk)
 
 void sdp_endpoint_unbind(struct sdp_endpoint *ep)
 {
-	spin_lock_bh(&ports_lock);
-	WARN_ON_ONCE(!move_to(ep, 0));
-	spin_unlock_bh(&ports_lock);
-}
+	u16 old;
 
-void sdp_endpoint_init_ports(void)
-{
-	u32 i;
-
-	for (i = 0; i < PORT_BUCKETS; i++)
-		INIT_HLIST_NULLS_HEAD(&ports[i], i);
+	spin_lock_bh(&ep->lock);
+	old = ep->port;
+	WARN_ON_ONCE(ep->rpc_count);
+	set_port(ep, 0);
+	spin_unlock_bh(&ep->lock);
+	if (old)
+		sdp_ports_free(&ep->sn->ports, old);
 }

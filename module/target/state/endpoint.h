@@ -7,7 +7,6 @@
 #define SDP_TARGET_ENDPOINT_H
 
 #include <linux/list.h>
-#include <linux/list_nulls.h>
 #include <linux/sdp.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
@@ -23,7 +22,7 @@ struct sdp_rpc;
  * struct sdp_endpoint - embedded in a socket of ours.
  * @sk:        the socket; sockets are freed after an RCU grace period.
  * @sn:        its namespace.
- * @port:      local port, 0 while there is none; host byte order.
+ * @port:      local port, 0 while there is none; host byte order. Written under @lock.
  * @server:    accepts requests.
  * @policy:    SDP_POLICY_*.
  * @marks:     ids of secure requests are told with a mark, which no id of a clear
@@ -31,7 +30,6 @@ struct sdp_rpc;
  * @padding:   secure messages have a multiple of so many bytes; 0: any.
  * @shutdown:  set once, under @lock: nothing starts or waits any more.
  * @last_peer: peer of the last request, held, or NULL; exchanged.
- * @port_node: in the table of ports.
  * @id_port:   bits 47 to 62 of the ids of RPCs that begin here, by @port.
  * @id_count:  the last one's number; from a random one on.
  * @lock:      spinlock (bh) of the lists below. Taken inside an RPC's lock.
@@ -69,7 +67,6 @@ struct sdp_endpoint {
 	bool shutdown;
 	u32 padding;
 	struct sdp_peer __rcu *last_peer;
-	struct hlist_nulls_node port_node;
 	u64 id_port;
 	atomic64_t id_count;
 
@@ -97,9 +94,6 @@ struct sdp_endpoint {
 	struct sdp_owner strangers[SDP_OWNERS];
 };
 
-/** sdp_endpoint_init_ports() - set the table of ports up, once. */
-void sdp_endpoint_init_ports(void);
-
 /**
  * sdp_endpoint_init() - set up the endpoint of a new socket.
  * @ep: zeroed.
@@ -110,14 +104,28 @@ void sdp_endpoint_init_ports(void);
 int sdp_endpoint_init(struct sdp_endpoint *ep, struct sock *sk);
 
 /**
- * sdp_endpoint_bind() - take a port.
- * @ep:   the endpoint.
- * @port: 1 to 0xffff in host byte order, or 0: assign one from 0x8000 up.
+ * sdp_endpoint_bind() - take a port, or move to another.
+ * @ep:      the endpoint.
+ * @port:    1 to 0xffff in host byte order; its present one: it stays there.
+ * @settled: called when nothing can fail any more, before a packet can come to a new
+ *           port, under ep->lock; or NULL.
+ * @arg:     handed to @settled.
  *
- * An endpoint that has a port moves. Context: process.
- * Return: 0, -EADDRINUSE, or -EBUSY: it has RPCs at its present port.
+ * One that is refused has changed nothing, not for a moment. Context: process, may
+ * sleep; calls for one endpoint do not overlap.
+ * Return: 0, -EADDRINUSE, -ENOMEM, or -EBUSY: it has RPCs at its present port.
  */
-int sdp_endpoint_bind(struct sdp_endpoint *ep, u16 port);
+int sdp_endpoint_bind(struct sdp_endpoint *ep, u16 port,
+		      void (*settled)(struct sdp_endpoint *ep, const void *arg),
+		      const void *arg);
+
+/**
+ * sdp_endpoint_autobind() - see that the endpoint has a port, be it an assigned one.
+ * @ep: the endpoint.
+ *
+ * Context: process, may sleep. Return: 0, -EADDRINUSE: no port is left, -ENOMEM.
+ */
+int sdp_endpoint_autobind(struct sdp_endpoint *ep);
 
 /**
  * sdp_endpoint_unbind() - give the port back; for close().

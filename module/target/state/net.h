@@ -17,6 +17,7 @@
 #include "../../observe/observe.h"
 #include "program.h"
 #include "places.h"
+#include "ports.h"
 
 /**
  * struct sdp_settings - sysctls of a namespace, net.sdp.*; plain loads.
@@ -65,6 +66,7 @@ struct sdp_settings {
  * @seen:      number of records of their requests.
  * @nic_lock:  of @nic_hooked.
  * @nic_hooked: what is plain is looked at before it leaves IP (out/nic_ip.c).
+ * @ports:     who has which.
  * @sysctl:    owned by socket/sysctl.c.
  */
 struct sdp_net {
@@ -83,6 +85,7 @@ struct sdp_net {
 	atomic_t seen;
 	struct mutex nic_lock;
 	bool nic_hooked;
+	struct sdp_ports ports;
 	struct ctl_table_header *sysctl;
 	struct ctl_table *sysctl_table;
 };
