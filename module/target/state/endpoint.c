@@ -35,7 +35,8 @@ static void set_port(struct sdp_endpoint *ep, u16 port)
 				(SDP_ID_COUNT_BITS + 1));
 	/* Not where a former owner of the port was. */
 	atomic64_set(&ep->id_count, get_random_u64());
-	WRITE_ONCE(ep->port, port);
+	/* Who sees the port has ids that go with it: sdp_endpoint_autobind(). */
+	smp_store_release(&ep->port, port);
 }
 
 /*
@@ -76,7 +77,8 @@ int sdp_endpoint_autobind(struct sdp_endpoint *ep)
 	int taken;
 	bool had;
 
-	if (likely(READ_ONCE(ep->port)))
+	/* Pairs with set_port(). */
+	if (likely(smp_load_acquire(&ep->port)))
 		return 0;
 	taken = sdp_ports_take(&ep->sn->ports, 0, ep);
 	if (taken < 0)
