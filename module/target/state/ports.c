@@ -35,7 +35,7 @@ static u16 reserve(struct sdp_ports *ports, u16 port)
 }
 
 static void publish(struct sdp_ports_leaf *leaf, u16 port,
-		      struct sdp_endpoint *owner)
+		    struct sdp_endpoint *owner)
 {
 	rcu_assign_pointer(leaf->owners[port % SDP_PORTS_LEAF], owner);
 	leaf->taken++;
@@ -43,7 +43,7 @@ static void publish(struct sdp_ports_leaf *leaf, u16 port,
 
 /* The port's leaf is not there. */
 static int publish_in_new(struct sdp_ports *ports, u16 port,
-			    struct sdp_endpoint *owner)
+			  struct sdp_endpoint *owner)
 {
 	struct sdp_ports_leaf *leaf, *new;
 
