@@ -6,6 +6,7 @@
 #ifndef SDP_RECORD_INSIDE_H
 #define SDP_RECORD_INSIDE_H
 
+#include <linux/rbtree.h>
 #include <linux/refcount.h>
 #include <linux/rhashtable-types.h>
 #include <linux/siphash.h>
@@ -18,6 +19,7 @@
 #include "wire.h"
 
 struct sdp_record_ops;
+struct sdp_session_set;
 
 #define SDP_UNHEARD_CHUNKS	(SDP_REPLAY_WINDOW / SDP_REPLAY_CHUNK)
 
@@ -95,6 +97,7 @@ struct sdp_epoch {
  * @key:         what it is found by.
  * @counts:      of its namespace.
  * @node:        in the table.
+ * @peer_node:   in the table by peer.
  * @began:       ktime of its own nonce: when its handshake began here.
  * @installed:   ktime, likewise.
  * @client_nonce: decides between handshakes at once.
@@ -105,8 +108,11 @@ struct sdp_epoch {
  * @replaced:    begins no requests; never goes back. As @order.
  * @retiring:    @retire has been queued. Under order_lock.
  * @retire:      removes it.
- * @owner_node:  in the table by owner; under sessions_mutex.
- * @dead:        removed; never goes back.
+ * @set:         of its socket; held.
+ * @set_node:    in it, until it is removed.
+ * @leave_node:  in a list of removed ones.
+ * @leave:       the rest of removal, where nobody waits for it.
+ * @dead:        removed; never goes back. Written under the set's lock.
  * @local_pinned: @local is valid: with acquire and release.
  * @met:         @met_at is valid: likewise.
  * @raw:         keys were given: one epoch.
@@ -146,6 +152,7 @@ struct sdp_session {
 	struct sdp_session_key key;
 	struct sdp_counts __percpu *counts;
 	struct rhlist_head node;
+	struct rhlist_head peer_node;
 	u64 began;
 	u64 installed;
 	u8 client_nonce[SDP_NONCE_LEN];
@@ -155,7 +162,10 @@ struct sdp_session {
 	bool replaced;
 	bool retiring;
 	struct delayed_work retire;
-	struct hlist_node owner_node;
+	struct sdp_session_set *set;
+	struct rb_node set_node;
+	struct hlist_node leave_node;
+	struct rcu_work leave;
 	bool dead;
 	bool local_pinned;
 	bool met;

@@ -172,11 +172,9 @@ static int install(const struct sdp_session_owner *owner,
 static int check_generation(const struct sdp_session_owner *owner,
 			    u32 id, u32 generation)
 {
-	struct sdp_session_ref ref = { .size = sizeof(ref), .id = id };
-
 	if (generation == sdp_nonces_generation())
 		return 0;
-	sdp_session_del(owner, &ref);
+	sdp_session_withdraw(owner, id);
 	return -EINVAL;
 }
 

@@ -9,24 +9,24 @@
 /**
  * struct sdp_session_key - what a session is found by.
  * @owner:      token of the socket: nobody else sends or receives under it.
- * @net:        namespace.
- * @bound:      index of the VRF (l3mdev) that the socket is in, otherwise 0.
- * @scope:      interface of a link-local peer, otherwise 0.
  * @peer:       address; IPv4 as v4-mapped.
  * @peer_port:  host byte order.
  * @local_port: host byte order.
+ * @bound:      index of the VRF (l3mdev) that the socket is in, otherwise 0.
+ * @scope:      interface of a link-local peer, otherwise 0.
+ * @net:        namespace.
  *
- * Compared as bytes: begin with a zeroed one, or sdp_session_key_init().
+ * Compared as bytes, up to @bound by who looks for all sessions with a peer: begin with a zeroed one, or sdp_session_key_init().
  */
 struct sdp_session_key {
 	const void *owner;
-	const struct net *net;
-	int bound;
-	int scope;
 	struct in6_addr peer;
 	u16 peer_port;
 	u16 local_port;
+	int bound;
+	int scope;
 	u32 zero;
+	const struct net *net;
 };
 
 static inline void sdp_session_key_init(struct sdp_session_key *key,

@@ -21,21 +21,28 @@
  * softirq is using it, the target is told, the epochs are let go. Messages that
  * hold epochs can only be dropped then.
  */
-#include <linux/hashtable.h>
 #include <linux/ktime.h>
 #include <linux/rhashtable.h>
 #include <net/ipv6.h>
 
 #include "../observe/observe.h"
 #include "../observe/trace.h"
-#include "copy.h"
 #include "epoch.h"
 #include "registry.h"
+#include "set.h"
 
 static const struct rhashtable_params table_params = {
 	.key_len = sizeof(struct sdp_session_key),
 	.key_offset = offsetof(struct sdp_session, key),
 	.head_offset = offsetof(struct sdp_session, node),
+	.automatic_shrinking = true,
+};
+
+/* The same for who names a peer: whatever device or VRF is between. */
+static const struct rhashtable_params by_peer_params = {
+	.key_len = offsetof(struct sdp_session_key, bound),
+	.key_offset = offsetof(struct sdp_session, key),
+	.head_offset = offsetof(struct sdp_session, peer_node),
 	.automatic_shrinking = true,
 };
 
@@ -49,26 +56,20 @@ static const struct rhashtable_params table_params = {
 #define ORDER_PENDING 1
 
 static struct rhltable table;
+static struct rhltable by_peer;
 
 /*
  * Spinlock (bh) of which session is the present one: order, replaced, proved,
- * retiring. Leaf, but for the table's own locks; inside of sessions_mutex.
+ * retiring. Leaf, but for the table's own locks; inside of a set's.
  */
 static DEFINE_SPINLOCK(order_lock);
 static u64 last_order = ORDER_PENDING;
-static u64 last_serial;
-
-/* Protects adding, removing, @owners and the owner_node of sessions. */
-static DEFINE_MUTEX(sessions_mutex);
+static atomic64_t last_serial;
 
 /*
- * Held while sessions are removed of which their sockets do not know; outside of
- * sessions_mutex.
+ * No session gets into the table. Looked at under the lock of its set: who has written
+ * this, and then had the lock of each set, has seen all that got in before.
  */
-static DEFINE_MUTEX(wipe_mutex);
-static DEFINE_HASHTABLE(owners, 10);
-
-/* No session gets into the table; under sessions_mutex. */
 static bool refusing;
 
 /*
@@ -109,16 +110,19 @@ struct sdp_session *sdp_session_find_id(const struct sdp_session_key *key,
 }
 
 static void retire_work(struct work_struct *work);
+static void leave_work(struct work_struct *work);
 
 struct sdp_session *
 sdp_session_alloc(const struct sdp_session_owner *owner,
 		  const struct sdp_session_key *key)
 {
-	struct sdp_session *session = sdp_session_make(key, owner->max_user);
+	struct sdp_session *session = sdp_session_make(owner->set, key,
+						       owner->max_user);
 
 	if (!IS_ERR(session)) {
 		sdp_epoch_init_session(session);
 		INIT_DELAYED_WORK(&session->retire, retire_work);
+		INIT_RCU_WORK(&session->leave, leave_work);
 	}
 	return session;
 }
@@ -133,25 +137,44 @@ void sdp_session_discard(struct sdp_session *session)
 	sdp_session_put(session);
 }
 
-/* No longer to be used; @list owns the table's reference from here on. */
-static void mark_removed(struct sdp_session *session, struct hlist_head *list)
+/*
+ * Out of the tables and no longer to be used; @list owns their reference from here
+ * on, and has to be buried.
+ */
+static void unlink_session(struct sdp_session *session, struct hlist_head *list)
 {
-	lockdep_assert_held(&sessions_mutex);
+	lockdep_assert_held(&session->set->lock);
+	rhltable_remove(&table, &session->node, table_params);
+	rhltable_remove(&by_peer, &session->peer_node, by_peer_params);
+	sdp_set_remove(session->set, session);
 	WRITE_ONCE(session->dead, true);
-	hash_del(&session->owner_node);
-	hlist_add_head(&session->owner_node, list);
+	atomic_inc(&session->set->leaving);
+	hlist_add_head(&session->leave_node, list);
 	sdp_count(session->counts, SDP_CTR_sessions_removed);
 	trace_sdp_session(session->key.net, session->id,
 			  session->key.local_port, "removed", 0);
 }
 
-static void unlink_session(struct sdp_session *session, struct hlist_head *list)
+/* The last step of removal: no softirq uses it any more. */
+static void leave(struct sdp_session *session)
 {
-	rhltable_remove(&table, &session->node, table_params);
-	mark_removed(session, list);
+	struct sdp_session_set *set = session->set;
+
+	sdp_set_hold(set);
+	if (sdp_record_ops->dead)
+		sdp_record_ops->dead(session);
+	sdp_session_discard(session);
+	if (atomic_dec_and_test(&set->leaving))
+		wake_up_var(&set->leaving);
+	sdp_set_put(set);
 }
 
-/* The rest of removal, for a list linked by owner_node. */
+static void leave_work(struct work_struct *work)
+{
+	leave(container_of(to_rcu_work(work), struct sdp_session, leave));
+}
+
+/* The rest of removal; waits for an RCU grace period, so not under a socket's lock. */
 static void bury(struct hlist_head *list)
 {
 	struct sdp_session *session;
@@ -160,11 +183,21 @@ static void bury(struct hlist_head *list)
 	if (hlist_empty(list))
 		return;
 	synchronize_rcu();
-	hlist_for_each_entry_safe(session, next, list, owner_node) {
-		hlist_del_init(&session->owner_node);
-		if (sdp_record_ops->dead)
-			sdp_record_ops->dead(session);
-		sdp_session_discard(session);
+	hlist_for_each_entry_safe(session, next, list, leave_node) {
+		hlist_del_init(&session->leave_node);
+		leave(session);
+	}
+}
+
+/* The same, for who cannot wait. */
+static void bury_later(struct hlist_head *list)
+{
+	struct sdp_session *session;
+	struct hlist_node *next;
+
+	hlist_for_each_entry_safe(session, next, list, leave_node) {
+		hlist_del_init(&session->leave_node);
+		queue_rcu_work(sdp_record_wq, &session->leave);
 	}
 }
 
@@ -301,24 +334,36 @@ static struct sdp_session *find_surplus(struct rhlist_head *list)
 	return count > MOST_WITH_KEY ? victim : NULL;
 }
 
-/* Put @session into the table; one that has to make room goes to @list. */
+static int insert_tables(struct sdp_session *session)
+{
+	int err;
+
+	err = rhltable_insert(&table, &session->node, table_params);
+	if (err)
+		return err;
+	err = rhltable_insert(&by_peer, &session->peer_node, by_peer_params);
+	if (err)
+		rhltable_remove(&table, &session->node, table_params);
+	return err;
+}
+
+/* Put @session into the tables; one that has to make room goes to @list. */
 static int insert(struct sdp_session *session, struct hlist_head *list)
 {
 	struct sdp_session *surplus;
 	struct rhlist_head *same;
 	int err;
 
-	lockdep_assert_held(&sessions_mutex);
-	if (refusing)
+	lockdep_assert_held(&session->set->lock);
+	if (READ_ONCE(refusing))
 		return -EBUSY;
-	session->serial = ++last_serial;
+	session->serial = atomic64_inc_return(&last_serial);
 	session->order = ORDER_PENDING;
 	session->installed = ktime_get_ns();
-	err = rhltable_insert(&table, &session->node, table_params);
+	err = insert_tables(session);
 	if (err)
 		return err;
-	hash_add(owners, &session->owner_node,
-		 (unsigned long)session->key.owner);
+	sdp_set_insert(session->set, session);
 	rcu_read_lock();
 	same = rhltable_lookup(&table, &session->key, table_params);
 	spin_lock_bh(&order_lock);
@@ -327,7 +372,7 @@ static int insert(struct sdp_session *session, struct hlist_head *list)
 	surplus = find_surplus(same);
 	spin_unlock_bh(&order_lock);
 	rcu_read_unlock();
-	/* Only who holds this mutex removes: it is still there. */
+	/* Only who holds this lock removes: it is still there. */
 	if (surplus)
 		unlink_session(surplus, list);
 	return 0;
@@ -340,18 +385,17 @@ static void retire_work(struct work_struct *work)
 						   struct sdp_session, retire);
 	HLIST_HEAD(list);
 
-	mutex_lock(&wipe_mutex);
-	mutex_lock(&sessions_mutex);
+	mutex_lock(&session->set->lock);
 	if (!sdp_session_dead(session))
 		unlink_session(session, &list);
-	mutex_unlock(&sessions_mutex);
+	mutex_unlock(&session->set->lock);
 	bury(&list);
-	mutex_unlock(&wipe_mutex);
 	sdp_session_put(session);
 }
 
 int sdp_session_publish(struct sdp_session *session)
 {
+	struct sdp_session_set *set = session->set;
 	HLIST_HEAD(list);
 	int err;
 
@@ -360,7 +404,7 @@ int sdp_session_publish(struct sdp_session *session)
 		if (err)
 			return err;
 	}
-	mutex_lock(&sessions_mutex);
+	mutex_lock(&set->lock);
 	err = insert(session, &list);
 	/* It is the table's now, and may be gone once that is not locked. */
 	if (!err) {
@@ -368,109 +412,141 @@ int sdp_session_publish(struct sdp_session *session)
 		trace_sdp_session(session->key.net, session->id,
 				  session->key.local_port, "added", 0);
 	}
-	mutex_unlock(&sessions_mutex);
-	bury(&list);
+	mutex_unlock(&set->lock);
+	bury_later(&list);
 	return err;
 }
 
-static bool is_with(const struct sdp_session *session,
-		    const struct sockaddr_in6 *peer)
+/* Of two that a reference names, the one that is used. */
+static bool is_better(const struct sdp_session *a, const struct sdp_session *b)
 {
-	return ipv6_addr_equal(&session->key.peer, &peer->sin6_addr) &&
-	       session->key.peer_port == ntohs(peer->sin6_port) &&
-	       (!session->key.scope ||
-		session->key.scope == peer->sin6_scope_id);
+	if (a->replaced != b->replaced)
+		return b->replaced;
+	return READ_ONCE(a->order) > READ_ONCE(b->order);
 }
 
-/* What a struct sdp_session_ref names: by peer the one that is used. */
-static struct sdp_session *find_ref(const void *token, u32 id,
-				    const struct sockaddr_in6 *peer)
+static struct sdp_session *find_by_id(const struct sdp_session_set *set, u32 id)
 {
 	struct sdp_session *session, *best = NULL;
+	u64 serial = 0;
 
-	lockdep_assert_held(&sessions_mutex);
-	hash_for_each_possible(owners, session, owner_node,
-			       (unsigned long)token) {
-		if (session->key.owner != token)
-			continue;
-		if (id ? session->id != id : !is_with(session, peer))
-			continue;
-		if (!best || best->replaced > session->replaced ||
-		    (best->replaced == session->replaced &&
-		     READ_ONCE(best->order) < READ_ONCE(session->order)))
+	while ((session = sdp_set_from(set, id, serial)) && session->id == id) {
+		if (!best || is_better(session, best))
 			best = session;
+		serial = session->serial + 1;
 	}
 	return best;
 }
 
-static int check_ref(u32 id, const struct sockaddr_in6 *peer)
+static struct sdp_session *find_by_peer(const struct sdp_session_owner *owner,
+					const struct sockaddr_in6 *peer)
 {
-	return id || peer->sin6_family == AF_INET6 ? 0 : -EINVAL;
+	struct sdp_session *session, *best = NULL;
+	struct rhlist_head *list, *pos;
+	struct sdp_session_key key;
+
+	sdp_session_key_init(&key, owner->token, owner->net, 0, 0,
+			     &peer->sin6_addr, ntohs(peer->sin6_port),
+			     owner->port);
+	rcu_read_lock();
+	list = rhltable_lookup(&by_peer, &key, by_peer_params);
+	rhl_for_each_entry_rcu(session, pos, list, peer_node) {
+		if (session->key.scope &&
+		    session->key.scope != peer->sin6_scope_id)
+			continue;
+		if (!best || is_better(session, best))
+			best = session;
+	}
+	rcu_read_unlock();
+	return best;
+}
+
+struct sdp_session *sdp_session_find_ref(const struct sdp_session_owner *owner, u32 id,
+					 const struct sockaddr_in6 *peer)
+{
+	lockdep_assert_held(&owner->set->lock);
+	return id ? find_by_id(owner->set, id) : find_by_peer(owner, peer);
+}
+
+int sdp_session_check_ref(const struct sdp_session_owner *owner, u32 id,
+			  const struct sockaddr_in6 *peer)
+{
+	if (!id && peer->sin6_family != AF_INET6)
+		return -EINVAL;
+	return owner->set ? 0 : -ENOENT;
+}
+
+static int unlink_ref(const struct sdp_session_owner *owner,
+		      const struct sdp_session_ref *ref, struct hlist_head *list)
+{
+	struct sdp_session *session;
+	int err;
+
+	err = sdp_session_check_ref(owner, ref->id, &ref->peer);
+	if (err)
+		return err;
+	mutex_lock(&owner->set->lock);
+	do {
+		session = sdp_session_find_ref(owner, ref->id, &ref->peer);
+		if (session)
+			unlink_session(session, list);
+	} while (session && !ref->id);
+	mutex_unlock(&owner->set->lock);
+	return hlist_empty(list) ? -ENOENT : 0;
 }
 
 int sdp_session_del(const struct sdp_session_owner *owner,
 		    const struct sdp_session_ref *ref)
 {
-	struct sdp_session *session;
 	HLIST_HEAD(list);
-	bool found;
+	int err;
 
-	if (check_ref(ref->id, &ref->peer))
-		return -EINVAL;
-	mutex_lock(&sessions_mutex);
-	do {
-		session = find_ref(owner->token, ref->id, &ref->peer);
-		if (session)
-			unlink_session(session, &list);
-	} while (session && !ref->id);
-	found = !hlist_empty(&list);
-	mutex_unlock(&sessions_mutex);
+	err = unlink_ref(owner, ref, &list);
 	bury(&list);
-	return found ? 0 : -ENOENT;
+	return err;
 }
 
-void sdp_session_del_owner(const void *token)
+void sdp_session_withdraw(const struct sdp_session_owner *owner, u32 id)
 {
-	struct sdp_session *session;
-	struct hlist_node *next;
+	struct sdp_session_ref ref = { .size = sizeof(ref), .id = id };
 	HLIST_HEAD(list);
 
-	mutex_lock(&sessions_mutex);
-	hash_for_each_possible_safe(owners, session, next, owner_node,
-				    (unsigned long)token) {
-		if (session->key.owner != token)
-			continue;
-		unlink_session(session, &list);
-	}
-	mutex_unlock(&sessions_mutex);
+	unlink_ref(owner, &ref, &list);
+	bury_later(&list);
+}
+
+static void unlink_all(struct sdp_session_set *set, void *list)
+{
+	struct sdp_session *session;
+
+	while ((session = sdp_set_from(set, 0, 0)))
+		unlink_session(session, list);
+}
+
+void sdp_session_set_close(struct sdp_session_set *set)
+{
+	HLIST_HEAD(list);
+
+	mutex_lock(&set->lock);
+	unlink_all(set, &list);
+	mutex_unlock(&set->lock);
 	bury(&list);
-	/* Some of them may be buried there, who still look for the socket. */
-	mutex_lock(&wipe_mutex);
-	mutex_unlock(&wipe_mutex);
+	/* Others may be burying some, who still look for the socket. */
+	wait_var_event(&set->leaving, !atomic_read(&set->leaving));
+	sdp_set_end(set);
 }
 
 void sdp_session_wipe_all(void)
 {
-	struct sdp_session *session;
-	struct hlist_node *next;
 	HLIST_HEAD(list);
-	int bucket;
 
-	mutex_lock(&wipe_mutex);
-	mutex_lock(&sessions_mutex);
-	hash_for_each_safe(owners, bucket, next, session, owner_node) {
-		unlink_session(session, &list);
-	}
-	mutex_unlock(&sessions_mutex);
+	sdp_set_visit_all(unlink_all, &list);
 	bury(&list);
-	mutex_unlock(&wipe_mutex);
 }
 
 void sdp_session_refuse(bool refuse)
 {
-	mutex_lock(&sessions_mutex);
-	refusing = refuse;
-	mutex_unlock(&sessions_mutex);
+	WRITE_ONCE(refusing, refuse);
 }
 
 int sdp_session_rekey(const struct sdp_session_owner *owner,
@@ -479,13 +555,14 @@ int sdp_session_rekey(const struct sdp_session_owner *owner,
 	struct sdp_session *session;
 	int err;
 
-	if (check_ref(ref->id, &ref->peer))
-		return -EINVAL;
-	mutex_lock(&sessions_mutex);
-	session = find_ref(owner->token, ref->id, &ref->peer);
+	err = sdp_session_check_ref(owner, ref->id, &ref->peer);
+	if (err)
+		return err;
+	mutex_lock(&owner->set->lock);
+	session = sdp_session_find_ref(owner, ref->id, &ref->peer);
 	if (session)
 		refcount_inc(&session->ref);
-	mutex_unlock(&sessions_mutex);
+	mutex_unlock(&owner->set->lock);
 	if (!session)
 		return -ENOENT;
 	err = sdp_epoch_send_next(session, NULL);
@@ -493,115 +570,22 @@ int sdp_session_rekey(const struct sdp_session_owner *owner,
 	return err;
 }
 
-static void fill_tx(struct sdp_session_info *info, struct sdp_epoch *epoch)
-{
-	u64 next = READ_ONCE(epoch->tx->next);
-	u64 blocks = atomic64_read(&epoch->tx->blocks);
-
-	info->tx_epoch = epoch->number;
-	info->tx_messages = next;
-	info->tx_messages_left = SDP_MSGNO_MAX + 1 - next;
-	info->tx_blocks = blocks;
-	info->tx_blocks_left = SDP_MAX_BLOCKS - min(blocks, SDP_MAX_BLOCKS);
-	strscpy(info->driver, sdp_aead_driver(&epoch->aead),
-		sizeof(info->driver));
-}
-
-static u32 state_of(const struct sdp_session *session)
-{
-	u32 state = sdp_copy_noticed() ? 0 : SDP_SESSION_COPY_UNNOTICED;
-
-	if (READ_ONCE(session->replaced))
-		return state | SDP_SESSION_REPLACED;
-	rcu_read_lock();
-	if (sdp_session_find(&session->key) != session)
-		state |= SDP_SESSION_PENDING;
-	rcu_read_unlock();
-	return state;
-}
-
-static void fill_info(struct sdp_session *session,
-		      struct sdp_session_info *info)
-{
-	struct sdp_epoch *epoch;
-
-	memset(info, 0, sizeof(*info));
-	info->size = sizeof(*info);
-	info->id = session->id;
-	info->peer.sin6_family = AF_INET6;
-	info->peer.sin6_addr = session->key.peer;
-	info->peer.sin6_port = htons(session->key.peer_port);
-	info->peer.sin6_scope_id = session->key.scope;
-	info->local.sin6_family = AF_INET6;
-	info->local.sin6_port = htons(session->key.local_port);
-	sdp_session_local(session, &info->local.sin6_addr);
-	info->role = session->role;
-	info->cipher = session->cipher;
-	info->record_size = session->record_size;
-	info->wire = SDP_WIRE_VERSION;
-	info->state = state_of(session);
-	info->rx_messages = atomic64_read(&session->opened);
-	info->silent_ns = ktime_get_coarse_ns() - READ_ONCE(session->heard);
-	rcu_read_lock();
-	epoch = rcu_dereference(session->tx);
-	if (epoch)
-		fill_tx(info, epoch);
-	if (epoch && sdp_record_ops->nic_seals &&
-	    sdp_record_ops->nic_seals(session, rcu_dereference(epoch->nic),
-				      &info->nic_records))
-		info->offload = SDP_OFFLOAD_NIC;
-	epoch = rcu_dereference(session->rx);
-	if (epoch) {
-		info->rx_epoch = epoch->number;
-		info->rx_failed = atomic64_read(&epoch->rx->failed);
-	}
-	rcu_read_unlock();
-}
-
-int sdp_session_info(const struct sdp_session_owner *owner,
-		     struct sdp_session_info *info)
-{
-	struct sdp_session *session;
-
-	if (check_ref(info->id, &info->peer))
-		return -EINVAL;
-	mutex_lock(&sessions_mutex);
-	session = find_ref(owner->token, info->id, &info->peer);
-	if (session)
-		fill_info(session, info);
-	mutex_unlock(&sessions_mutex);
-	return session ? 0 : -ENOENT;
-}
-
-int sdp_session_dump(const struct net *net,
-		     int (*fn)(const struct sdp_session_info *info,
-			       const struct sdp_session_key *key, void *arg),
-		     void *arg)
-{
-	struct sdp_session_info info;
-	struct sdp_session *session;
-	int bucket, ret = 0;
-
-	mutex_lock(&sessions_mutex);
-	hash_for_each(owners, bucket, session, owner_node) {
-		if (session->key.net != net)
-			continue;
-		fill_info(session, &info);
-		ret = fn(&info, &session->key, arg);
-		if (ret)
-			break;
-	}
-	mutex_unlock(&sessions_mutex);
-	return ret;
-}
-
 int sdp_registry_init(void)
 {
-	return rhltable_init(&table, &table_params);
+	int err;
+
+	err = rhltable_init(&table, &table_params);
+	if (err)
+		return err;
+	err = rhltable_init(&by_peer, &by_peer_params);
+	if (err)
+		rhltable_destroy(&table);
+	return err;
 }
 
 void sdp_registry_exit(void)
 {
+	rhltable_destroy(&by_peer);
 	rhltable_destroy(&table);
 	sdp_session_users_exit();
 }

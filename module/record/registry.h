@@ -9,12 +9,14 @@
 #include "session.h"
 
 struct sdp_nonces;
+struct sdp_session_set;
 
 /**
  * struct sdp_session_owner - a socket, for the calls below.
  * @net:      its namespace.
  * @token:    identifies it, the struct sock; never followed.
  * @nonces:   its pool.
+ * @set:      its sessions; NULL: it never had any, and gets none by these calls.
  * @bound:    VRF it is in, or 0.
  * @port:     its local port, host byte order, not 0.
  * @max_user: sessions that its user may have (net.sdp.user_sessions).
@@ -24,6 +26,7 @@ struct sdp_session_owner {
 	const struct net *net;
 	const void *token;
 	struct sdp_nonces *nonces;
+	struct sdp_session_set *set;
 	int bound;
 	u16 port;
 	u32 max_user;
@@ -31,23 +34,33 @@ struct sdp_session_owner {
 };
 
 /**
+ * sdp_session_set_close() - the socket closes: remove all of its sessions.
+ * @set: from sdp_session_set_new(); empty after this, and stays so.
+ *
+ * Context: process, may sleep; not under the socket's lock. When this returns, @dead
+ * has been called for each of them.
+ */
+void sdp_session_set_close(struct sdp_session_set *set);
+
+/**
  * sdp_session_del() - SDP_SESSION_DEL.
  * @owner: the socket.
  * @ref:   one by its id, or all with a peer.
  *
- * Context: process, may sleep. Return: 0, -ENOENT, -EINVAL.
+ * Waits for an RCU grace period. Context: process, may sleep; not under the socket's
+ * lock. Return: 0, -ENOENT, -EINVAL.
  */
 int sdp_session_del(const struct sdp_session_owner *owner,
 		    const struct sdp_session_ref *ref);
 
 /**
- * sdp_session_del_owner() - remove all sessions of a socket that closes.
- * @token: as in struct sdp_session_owner.
+ * sdp_session_withdraw() - remove one without waiting for its end.
+ * @owner: the socket.
+ * @id:    which; there may be none.
  *
- * Context: process, may sleep. When this returns, @dead has been called for
- * each of them.
+ * Context: process, may sleep.
  */
-void sdp_session_del_owner(const void *token);
+void sdp_session_withdraw(const struct sdp_session_owner *owner, u32 id);
 
 /**
  * sdp_session_wipe_all() - remove every session, as on suspend and VM fork.
@@ -65,6 +78,29 @@ void sdp_session_wipe_all(void);
 void sdp_session_refuse(bool refuse);
 
 /**
+ * sdp_session_check_ref() - may there be such a session?
+ * @owner: the socket.
+ * @id:    as in struct sdp_session_ref,
+ * @peer:  likewise.
+ *
+ * Return: 0, -EINVAL, -ENOENT: it never had any.
+ */
+int sdp_session_check_ref(const struct sdp_session_owner *owner, u32 id,
+			  const struct sockaddr_in6 *peer);
+
+/**
+ * sdp_session_find_ref() - what a struct sdp_session_ref names: by peer the one that
+ *	is used.
+ * @owner: the socket; its set's lock is held, for as long as the session is looked at.
+ * @id:    from the reference,
+ * @peer:  likewise.
+ *
+ * Return: the session, or NULL.
+ */
+struct sdp_session *sdp_session_find_ref(const struct sdp_session_owner *owner, u32 id,
+					 const struct sockaddr_in6 *peer);
+
+/**
  * sdp_session_rekey() - SDP_SESSION_REKEY: next epoch for sending.
  * @owner: the socket.
  * @ref:   which.
@@ -74,16 +110,6 @@ void sdp_session_refuse(bool refuse);
  */
 int sdp_session_rekey(const struct sdp_session_owner *owner,
 		      const struct sdp_session_ref *ref);
-
-/**
- * sdp_session_info() - SDP_SESSION_INFO.
- * @owner: the socket.
- * @info:  in: id or peer; out: everything else.
- *
- * Context: process. Return: 0, -ENOENT, -EINVAL.
- */
-int sdp_session_info(const struct sdp_session_owner *owner,
-		     struct sdp_session_info *info);
 
 /**
  * sdp_session_first_packet() - an authentic packet came under a session for which
@@ -111,18 +137,6 @@ struct sdp_session *sdp_session_find(const struct sdp_session_key *key);
  */
 struct sdp_session *sdp_session_find_id(const struct sdp_session_key *key,
 					u32 id);
-
-/**
- * sdp_session_dump() - call back for each session of a namespace.
- * @net: the namespace.
- * @fn:  gets the state and the session's key; process context, may sleep; a
- *       non-zero return ends it.
- * @arg: handed to @fn.
- */
-int sdp_session_dump(const struct net *net,
-		     int (*fn)(const struct sdp_session_info *info,
-			       const struct sdp_session_key *key, void *arg),
-		     void *arg);
 
 /**
  * sdp_session_alloc() - a session without keys, not in the table.

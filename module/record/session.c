@@ -11,6 +11,7 @@
 #include "../observe/observe.h"
 #include "inside.h"
 #include "session.h"
+#include "set.h"
 
 const struct sdp_record_ops *sdp_record_ops __read_mostly;
 struct workqueue_struct *sdp_record_wq __read_mostly;
@@ -58,6 +59,7 @@ static void session_free_work(struct work_struct *work)
 	if (sdp_record_ops->transport_exit)
 		sdp_record_ops->transport_exit(session);
 	user_uncharge(session->user);
+	sdp_set_put(session->set);
 	mem_cgroup_put(session->memcg);
 	kfree_sensitive(session);
 }
@@ -144,7 +146,8 @@ void *sdp_session_transport(struct sdp_session *session)
 	return session->transport;
 }
 
-struct sdp_session *sdp_session_make(const struct sdp_session_key *key,
+struct sdp_session *sdp_session_make(struct sdp_session_set *set,
+				     const struct sdp_session_key *key,
 				     u32 max_user)
 {
 	struct sdp_session *session;
@@ -163,10 +166,11 @@ struct sdp_session *sdp_session_make(const struct sdp_session_key *key,
 	refcount_set(&session->ref, 1);
 	session->user = current_uid();
 	session->memcg = get_mem_cgroup_from_mm(current->mm);
+	sdp_set_hold(set);
+	session->set = set;
 	session->key = *key;
 	session->counts = sdp_counts(key->net);
 	session->heard = ktime_get_coarse_ns();
-	INIT_HLIST_NODE(&session->owner_node);
 	INIT_RCU_WORK(&session->free, session_free_work);
 	return session;
 }

@@ -18,6 +18,7 @@
 
 struct sdp_epoch;
 struct sdp_session;
+struct sdp_session_set;
 
 /**
  * struct sdp_record_ops - what the target has to say about sessions.
@@ -55,12 +56,14 @@ struct sdp_record_ops {
 /**
  * sdp_session_make() - a session without keys, in no table; its first reference
  *	is the caller's. For sdp_session_alloc().
+ * @set:      of its socket.
  * @key:      what it will be found by.
  * @max_user: sessions that the current user may have.
  *
  * Context: process. Return: the session, or ERR_PTR: -ENOBUFS, -ENOMEM.
  */
-struct sdp_session *sdp_session_make(const struct sdp_session_key *key,
+struct sdp_session *sdp_session_make(struct sdp_session_set *set,
+				     const struct sdp_session_key *key,
 				     u32 max_user);
 
 /**

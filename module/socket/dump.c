@@ -11,6 +11,7 @@
 #include <net/ipv6.h>
 
 #include "../observe/observe.h"
+#include "../record/info.h"
 #include "pool.h"
 #include "socket.h"
 
@@ -130,10 +131,9 @@ static int show_socket(struct seq_file *seq, void *v)
 	return 0;
 }
 
-static int put_rpc(const struct sdp_rpc_state *state, void *arg)
+static void put_rpc(struct seq_file *seq, const struct sdp_rpc_state *state)
 {
 	const struct prog_info *info = &state->info;
-	struct seq_file *seq = arg;
 
 	seq_printf(seq, "%llu %s %u ", state->id,
 		   state->server ? "server" : "client", state->port);
@@ -147,43 +147,121 @@ static int put_rpc(const struct sdp_rpc_state *state, void *arg)
 		seq_printf(seq, " session=%08x", state->session);
 	seq_printf(seq, "%s%s\n", state->private ? " private" : "",
 		   state->ready ? " ready" : "");
-	return 0;
 }
 
-static int show_rpcs(struct seq_file *seq, void *v)
+/**
+ * struct walk - a reader's way through what the sockets of a namespace have, a line at
+ *	a time. It holds nothing between two calls.
+ * @net:      first, as the kernel has it.
+ * @pos:      position of the line below; 0: that of the columns' names.
+ * @there:    there is one.
+ * @sock:     serial of its socket.
+ * @rpc:      how far it is in this: in the file of RPCs,
+ * @state:    and the line's RPC.
+ * @place:    in that of sessions,
+ * @info:     and the line's session,
+ * @key:      with this.
+ */
+struct walk {
+	struct seq_net_private net;
+	loff_t pos;
+	bool there;
+	unsigned long sock;
+	struct sdp_rpc_cursor rpc;
+	struct sdp_rpc_state state;
+	struct sdp_session_place place;
+	struct sdp_session_info info;
+	struct sdp_session_key key;
+};
+
+/* From the next line on; false: the socket has no more of them. */
+typedef bool (*advance_fn)(struct walk *walk, struct sdp_sock *s);
+
+static bool advance_rpc(struct walk *walk, struct sdp_sock *s)
 {
-	struct sock *sk = v;
+	return sdp_message_next(&s->ep, &walk->rpc, &walk->state);
+}
+
+static bool advance_session(struct walk *walk, struct sdp_sock *s)
+{
+	struct sdp_session_set *set = sdp_sock_set(s);
+
+	return set && sdp_session_next(set, &walk->place, &walk->info,
+				       &walk->key);
+}
+
+static void advance(struct seq_file *seq, struct walk *walk, advance_fn fn)
+{
+	struct sock *sk;
+
+	walk->there = false;
+	while (!walk->there && (sk = get_sock(seq_file_net(seq), &walk->sock))) {
+		walk->there = may_see(seq, sock_i_uid(sk)) && fn(walk, sdp_sk(sk));
+		sock_put(sk);
+		if (walk->there)
+			break;
+		walk->sock++;
+		memset(&walk->rpc, 0, sizeof(walk->rpc));
+		memset(&walk->place, 0, sizeof(walk->place));
+		cond_resched();
+	}
+	walk->pos++;
+}
+
+/* Who reads on gets the line that is there; others begin anew. */
+static void *walk_from(struct seq_file *seq, loff_t pos, advance_fn fn)
+{
+	struct walk *walk = seq->private;
+
+	if (!pos || pos < walk->pos) {
+		memset_after(walk, 0, net);
+		if (!pos)
+			return SEQ_START_TOKEN;
+	}
+	while (walk->pos < pos && (walk->there || !walk->pos))
+		advance(seq, walk, fn);
+	return walk->there && walk->pos == pos ? walk : NULL;
+}
+
+static void *start_rpcs(struct seq_file *seq, loff_t *pos)
+{
+	return walk_from(seq, *pos, advance_rpc);
+}
+
+static void *next_rpcs(struct seq_file *seq, void *v, loff_t *pos)
+{
+	return walk_from(seq, ++*pos, advance_rpc);
+}
+
+static void *start_sessions(struct seq_file *seq, loff_t *pos)
+{
+	return walk_from(seq, *pos, advance_session);
+}
+
+static void *next_sessions(struct seq_file *seq, void *v, loff_t *pos)
+{
+	return walk_from(seq, ++*pos, advance_session);
+}
+
+static void stop_walk(struct seq_file *seq, void *v)
+{
+}
+
+static int show_rpc(struct seq_file *seq, void *v)
+{
+	const struct walk *walk = v;
 
 	if (v == SEQ_START_TOKEN)
 		seq_puts(seq, "id role port peer tx=sent/granted/length prio rx=received/granted/length gaps=number/bytes ...\n");
-	else if (may_see(seq, sock_i_uid(sk)))
-		sdp_message_dump(&sdp_sk(sk)->ep, put_rpc, seq);
+	else
+		put_rpc(seq, &walk->state);
 	return 0;
 }
 
-/* A session belongs to who has the socket at its port. */
-static bool may_see_session(struct seq_file *seq, u16 port)
+static void put_session(struct seq_file *seq,
+			const struct sdp_session_info *info,
+			const struct sdp_session_key *key)
 {
-	struct sdp_endpoint *ep;
-	kuid_t uid = GLOBAL_ROOT_UID;
-
-	rcu_read_lock();
-	ep = sdp_endpoint_find(sdp_net(seq_file_single_net(seq)), port);
-	if (ep)
-		uid = sock_i_uid(ep->sk);
-	rcu_read_unlock();
-	return uid_eq(uid, seq->file->f_cred->fsuid) ||
-	       file_ns_capable(seq->file, seq_file_single_net(seq)->user_ns,
-			       CAP_NET_ADMIN);
-}
-
-static int put_session(const struct sdp_session_info *info,
-		       const struct sdp_session_key *key, void *arg)
-{
-	struct seq_file *seq = arg;
-
-	if (!may_see_session(seq, key->local_port))
-		return 0;
 	seq_printf(seq, "%08x ", info->id);
 	put_address(seq, &info->local.sin6_addr, key->local_port);
 	seq_putc(seq, ' ');
@@ -200,13 +278,17 @@ static int put_session(const struct sdp_session_info *info,
 		   " copy-unnoticed" : "",
 		   info->offload == SDP_OFFLOAD_NIC ? "nic" : "cpu",
 		   (int)sizeof(info->driver), info->driver);
-	return 0;
 }
 
-static int show_sessions(struct seq_file *seq, void *unused)
+static int show_session(struct seq_file *seq, void *v)
 {
-	seq_puts(seq, "id local peer role cipher ... sealed-by driver\n");
-	return sdp_session_dump(seq_file_single_net(seq), put_session, seq);
+	const struct walk *walk = v;
+
+	if (v == SEQ_START_TOKEN)
+		seq_puts(seq, "id local peer role cipher ... sealed-by driver\n");
+	else
+		put_session(seq, &walk->info, &walk->key);
+	return 0;
 }
 
 static const struct seq_operations socket_ops = {
@@ -217,10 +299,17 @@ static const struct seq_operations socket_ops = {
 };
 
 static const struct seq_operations rpc_ops = {
-	.start = start,
-	.next = next,
-	.stop = stop,
-	.show = show_rpcs,
+	.start = start_rpcs,
+	.next = next_rpcs,
+	.stop = stop_walk,
+	.show = show_rpc,
+};
+
+static const struct seq_operations session_ops = {
+	.start = start_sessions,
+	.next = next_sessions,
+	.stop = stop_walk,
+	.show = show_session,
 };
 
 int sdp_dump_net_init(struct net *net)
@@ -230,8 +319,9 @@ int sdp_dump_net_init(struct net *net)
 
 	xa_init_flags(&sdp_socket_net(net)->socks, XA_FLAGS_ALLOC1);
 	if (proc_create_net("sockets", 0444, dir, &socket_ops, size) &&
-	    proc_create_net("rpcs", 0444, dir, &rpc_ops, size) &&
-	    proc_create_net_single("sessions", 0444, dir, show_sessions, NULL))
+	    proc_create_net("rpcs", 0444, dir, &rpc_ops, sizeof(struct walk)) &&
+	    proc_create_net("sessions", 0444, dir, &session_ops,
+			    sizeof(struct walk)))
 		return 0;
 	sdp_dump_net_exit(net);
 	return -ENOMEM;

@@ -8,6 +8,8 @@
 #include <net/ipv6.h>
 #include <net/l3mdev.h>
 
+#include "../record/info.h"
+#include "../record/set.h"
 #include "../record/wire.h"
 #include "../target/state/net.h"
 #include "pool.h"
@@ -123,10 +125,25 @@ static void owner_of(struct sdp_sock *s, struct sdp_session_owner *owner)
 	owner->net = net;
 	owner->token = sk;
 	owner->nonces = &s->nonces;
+	owner->set = sdp_sock_set(s);
 	owner->bound = l3mdev_master_ifindex_by_index(net, sk->sk_bound_dev_if);
 	owner->port = READ_ONCE(s->ep.port);
 	owner->rekey_s = &sdp_net(net)->set.rekey_s;
 	owner->max_user = READ_ONCE(sdp_net(net)->set.user_sessions);
+}
+
+static int need_set(struct sdp_sock *s)
+{
+	struct sdp_session_set *set;
+
+	if (s->set)
+		return 0;
+	set = sdp_session_set_new();
+	if (!set)
+		return -ENOMEM;
+	/* Pairs with sdp_sock_set(), which is called without the lock. */
+	smp_store_release(&s->set, set);
+	return 0;
 }
 
 /* The policy that a socket has once it has a session. */
@@ -152,6 +169,8 @@ static int add_session(struct sdp_sock *s, sockptr_t val, unsigned int len)
 		err = -ESHUTDOWN;
 	if (!err)
 		err = sdp_endpoint_autobind(&s->ep);
+	if (!err)
+		err = need_set(s);
 	if (!err) {
 		owner_of(s, &owner);
 		err = sdp_session_add(&owner, &add, NULL);
@@ -185,6 +204,8 @@ static int add_raw_keys(struct sdp_sock *s, sockptr_t val, unsigned int len)
 		err = -ESHUTDOWN;
 	if (!err)
 		err = sdp_endpoint_autobind(&s->ep);
+	if (!err)
+		err = need_set(s);
 	if (!err) {
 		owner_of(s, &owner);
 		err = sdp_session_add_raw(&owner, &raw);
@@ -207,7 +228,10 @@ static int change_session(struct sdp_sock *s, int name, sockptr_t val,
 	err = sdp_options_copy(&ref, sizeof(ref), SESSION_REF_LEAST, val, len);
 	if (err)
 		return err;
+	lock_sock(sdp_sock_sk(s));
 	owner_of(s, &owner);
+	release_sock(sdp_sock_sk(s));
+	/* Removal waits for what others do: not under the lock. */
 	if (name == SDP_SESSION_DEL)
 		return sdp_session_del(&owner, &ref);
 	return sdp_session_rekey(&owner, &ref);
@@ -229,12 +253,23 @@ static int set_ours(struct sdp_sock *s, int name, sockptr_t val,
 		return add_session(s, val, len);
 	case SDP_RAW_KEYS:
 		return add_raw_keys(s, val, len);
-	case SDP_SESSION_DEL:
-	case SDP_SESSION_REKEY:
-		return change_session(s, name, val, len);
 	default:
 		return -ENOPROTOOPT;
 	}
+}
+
+static int set_locked(struct sdp_sock *s, int name, sockptr_t val,
+		      unsigned int len)
+{
+	struct sock *sk = sdp_sock_sk(s);
+	int err;
+
+	if (name == SDP_SESSION_DEL || name == SDP_SESSION_REKEY)
+		return change_session(s, name, val, len);
+	lock_sock(sk);
+	err = set_ours(s, name, val, len);
+	release_sock(sk);
+	return err;
 }
 
 /**
@@ -261,9 +296,7 @@ int sdp_options_set(struct sock *sk, int level, int name, sockptr_t val,
 		return sk->sk_family == AF_INET6 ?
 		       ipv6_setsockopt(sk, level, name, val, len) :
 		       ip_setsockopt(sk, level, name, val, len);
-	lock_sock(sk);
-	err = set_ours(sdp_sk(sk), name, val, len);
-	release_sock(sk);
+	err = set_locked(sdp_sk(sk), name, val, len);
 	return sdp_error(sdp_sk(sk), err, NULL);
 }
 

@@ -14,6 +14,7 @@
 #include <net/transp_v6.h>
 
 #include "../observe/name.h"
+#include "../record/set.h"
 #include "../target/app/close.h"
 #include "../target/state/memory.h"
 #include "pool.h"
@@ -42,6 +43,8 @@ static void destruct(struct sock *sk)
 
 	if (s->opened)
 		sdp_close_destruct(&s->ep);
+	if (s->set)
+		sdp_set_put(s->set);
 	sdp_pool_free(s->pool);
 	if (sk->sk_family == AF_INET6)
 		inet6_sock_destruct(sk);
@@ -84,7 +87,8 @@ static void destroy_sock(struct sock *sk)
 	/* Whoever gets the port next finds nothing alive that was sent to us. */
 	if (s->opened)
 		sdp_close_shutdown(&s->ep);
-	sdp_session_del_owner(sk);
+	if (s->set)
+		sdp_session_set_close(s->set);
 	if (s->opened)
 		sdp_close_release(&s->ep);
 	sdp_nonces_destroy(&s->nonces);

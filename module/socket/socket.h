@@ -30,6 +30,7 @@ struct sdp_pool;
  * @connected:  @peer is set.
  * @opened:     @ep has been set up, and is in the dump.
  * @sessions:   a session was installed once: the port stays.
+ * @set:        its sessions, NULL while none was ever asked for; set once, as @pool.
  * @serial:     index in the dump of the namespace, 0: none.
  * @error_text: says more about the last error, for HOMAIOCINFO; a constant.
  * @nonces:     for SDP_SESSION_ADD.
@@ -43,6 +44,7 @@ struct sdp_sock {
 	bool connected;
 	bool opened;
 	bool sessions;
+	struct sdp_session_set *set;
 	u32 serial;
 	const char *error_text;
 	struct sdp_nonces nonces;
@@ -68,6 +70,12 @@ static inline struct sdp_pool *sdp_sock_pool(const struct sdp_sock *s)
 {
 	/* Pairs with the release in set_region(): the pool is set up. */
 	return smp_load_acquire(&s->pool);
+}
+
+static inline struct sdp_session_set *sdp_sock_set(const struct sdp_sock *s)
+{
+	/* Pairs with the release in need_set(). */
+	return smp_load_acquire(&s->set);
 }
 
 /**

@@ -7,6 +7,7 @@
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
+#include <set>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -337,6 +338,70 @@ TEST(many_sockets_in_a_dump)
 	while (sockets.size() > 100)
 		sockets.pop_back();
 	EQ(proc::lines(hosts->a.ns, "sockets").size(), 100);
+}
+
+/// Reads /proc/net/sdp/@a name of host a up to a page, does @a meanwhile, then reads on.
+/// Returns the lines of before and after.
+std::pair<std::vector<std::string>, std::vector<std::string>> read_in_two(
+	const std::string &name, const std::function<void()> &meanwhile)
+{
+	std::pair<std::vector<std::string>, std::vector<std::string>> result;
+	hosts->a.ns.in([&] {
+		Fd file(OK(open(("/proc/thread-self/net/sdp/" + name).c_str(), O_RDONLY)));
+		char bytes[4096];
+		std::string before(bytes,
+				   static_cast<size_t>(OK(read(file, bytes, sizeof(bytes)))));
+		CHECK(before.ends_with('\n'));
+		meanwhile();
+		std::string after;
+		while (auto got = OK(read(file, bytes, sizeof(bytes))))
+			after.append(bytes, static_cast<size_t>(got));
+		std::istringstream first(before), second(after);
+		for (std::string line; std::getline(first, line);)
+			result.first.push_back(line);
+		for (std::string line; std::getline(second, line);)
+			result.second.push_back(line);
+	});
+	result.first.erase(result.first.begin());
+	return result;
+}
+
+// A dump goes on where it was, and tells what there is when it comes there.
+TEST(dumps_go_by_lines)
+{
+	constexpr unsigned count = 300;
+	PlainTalk talk;
+	PlainSocket second(hosts->a.ns, AF_INET);
+	for (unsigned i = 0; i < count; i++)
+		talk.client.request(talk.to, pattern(10));
+	for (unsigned i = 0; i < 10; i++)
+		second.request(talk.to, pattern(10));
+	auto all = proc::lines(hosts->a.ns, "rpcs");
+	EQ(all.size(), count + 10);
+	auto [before, after] = read_in_two("rpcs", [] {});
+	before.insert(before.end(), after.begin(), after.end());
+	std::set<std::string> ids;
+	for (const auto &line : before)
+		ids.insert(line.substr(0, line.find(' ')));
+	EQ(before.size(), count + 10);
+	EQ(ids.size(), count + 10);
+	auto [shown, left] = read_in_two("rpcs", [&] { OK(talk.client.abort(0, 0, 0)); });
+	CHECK(!shown.empty() && shown.size() < 100);
+	EQ(left.size(), 10);
+	// Those of before the last line, too.
+	EQ(proc::lines(hosts->a.ns, "rpcs").size(), 10);
+	OK(second.abort(0, 0, 0));
+
+	for (unsigned i = 0; i < 100; i++)
+		OK(session::add(second.fd(),
+				session::make(SDP_ROLE_CLIENT,
+					      net::Address::of("10.0.0.2", uint16_t(i + 1)),
+					      SDP_CIPHER_AES_128_GCM, session::nonce(second.fd()),
+					      session::Nonce{1})));
+	EQ(proc::lines(hosts->a.ns, "sessions").size(), 100);
+	auto [told, rest] = read_in_two("sessions", [&] { second.close(); });
+	CHECK(!told.empty() && told.size() < 60);
+	CHECK(rest.empty());
 }
 
 // Dumps beside sockets that come and go.

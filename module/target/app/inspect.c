@@ -24,10 +24,10 @@ struct walk {
 	u64 end;
 };
 
-/* The RPC that comes after one, which may have left the list; held. */
-static struct sdp_rpc *after(const struct walk *walk, struct sdp_rpc *last)
+/* The RPC that comes after @last, or if that has left the list, after @serial; held. */
+static struct sdp_rpc *after(struct sdp_endpoint *ep, struct sdp_rpc *last,
+			     u64 serial, u64 end)
 {
-	struct sdp_endpoint *ep = walk->ep;
 	struct sdp_rpc *rpc;
 
 	lockdep_assert_held(&ep->lock);
@@ -35,10 +35,9 @@ static struct sdp_rpc *after(const struct walk *walk, struct sdp_rpc *last)
 		rpc = list_next_entry(last, ep_link);
 	else
 		list_for_each_entry(rpc, &ep->rpcs, ep_link)
-			if (!last || rpc->serial > last->serial)
+			if (rpc->serial > serial)
 				break;
-	if (list_entry_is_head(rpc, &ep->rpcs, ep_link) ||
-	    rpc->serial > walk->end)
+	if (list_entry_is_head(rpc, &ep->rpcs, ep_link) || rpc->serial > end)
 		return NULL;
 	sdp_rpc_hold(rpc);
 	return rpc;
@@ -55,9 +54,10 @@ static struct sdp_rpc *walk_next(struct walk *walk)
 		walk->here = walk->next;
 	} else {
 		walk->end = ep->serial;
-		walk->here = after(walk, NULL);
+		walk->here = after(ep, NULL, 0, walk->end);
 	}
-	walk->next = walk->here ? after(walk, walk->here) : NULL;
+	walk->next = walk->here ? after(ep, walk->here, walk->here->serial,
+					walk->end) : NULL;
 	spin_unlock_bh(&ep->lock);
 	if (last)
 		sdp_rpc_put(last);
@@ -194,19 +194,82 @@ int sdp_message_dump(struct sdp_endpoint *ep,
 	return err;
 }
 
+/*
+ * The one before is found by what it is found by, as long as it is open: then the way
+ * on is one step. If it has ended, so have most before it, and the list begins near.
+ */
+static struct sdp_rpc *next_rpc(struct sdp_endpoint *ep,
+				const struct sdp_rpc_cursor *at)
+{
+	struct sdp_rpc *last = NULL, *rpc;
+
+	local_bh_disable();
+	rcu_read_lock();
+	if (at->serial)
+		last = sdp_rpc_find_lock(&at->last);
+	if (last && (last->ep != ep || last->serial != at->serial)) {
+		sdp_rpc_unlock(last);
+		last = NULL;
+	}
+	spin_lock(&ep->lock);
+	rpc = after(ep, last, at->serial, at->end);
+	spin_unlock(&ep->lock);
+	if (last)
+		sdp_rpc_unlock(last);
+	rcu_read_unlock();
+	local_bh_enable();
+	return rpc;
+}
+
+bool sdp_message_next(struct sdp_endpoint *ep, struct sdp_rpc_cursor *at,
+		      struct sdp_rpc_state *state)
+{
+	struct sdp_rpc *rpc;
+
+	if (!at->end)
+		at->end = READ_ONCE(ep->serial);
+	rpc = at->end ? next_rpc(ep, at) : NULL;
+	if (!rpc)
+		return false;
+	describe_rpc(rpc, state);
+	at->serial = rpc->serial;
+	at->last = rpc->who;
+	sdp_rpc_put(rpc);
+	return true;
+}
+
 static int session_begin(struct sdp_session *session)
 {
 	sdp_pctx_init(sdp_session_transport(session));
 	return 0;
 }
 
-/* A removed session ends its RPCs: the client is told, a server forgets. */
+/* One of a session's RPCs that have not been looked at, held, or NULL. */
+static struct sdp_rpc *take_of_session(struct sdp_endpoint *ep,
+				       struct sdp_pctx *pctx)
+{
+	struct sdp_rpc *rpc;
+
+	spin_lock_bh(&ep->lock);
+	rpc = list_first_entry_or_null(&pctx->rpcs, struct sdp_rpc,
+				       session_link);
+	if (rpc) {
+		list_del_init(&rpc->session_link);
+		sdp_rpc_hold(rpc);
+	}
+	spin_unlock_bh(&ep->lock);
+	return rpc;
+}
+
+/*
+ * A removed session ends its RPCs, and none is added any more: the client is told, a
+ * server forgets.
+ */
 static void session_dead(struct sdp_session *session)
 {
 	const struct sdp_session_key *key = sdp_session_key_of(session);
 	struct sdp_endpoint *ep;
 	struct sdp_rpc *rpc;
-	struct walk walk;
 
 	rcu_read_lock();
 	ep = sdp_endpoint_find(sdp_net(key->net), key->local_port);
@@ -215,11 +278,12 @@ static void session_dead(struct sdp_session *session)
 	rcu_read_unlock();
 	if (!ep)
 		return;
-	walk = (struct walk){ .ep = ep };
-	while ((rpc = walk_next(&walk)))
-		if (rpc->session == session && !READ_ONCE(rpc->error))
+	while ((rpc = take_of_session(ep, sdp_session_transport(session)))) {
+		if (!READ_ONCE(rpc->error))
 			abort_one(rpc, sdp_rpc_is_server(rpc) ? 0 : ECONNRESET);
-	walk_end(&walk);
+		sdp_rpc_put(rpc);
+		cond_resched();
+	}
 	sock_put(ep->sk);
 }
 

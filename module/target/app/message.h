@@ -7,9 +7,7 @@
 
 #include <linux/uio.h>
 
-#include "../state/endpoint.h"
-
-struct sdp_rpc;
+#include "../state/rpc.h"
 
 /**
  * struct sdp_address - an address with its port.
@@ -210,5 +208,29 @@ struct sdp_rpc_state {
 int sdp_message_dump(struct sdp_endpoint *ep,
 		     int (*fn)(const struct sdp_rpc_state *state, void *arg),
 		     void *arg);
+
+/**
+ * struct sdp_rpc_cursor - how far a way through the RPCs of an endpoint is; zeroed at
+ *	its start. It holds nothing.
+ * @serial: of the last one, 0: none yet.
+ * @end:    of the last one that there was at the start.
+ * @last:   what the last one is found by.
+ */
+struct sdp_rpc_cursor {
+	u64 serial;
+	u64 end;
+	struct sdp_rpc_id last;
+};
+
+/**
+ * sdp_message_next() - one RPC of an endpoint after the other.
+ * @ep:    the endpoint.
+ * @at:    moves on.
+ * @state: filled in, if there is one.
+ *
+ * Context: process, no locks. Return: is there one?
+ */
+bool sdp_message_next(struct sdp_endpoint *ep, struct sdp_rpc_cursor *at,
+		      struct sdp_rpc_state *state);
 
 #endif /* SDP_TARGET_MESSAGE_H */

@@ -43,6 +43,7 @@ struct sdp_nic_health {
  *	the clear, one per session in secure mode.
  * @lock:  spinlock (bh), inside an RPC's and a client's lock.
  * @prog:  the program's.
+ * @rpcs:  of a session, its RPCs, under its socket's ep->lock; nobody is in a peer's.
  * @group: the peer's members in each rank that groups by peer.
  * @open:  requests under this session that we hold; in secure mode.
  * @owner: whose incomplete messages take memory; in secure mode.
@@ -54,6 +55,7 @@ struct sdp_pctx {
 	struct sdp_owner owner;
 	struct sdp_nic_health nic;
 	struct prog_peer prog;
+	struct list_head rpcs;
 	struct sdp_rank_group group[PROG_RANKS];
 };
 

@@ -90,6 +90,8 @@ struct sdp_rpc_id {
  * @small:   bytes of a very short message that is sent.
  * @rank:    its places in the ranks.
  * @ep_link: in ep->rpcs, under ep->lock.
+ * @session_link: in pctx->rpcs where it is a session's, likewise; a session that is
+ *           gone has taken it out.
  * @ready_link: in ep->ready, under ep->lock.
  * @in_link: in ep->incoming, under ep->lock; enters and leaves under @lock too.
  * @park_link: in ep->parked, under ep->lock.
@@ -139,6 +141,7 @@ struct sdp_rpc {
 	u8 small[SDP_TXBUF_LINEAR] __aligned(16);
 	struct sdp_rank_entry rank[PROG_RANKS];
 	struct list_head ep_link;
+	struct list_head session_link;
 	struct list_head ready_link;
 	struct list_head in_link;
 	struct list_head park_link;

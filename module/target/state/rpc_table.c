@@ -76,6 +76,7 @@ struct sdp_rpc *sdp_rpc_alloc(struct sdp_endpoint *ep,
 		rpc->rank[i].secure = rpc->secure;
 	}
 	INIT_LIST_HEAD(&rpc->ep_link);
+	INIT_LIST_HEAD(&rpc->session_link);
 	INIT_LIST_HEAD(&rpc->ready_link);
 	INIT_LIST_HEAD(&rpc->in_link);
 	INIT_LIST_HEAD(&rpc->park_link);
@@ -157,6 +158,27 @@ static int refuse(const struct sdp_endpoint *ep, const struct sdp_rpc *rpc)
 	return 0;
 }
 
+static void list_ep(struct sdp_rpc *rpc)
+{
+	struct sdp_endpoint *ep = rpc->ep;
+
+	lockdep_assert_held(&ep->lock);
+	rpc->serial = ++ep->serial;
+	list_add_tail(&rpc->ep_link, &ep->rpcs);
+	ep->rpc_count++;
+	if (rpc->session)
+		list_add_tail(&rpc->session_link, &rpc->pctx->rpcs);
+}
+
+static void unlist_ep(struct sdp_rpc *rpc)
+{
+	lockdep_assert_held(&rpc->ep->lock);
+	list_del_init(&rpc->ep_link);
+	rpc->ep->rpc_count--;
+	if (rpc->session)
+		list_del_init(&rpc->session_link);
+}
+
 int sdp_rpc_insert(struct sdp_rpc *rpc)
 {
 	struct bucket *bucket = &buckets[rpc->hash & (BUCKETS - 1)];
@@ -174,9 +196,7 @@ int sdp_rpc_insert(struct sdp_rpc *rpc)
 		sdp_rpc_unlock(rpc);
 		return err;
 	}
-	rpc->serial = ++ep->serial;
-	list_add_tail(&rpc->ep_link, &ep->rpcs);
-	ep->rpc_count++;
+	list_ep(rpc);
 	spin_unlock(&ep->lock);
 
 	spin_lock(&bucket->lock);
@@ -184,8 +204,7 @@ int sdp_rpc_insert(struct sdp_rpc *rpc)
 		if (same(&other->who, &rpc->who)) {
 			spin_unlock(&bucket->lock);
 			spin_lock(&ep->lock);
-			list_del_init(&rpc->ep_link);
-			ep->rpc_count--;
+			unlist_ep(rpc);
 			spin_unlock(&ep->lock);
 			sdp_rpc_unlock(rpc);
 			return -EEXIST;
@@ -261,8 +280,7 @@ void sdp_rpc_end(struct sdp_rpc *rpc)
 	hlist_nulls_del_rcu(&rpc->node);
 	spin_unlock(&bucket->lock);
 	spin_lock(&ep->lock);
-	list_del_init(&rpc->ep_link);
-	ep->rpc_count--;
+	unlist_ep(rpc);
 	if (!list_empty(&rpc->ready_link)) {
 		list_del_init(&rpc->ready_link);
 		ep->ready_count--;

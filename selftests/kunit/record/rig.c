@@ -18,6 +18,8 @@ void record_rig_sockets(struct kunit *test, struct record_rig *rig)
 		rig->owner[i].net = &init_net;
 		rig->owner[i].token = &rig->nonces[i];
 		rig->owner[i].nonces = &rig->nonces[i];
+		rig->owner[i].set = sdp_session_set_new();
+		KUNIT_ASSERT_NOT_NULL(test, rig->owner[i].set);
 		rig->owner[i].port = i == CLIENT ? 40000 : 99;
 		rig->owner[i].max_user = 100;
 		ipv6_addr_set_v4mapped(htonl(0x0a000001 + i), &rig->addr[i]);
@@ -100,7 +102,8 @@ void record_rig_close(struct kunit *test, struct record_rig *rig)
 
 	for (i = CLIENT; i <= SERVER; i++) {
 		sdp_session_put(rig->end[i]);
-		sdp_session_del_owner(rig->owner[i].token);
+		sdp_session_set_close(rig->owner[i].set);
+		sdp_set_put(rig->owner[i].set);
 		sdp_nonces_destroy(&rig->nonces[i]);
 	}
 	KUNIT_EXPECT_EQ(test, 0, sdp_audit_take_failures(false));

@@ -11,9 +11,11 @@
 #include "record/audit.h"
 #include "record/control.h"
 #include "record/epoch.h"
+#include "record/info.h"
 #include "record/install.h"
 #include "record/nonce.h"
 #include "record/open.h"
+#include "record/set.h"
 #include "record/tag.h"
 
 #define CLIENT 0

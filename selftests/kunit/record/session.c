@@ -360,6 +360,85 @@ static void raw_keys(struct kunit *test)
 	record_rig_close(test, &rig);
 }
 
+/* Sessions of a socket with many peers: each is found and removed by id and by peer. */
+#define PEERS 1000
+
+static void with_peer(struct record_rig *rig, u32 i, struct sdp_session_ref *ref)
+{
+	memset(ref, 0, sizeof(*ref));
+	ref->size = sizeof(*ref);
+	ref->peer.sin6_family = AF_INET6;
+	ref->peer.sin6_addr = rig->addr[SERVER];
+	ref->peer.sin6_addr.s6_addr16[7] = htons(i);
+	ref->peer.sin6_port = htons(99);
+}
+
+static void many_peers(struct kunit *test)
+{
+	struct sdp_session_place place = {};
+	struct sdp_session_info info;
+	struct sdp_session_ref ref;
+	struct sdp_session_key key;
+	struct sdp_session_add add;
+	struct record_rig rig;
+	u32 i, id, left = 0;
+
+	record_rig_sockets(test, &rig);
+	rig.owner[CLIENT].max_user = 2 * PEERS;
+	for (i = 0; i < PEERS; i++) {
+		with_peer(&rig, i, &ref);
+		record_rig_add(&rig, CLIENT, SDP_CIPHER_AES_128_GCM, 0, &add);
+		add.peer = ref.peer;
+		KUNIT_ASSERT_EQ(test, 0, sdp_nonces_get(&rig.nonces[CLIENT],
+							add.own_nonce));
+		KUNIT_ASSERT_EQ(test, 0, sdp_session_add(&rig.owner[CLIENT],
+							 &add, &id));
+		memset(&info, 0, sizeof(info));
+		info.peer = ref.peer;
+		KUNIT_ASSERT_EQ(test, 0, sdp_session_info(&rig.owner[CLIENT],
+							  &info));
+		KUNIT_ASSERT_EQ(test, id, info.id);
+	}
+	for (i = 0; i < PEERS; i += PEERS / 4) {
+		with_peer(&rig, i, &ref);
+		KUNIT_EXPECT_EQ(test, 0, sdp_session_del(&rig.owner[CLIENT], &ref));
+		KUNIT_EXPECT_EQ(test, -ENOENT, sdp_session_del(&rig.owner[CLIENT],
+							       &ref));
+	}
+	memset(&ref, 0, sizeof(ref));
+	ref.id = id;
+	KUNIT_EXPECT_EQ(test, 0, sdp_session_del(&rig.owner[CLIENT], &ref));
+	KUNIT_EXPECT_EQ(test, -ENOENT, sdp_session_del(&rig.owner[CLIENT], &ref));
+	/* The others one after the other, one of them removed under way. */
+	while (sdp_session_next(rig.owner[CLIENT].set, &place, &info, &key)) {
+		if (left++)
+			continue;
+		ref.id = info.id;
+		KUNIT_EXPECT_EQ(test, 0, sdp_session_del(&rig.owner[CLIENT],
+							 &ref));
+	}
+	KUNIT_EXPECT_EQ(test, left, PEERS - 5);
+	record_rig_close(test, &rig);
+}
+
+/* What one socket's calls wait for keeps no other socket's waiting. */
+static void sockets_apart(struct kunit *test)
+{
+	struct sdp_session_ref ref = { .size = sizeof(ref) };
+	struct sdp_session_info info = {};
+	struct record_rig rig;
+
+	record_rig_open(test, &rig, SDP_CIPHER_AES_128_GCM, 0);
+	info.id = sdp_session_id(rig.end[SERVER]);
+	ref.id = info.id;
+	mutex_lock(&rig.owner[CLIENT].set->lock);
+	KUNIT_EXPECT_EQ(test, 0, sdp_session_info(&rig.owner[SERVER], &info));
+	KUNIT_EXPECT_EQ(test, 0, sdp_session_del(&rig.owner[SERVER], &ref));
+	mutex_unlock(&rig.owner[CLIENT].set->lock);
+	KUNIT_EXPECT_FALSE(test, sdp_session_dead(rig.end[CLIENT]));
+	record_rig_close(test, &rig);
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE(arguments_of_add),
 	KUNIT_CASE(nonces),
@@ -373,6 +452,8 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(of_another_socket),
 	KUNIT_CASE(local_address),
 	KUNIT_CASE(raw_keys),
+	KUNIT_CASE(many_peers),
+	KUNIT_CASE(sockets_apart),
 	{}
 };
 

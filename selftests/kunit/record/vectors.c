@@ -62,8 +62,13 @@ static struct sdp_session *vector_end(struct kunit *test, int who, u16 cipher,
 	counting(who == CLIENT ? add.peer_nonce : add.own_nonce, 0x30, 16);
 	counting(add.context, 0x40, SDP_CONTEXT_LEN);
 	add.role = who;
+	owner.set = sdp_session_set_new();
+	KUNIT_ASSERT_NOT_NULL(test, owner.set);
 	session = sdp_session_alloc(&owner, &key);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(session));
+	/* It lives on with the session. */
+	sdp_session_set_close(owner.set);
+	sdp_set_put(owner.set);
 	session->role = who;
 	session->cipher = cipher;
 	session->record_size = record_size;
@@ -83,8 +88,13 @@ static void vector_rig(struct kunit *test, struct record_rig *rig, u16 cipher,
 
 static void vector_close(struct record_rig *rig)
 {
-	sdp_session_discard(rig->end[CLIENT]);
-	sdp_session_discard(rig->end[SERVER]);
+	int i;
+
+	for (i = CLIENT; i <= SERVER; i++) {
+		sdp_session_discard(rig->end[i]);
+		sdp_session_set_close(rig->owner[i].set);
+		sdp_set_put(rig->owner[i].set);
+	}
 }
 
 static void check_epoch(struct kunit *test, const struct cipher_vector *c,
