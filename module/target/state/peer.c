@@ -411,15 +411,26 @@ struct sdp_seen *sdp_seen_get(const struct sdp_client_key *client, u64 id)
 	return seen_of(found);
 }
 
+/* Is nothing left of the namespace? Clients first, which hold peers. */
+static bool forget_once(struct sdp_net *sn)
+{
+	sdp_table_evict(&seen, 0, SDP_TABLE_BUCKETS, U32_MAX, of_net, sn);
+	sdp_table_evict(&clients, 0, SDP_TABLE_BUCKETS, U32_MAX, of_net, sn);
+	sdp_table_evict(&peers, 0, SDP_TABLE_BUCKETS, U32_MAX, of_net, sn);
+	return !atomic_read(&sn->peers) && !atomic_read(&sn->clients) &&
+	       !atomic_read(&sn->seen);
+}
+
 void sdp_peer_forget_net(struct sdp_net *sn)
 {
-	/* RPCs are gone with their sockets, packets on their way soon will be. */
-	while (sdp_table_evict(&peers, 0, SDP_TABLE_BUCKETS, U32_MAX, of_net, sn) ||
-	       sdp_table_evict(&clients, 0, SDP_TABLE_BUCKETS, U32_MAX, of_net, sn) ||
-	       sdp_table_evict(&seen, 0, SDP_TABLE_BUCKETS, U32_MAX, of_net, sn) ||
-	       atomic_read(&sn->peers) || atomic_read(&sn->clients) ||
-	       atomic_read(&sn->seen))
-		cond_resched();
+	/*
+	 * RPCs are gone with their sockets. Packets on their way leave RCU, clients let
+	 * go of their peers in callbacks; whoever takes longer is asked again.
+	 */
+	while (!forget_once(sn)) {
+		rcu_barrier();
+		schedule_timeout_uninterruptible(1);
+	}
 }
 
 /* How many fit into the part of the machine's memory that is theirs. */
