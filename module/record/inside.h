@@ -18,6 +18,7 @@
 #include "replay.h"
 #include "wire.h"
 
+struct sdp_quota;
 struct sdp_record_ops;
 struct sdp_session_set;
 
@@ -143,7 +144,7 @@ struct sdp_epoch {
  * @expire:      drops @rx_prev.
  * @free:        the end, in process context after an RCU grace period.
  * @memcg:       charged; held.
- * @user:        counted in sessions per user.
+ * @quota:       of its user: it is counted there.
  * @transport:   the target's.
  */
 struct sdp_session {
@@ -198,7 +199,7 @@ struct sdp_session {
 	struct delayed_work expire;
 	struct rcu_work free;
 	struct mem_cgroup *memcg;
-	kuid_t user;
+	struct sdp_quota *quota;
 	u8 transport[] ____cacheline_aligned;
 };
 

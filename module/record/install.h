@@ -17,7 +17,7 @@
  *
  * Context: process, may sleep. Return: 0; -EINVAL (a field; an own nonce that
  * this socket never gave), -EEXIST (that nonce is spent), -EAFNOSUPPORT,
- * -ENOBUFS (@owner->max_user), -ENOMEM, -ENOENT (no such cipher here), -EBUSY
+ * -ENOBUFS (@owner->limits), -ENOMEM, -ENOENT (no such cipher here), -EBUSY
  * (sdp_session_refuse()).
  */
 int sdp_session_add(const struct sdp_session_owner *owner,

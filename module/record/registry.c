@@ -117,7 +117,7 @@ sdp_session_alloc(const struct sdp_session_owner *owner,
 		  const struct sdp_session_key *key)
 {
 	struct sdp_session *session = sdp_session_make(owner->set, key,
-						       owner->max_user);
+						       &owner->limits);
 
 	if (!IS_ERR(session)) {
 		sdp_epoch_init_session(session);
@@ -579,13 +579,22 @@ int sdp_registry_init(void)
 		return err;
 	err = rhltable_init(&by_peer, &by_peer_params);
 	if (err)
-		rhltable_destroy(&table);
+		goto exit_table;
+	err = sdp_quota_init();
+	if (err)
+		goto exit_by_peer;
+	return 0;
+
+exit_by_peer:
+	rhltable_destroy(&by_peer);
+exit_table:
+	rhltable_destroy(&table);
 	return err;
 }
 
 void sdp_registry_exit(void)
 {
+	sdp_quota_exit();
 	rhltable_destroy(&by_peer);
 	rhltable_destroy(&table);
-	sdp_session_users_exit();
 }

@@ -6,6 +6,7 @@
 #ifndef SDP_RECORD_REGISTRY_H
 #define SDP_RECORD_REGISTRY_H
 
+#include "quota.h"
 #include "session.h"
 
 struct sdp_nonces;
@@ -19,7 +20,8 @@ struct sdp_session_set;
  * @set:      its sessions; NULL: it never had any, and gets none by these calls.
  * @bound:    VRF it is in, or 0.
  * @port:     its local port, host byte order, not 0.
- * @max_user: sessions that its user may have (net.sdp.user_sessions).
+ * @limits:   how many sessions its user may have (net.sdp.user_sessions, there and
+ *            in the machine's own namespace).
  * @rekey_s:  seconds under one key (net.sdp.rekey_s); lives as long as @net.
  */
 struct sdp_session_owner {
@@ -29,7 +31,7 @@ struct sdp_session_owner {
 	struct sdp_session_set *set;
 	int bound;
 	u16 port;
-	u32 max_user;
+	struct sdp_quota_limits limits;
 	const u32 *rekey_s;
 };
 

@@ -1,55 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Sessions as objects, and how many a user has. */
+/* Sessions as objects. */
 #include <linux/ktime.h>
 #include <linux/memcontrol.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
-#include <linux/uidgid.h>
-#include <linux/xarray.h>
 #include <net/ipv6.h>
 
 #include "../observe/observe.h"
 #include "inside.h"
+#include "quota.h"
 #include "session.h"
 #include "set.h"
 
 const struct sdp_record_ops *sdp_record_ops __read_mostly;
 struct workqueue_struct *sdp_record_wq __read_mostly;
-
-/* Sessions of each user, by uid in the initial user namespace. */
-static DEFINE_MUTEX(users_mutex);
-static DEFINE_XARRAY(users);
-
-static int user_charge(kuid_t user, u32 max)
-{
-	unsigned long count;
-	int err = 0;
-
-	mutex_lock(&users_mutex);
-	count = xa_to_value(xa_load(&users, __kuid_val(user)) ?:
-			    xa_mk_value(0));
-	if (count >= max)
-		err = -ENOBUFS;
-	else
-		err = xa_err(xa_store(&users, __kuid_val(user),
-				      xa_mk_value(count + 1), GFP_KERNEL));
-	mutex_unlock(&users_mutex);
-	return err;
-}
-
-static void user_uncharge(kuid_t user)
-{
-	unsigned long count;
-
-	mutex_lock(&users_mutex);
-	count = xa_to_value(xa_load(&users, __kuid_val(user)));
-	if (count > 1)
-		xa_store(&users, __kuid_val(user), xa_mk_value(count - 1),
-			 GFP_KERNEL);
-	else
-		xa_erase(&users, __kuid_val(user));
-	mutex_unlock(&users_mutex);
-}
 
 static void session_free_work(struct work_struct *work)
 {
@@ -58,7 +22,7 @@ static void session_free_work(struct work_struct *work)
 
 	if (sdp_record_ops->transport_exit)
 		sdp_record_ops->transport_exit(session);
-	user_uncharge(session->user);
+	sdp_quota_uncharge(session->quota);
 	sdp_set_put(session->set);
 	mem_cgroup_put(session->memcg);
 	kfree_sensitive(session);
@@ -148,23 +112,23 @@ void *sdp_session_transport(struct sdp_session *session)
 
 struct sdp_session *sdp_session_make(struct sdp_session_set *set,
 				     const struct sdp_session_key *key,
-				     u32 max_user)
+				     const struct sdp_quota_limits *limits)
 {
 	struct sdp_session *session;
-	int err;
+	struct sdp_quota *quota;
 
-	err = user_charge(current_uid(), max_user);
-	if (err)
-		return ERR_PTR(err);
+	quota = sdp_quota_charge(key->net, limits);
+	if (IS_ERR(quota))
+		return ERR_CAST(quota);
 	session = kzalloc(struct_size(session, transport,
 				      sdp_record_ops->transport_size),
 			  GFP_KERNEL_ACCOUNT);
 	if (!session) {
-		user_uncharge(current_uid());
+		sdp_quota_uncharge(quota);
 		return ERR_PTR(-ENOMEM);
 	}
 	refcount_set(&session->ref, 1);
-	session->user = current_uid();
+	session->quota = quota;
 	session->memcg = get_mem_cgroup_from_mm(current->mm);
 	sdp_set_hold(set);
 	session->set = set;
@@ -173,9 +137,4 @@ struct sdp_session *sdp_session_make(struct sdp_session_set *set,
 	session->heard = ktime_get_coarse_ns();
 	INIT_RCU_WORK(&session->free, session_free_work);
 	return session;
-}
-
-void sdp_session_users_exit(void)
-{
-	xa_destroy(&users);
 }

@@ -12,11 +12,11 @@
 #define SDP_RECORD_SESSION_H
 
 #include <linux/sdp.h>
-#include <linux/uidgid_types.h>
 
 #include "key.h"
 
 struct sdp_epoch;
+struct sdp_quota_limits;
 struct sdp_session;
 struct sdp_session_set;
 
@@ -58,13 +58,13 @@ struct sdp_record_ops {
  *	is the caller's. For sdp_session_alloc().
  * @set:      of its socket.
  * @key:      what it will be found by.
- * @max_user: sessions that the current user may have.
+ * @limits:   how many sessions the current user may have.
  *
  * Context: process. Return: the session, or ERR_PTR: -ENOBUFS, -ENOMEM.
  */
 struct sdp_session *sdp_session_make(struct sdp_session_set *set,
 				     const struct sdp_session_key *key,
-				     u32 max_user);
+				     const struct sdp_quota_limits *limits);
 
 /**
  * sdp_session_hold() - take a reference to a session found under RCU.
@@ -133,8 +133,5 @@ void sdp_session_source(const struct sdp_session *session,
 
 /** sdp_session_transport() - the target's state in a session. */
 void *sdp_session_transport(struct sdp_session *session);
-
-/** sdp_session_users_exit() - forget how many sessions users have. */
-void sdp_session_users_exit(void);
 
 #endif /* SDP_RECORD_SESSION_H */

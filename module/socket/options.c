@@ -129,7 +129,8 @@ static void owner_of(struct sdp_sock *s, struct sdp_session_owner *owner)
 	owner->bound = l3mdev_master_ifindex_by_index(net, sk->sk_bound_dev_if);
 	owner->port = READ_ONCE(s->ep.port);
 	owner->rekey_s = &sdp_net(net)->set.rekey_s;
-	owner->max_user = READ_ONCE(sdp_net(net)->set.user_sessions);
+	owner->limits.user = READ_ONCE(sdp_net(net)->set.user_sessions);
+	owner->limits.owner = READ_ONCE(sdp_net(&init_net)->set.user_sessions);
 }
 
 static int need_set(struct sdp_sock *s)

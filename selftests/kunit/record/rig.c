@@ -21,7 +21,7 @@ void record_rig_sockets(struct kunit *test, struct record_rig *rig)
 		rig->owner[i].set = sdp_session_set_new();
 		KUNIT_ASSERT_NOT_NULL(test, rig->owner[i].set);
 		rig->owner[i].port = i == CLIENT ? 40000 : 99;
-		rig->owner[i].max_user = 100;
+		rig->owner[i].limits.user = 100;
 		ipv6_addr_set_v4mapped(htonl(0x0a000001 + i), &rig->addr[i]);
 	}
 }

@@ -126,7 +126,7 @@ static void sessions_per_user(struct kunit *test)
 	flush_workqueue(sdp_record_wq);
 	rcu_barrier();
 	flush_workqueue(sdp_record_wq);
-	rig.owner[CLIENT].max_user = 3;
+	rig.owner[CLIENT].limits.user = 3;
 	for (i = 0; i < 4; i++) {
 		record_rig_add(&rig, CLIENT, SDP_CIPHER_AES_128_GCM, 0, &add);
 		add.peer.sin6_port = htons(100 + i);
@@ -384,7 +384,7 @@ static void many_peers(struct kunit *test)
 	u32 i, id, left = 0;
 
 	record_rig_sockets(test, &rig);
-	rig.owner[CLIENT].max_user = 2 * PEERS;
+	rig.owner[CLIENT].limits.user = 2 * PEERS;
 	for (i = 0; i < PEERS; i++) {
 		with_peer(&rig, i, &ref);
 		record_rig_add(&rig, CLIENT, SDP_CIPHER_AES_128_GCM, 0, &add);

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * How many sessions a user has: counted in each network namespace, and for each user
+ * namespace on the way up once more as its owner's, as the kernel counts what
+ * namespaces have. Who makes namespaces gets no more by it.
+ */
+#ifndef SDP_RECORD_QUOTA_H
+#define SDP_RECORD_QUOTA_H
+
+#include <linux/types.h>
+
+struct net;
+struct sdp_quota;
+
+/**
+ * struct sdp_quota_limits - what the current user may have.
+ * @user:  in a network namespace.
+ * @owner: in all user namespaces that it owns, and those below, together. The
+ *	   machine's root may have any number there.
+ */
+struct sdp_quota_limits {
+	u32 user;
+	u32 owner;
+};
+
+/**
+ * sdp_quota_charge() - count one more of the current user.
+ * @net:    where.
+ * @limits: which it may not pass.
+ *
+ * Context: process, may sleep. Return: for sdp_quota_uncharge(), or ERR_PTR: -ENOBUFS,
+ * -ENOMEM.
+ */
+struct sdp_quota *sdp_quota_charge(const struct net *net,
+				   const struct sdp_quota_limits *limits);
+
+/** sdp_quota_uncharge() - one less; process context, may sleep. */
+void sdp_quota_uncharge(struct sdp_quota *quota);
+
+int sdp_quota_init(void);
+void sdp_quota_exit(void);
+
+#endif /* SDP_RECORD_QUOTA_H */
