@@ -105,7 +105,8 @@ TEST_LIMIT(none_left, 400)
 		for (int i = 0; i < 0x8000; i++)
 			sockets.emplace_back(OK(socket(AF_INET, SOCK_DGRAM, IPPROTO_HOMA)));
 	});
-	// The client has one.
+	// The client has one, too.
+	CHECK(talk.client.port() >= 0x8000);
 	for (size_t i = 0; i < 0x8000 - 1; i++)
 		CHECK(ask_port(sockets[i]) >= 0x8000);
 	Fd &last = sockets.back();
