@@ -7,6 +7,17 @@
 
 #ifdef CONFIG_MEMCG
 
+/*
+ * What sockets leave of a group's memory, in pages, so that who is refused can go on: a
+ * 16th, 512 KB at most. As much again is reclaimed at a time.
+ */
+#define LEFT_MOST ((512U << 10) >> PAGE_SHIFT)
+
+static unsigned long left_of(unsigned long max)
+{
+	return min(max / 16, (unsigned long)LEFT_MOST);
+}
+
 /* Of the first version, sockets' memory has a limit of its own, which holds. */
 static struct mem_cgroup *group_of(const struct sock *sk)
 {
@@ -20,10 +31,12 @@ bool sdp_group_room(const struct sock *sk, u32 bytes)
 	unsigned long pages = PAGE_ALIGN(bytes) >> PAGE_SHIFT;
 	struct mem_cgroup *group;
 
-	for (group = group_of(sk); group; group = parent_mem_cgroup(group))
-		if (page_counter_read(&group->memory) + pages >
-		    READ_ONCE(group->memory.max))
+	for (group = group_of(sk); group; group = parent_mem_cgroup(group)) {
+		unsigned long max = READ_ONCE(group->memory.max);
+
+		if (page_counter_read(&group->memory) + pages > max - left_of(max))
 			return false;
+	}
 	return true;
 }
 
@@ -47,7 +60,7 @@ bool sdp_group_reclaim(const struct sock *sk, u32 bytes)
 	void *memory;
 
 	before = set_active_memcg(sk->sk_memcg);
-	memory = kvmalloc(bytes, GFP_KERNEL_ACCOUNT | __GFP_NORETRY | __GFP_NOWARN);
+	memory = kvmalloc(bytes + 2 * (LEFT_MOST << PAGE_SHIFT), GFP_KERNEL_ACCOUNT | __GFP_NORETRY | __GFP_NOWARN);
 	set_active_memcg(before);
 	kvfree(memory);
 	return memory;

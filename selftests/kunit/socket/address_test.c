@@ -9,9 +9,29 @@
 #include "../../../module/socket/address.c"
 
 /* What address.c calls, and these tests do not. */
-int sdp_endpoint_bind(struct sdp_endpoint *ep, u16 port)
+int sdp_endpoint_bind(struct sdp_endpoint *ep, u16 port,
+		      void (*settled)(struct sdp_endpoint *ep, const void *arg),
+		      const void *arg)
 {
 	return -EINVAL;
+}
+
+int sdp_endpoint_autobind(struct sdp_endpoint *ep)
+{
+	return -EINVAL;
+}
+
+int sdp_cgroup_send(struct sdp_sock *s, struct sdp_address *to)
+{
+	return -EINVAL;
+}
+
+void sdp_cgroup_received(struct sdp_sock *s, void *name, int *len)
+{
+}
+
+void sdp_cgroup_name(struct sdp_sock *s, void *name, int *len, bool peer)
+{
 }
 
 int sdp_error(struct sdp_sock *s, int err, const char *text)
