@@ -431,7 +431,7 @@ static void sockets_apart(struct kunit *test)
 	record_rig_open(test, &rig, SDP_CIPHER_AES_128_GCM, 0);
 	info.id = sdp_session_id(rig.end[SERVER]);
 	ref.id = info.id;
-	mutex_lock(&rig.owner[CLIENT].set->lock);
+	mutex_lock_nested(&rig.owner[CLIENT].set->lock, SINGLE_DEPTH_NESTING);
 	KUNIT_EXPECT_EQ(test, 0, sdp_session_info(&rig.owner[SERVER], &info));
 	KUNIT_EXPECT_EQ(test, 0, sdp_session_del(&rig.owner[SERVER], &ref));
 	mutex_unlock(&rig.owner[CLIENT].set->lock);
