@@ -16,7 +16,8 @@
  * @scope:      interface of a link-local peer, otherwise 0.
  * @net:        namespace.
  *
- * Compared as bytes, up to @bound by who looks for all sessions with a peer: begin with a zeroed one, or sdp_session_key_init().
+ * Compared as bytes, up to @bound by who looks for all sessions with a peer: begin with a
+ * zeroed one, or sdp_session_key_init().
  */
 struct sdp_session_key {
 	const void *owner;

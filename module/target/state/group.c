@@ -60,7 +60,8 @@ bool sdp_group_reclaim(const struct sock *sk, u32 bytes)
 	void *memory;
 
 	before = set_active_memcg(sk->sk_memcg);
-	memory = kvmalloc(bytes + 2 * (LEFT_MOST << PAGE_SHIFT), GFP_KERNEL_ACCOUNT | __GFP_NORETRY | __GFP_NOWARN);
+	memory = kvmalloc(bytes + 2 * (LEFT_MOST << PAGE_SHIFT),
+			  GFP_KERNEL_ACCOUNT | __GFP_NORETRY | __GFP_NOWARN);
 	set_active_memcg(before);
 	kvfree(memory);
 	return memory;

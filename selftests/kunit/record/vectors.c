@@ -52,7 +52,10 @@ static void counting(u8 *to, u8 first, size_t len)
 static struct sdp_session *vector_end(struct kunit *test, int who, u16 cipher,
 				      u16 record_size)
 {
-	struct sdp_session_owner owner = { .net = &init_net, .limits = { .user = 100, .owner = 100 } };
+	struct sdp_session_owner owner = {
+		.net = &init_net,
+		.limits = { .user = 100, .owner = 100 },
+	};
 	struct sdp_session_key key = { .net = &init_net };
 	struct sdp_session_add add = {};
 	struct sdp_session *session;
