@@ -214,7 +214,11 @@ void channel_core::arrived(arrival &&got)
 		}
 	}
 	if (got.error) {
-		settle(what, {executed_if_failed(got.error), got.error, {}},
+		// Of a question for the answer to early data it does not say what became of those.
+		settle(what,
+		       {what->collects ? executed::unknown : executed_if_failed(got.error),
+			got.error,
+			{}},
 		       is_transient(got.error));
 		return;
 	}

@@ -25,6 +25,15 @@ return_path back_to(const arrival &what)
 	return {.peer = what.peer, .id = what.id, .early = what.early};
 }
 
+/** Early data say where they are from, and nobody has proven it: they share one share. */
+address share_of(const arrival &what)
+{
+	return what.early ? address() : what.peer;
+}
+
+/** Of the bytes that there may be, those of answers to early data that nobody has asked for. */
+constexpr std::size_t early_part = 4;
+
 /** Answers that lack memory though the socket has some are tried again so soon, then less often. */
 constexpr std::chrono::milliseconds first_pause{2};
 constexpr std::chrono::milliseconds longest_pause{32};
@@ -38,6 +47,7 @@ listener_core::listener_core(listener_parts parts, const listener_options &optio
 	  wake_(check(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd")),
 	  retry_(check(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), "timerfd")),
 	  buffer_(parts_.by->room()),
+	  early_answers_(options.most_bytes / early_part, options.most_bytes_of_one / early_part),
 	  shares_(options.most_requests_of_one, options.most_bytes_of_one)
 {
 	watch(EPOLL_CTL_ADD, parts_.by->fd(), EPOLLIN, source::socket);
@@ -312,7 +322,7 @@ void listener_core::admit(arrival &&what)
 			collect(back, bytes_view(what.bytes).subspan(said.length));
 			return;
 		}
-		if (has_room(back.peer)) {
+		if (has_room(share_of(what))) {
 			hold(std::move(what), std::move(said));
 			is_taken = true;
 		}
@@ -325,12 +335,13 @@ void listener_core::admit(arrival &&what)
 	}
 }
 
-bool listener_core::has_room(const address &peer)
+bool listener_core::has_room(const address &whose)
 {
-	if (outstanding_ + waiting_ >= options_.most_requests || bytes_ >= options_.most_bytes) {
+	if (outstanding_ + waiting_ >= options_.most_requests ||
+	    bytes_ + early_answers_.size(clock::now()) >= options_.most_bytes) {
 		return false;
 	}
-	if (shares_.has_room(peer)) {
+	if (shares_.has_room(whose)) {
 		return true;
 	}
 	++greedy_;
@@ -347,13 +358,13 @@ void listener_core::hold(arrival &&what, parsed<request_header> &&said)
 	made->header = std::move(said.header);
 	made->message = std::move(what);
 	const std::size_t size = made->message.bytes.size();
-	const address peer = made->message.peer;
-	shares_.add(peer, size);
+	const address whose = share_of(made->message);
+	shares_.add(whose, size);
 	try {
 		const std::scoped_lock held(lock_);
 		ready_.push_back(std::move(made));
 	} catch (const std::bad_alloc &) {
-		shares_.remove(peer, size);
+		shares_.remove(whose, size);
 		throw;
 	}
 	++outstanding_;
@@ -364,7 +375,7 @@ void listener_core::ended(const request::contents &what) noexcept
 {
 	--outstanding_;
 	bytes_ -= what.message.bytes.size();
-	shares_.remove(what.message.peer, what.message.bytes.size());
+	shares_.remove(share_of(what.message), what.message.bytes.size());
 }
 
 void listener_core::turn_away(const return_path &to, status why, std::string_view text) noexcept

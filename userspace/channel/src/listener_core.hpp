@@ -93,13 +93,15 @@ private:
 	void receive();
 	void await_handshakes();
 	void admit(arrival &&what);
-	[[nodiscard]] bool has_room(const address &peer);
+	/** @param whose the share that it would be of. */
+	[[nodiscard]] bool has_room(const address &whose);
 	void hold(arrival &&what, parsed<request_header> &&said);
 	void turn_away(const return_path &to, status why, std::string_view text) noexcept;
 	// listener_early.cpp
 	early_answer take_early(early_arrival &&what, principal who);
 	void collect(const return_path &to, bytes_view token);
 	void send_early(const early_token &token, early_answers::bytes answer);
+	void send_collected(const return_path &to, bytes_view answer);
 	void shake_hands();
 	void send_waiting();
 	/** Has it sent by send_waiting(). By send_lock_. */

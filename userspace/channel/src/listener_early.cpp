@@ -4,7 +4,7 @@
 #include "listener_core.hpp"
 
 #include <algorithm>
-#include <new>
+#include <exception>
 #include <utility>
 
 namespace sdp::inline v0::detail {
@@ -20,12 +20,20 @@ early_answer listener_core::take_early(early_arrival &&what, principal who)
 	made.bytes = std::move(what.request);
 	made.early = token;
 	made.who = std::make_shared<const principal>(std::move(who));
-	if (!early_answers_.begin(token)) {
+	switch (early_answers_.begin(token, made.who->name, clock::now())) {
+	case early_answers::begun::again:
 		return {};
+	case early_answers::begun::full:
+		++busy_;
+		return [said = make_reply({.status = status::busy}, {})](std::size_t most) {
+			return said.size() <= most ? std::optional(said) : std::nullopt;
+		};
+	case early_answers::begun::yes:
+		break;
 	}
 	admit(std::move(made));
 	return [this, token](std::size_t most) -> std::optional<std::vector<std::byte>> {
-		const auto answer = early_answers_.take(token, most);
+		const auto answer = early_answers_.take(token, most, clock::now());
 		return answer ? std::optional(*answer) : std::nullopt;
 	};
 }
@@ -39,7 +47,7 @@ void listener_core::collect(const return_path &to, bytes_view token)
 		return;
 	}
 	std::ranges::copy(token, which.begin());
-	const auto what = early_answers_.collect(which, to);
+	const auto what = early_answers_.collect(which, to, clock::now());
 	if (!what.is_known) {
 		turn_away(to, status::not_answered, "nothing is known of these early data");
 	}
@@ -47,27 +55,36 @@ void listener_core::collect(const return_path &to, bytes_view token)
 		turn_away(*what.before, status::not_answered, "it was asked for again");
 	}
 	if (what.answer) {
-		const auto message = std::make_shared<outgoing>();
-		message->to = to.peer;
-		message->id = to.id;
-		message->bytes = std::make_shared<const std::vector<std::byte>>(
-			make_reply({}, *what.answer));
-		send(message);
+		try {
+			send_collected(to, *what.answer);
+		} catch (const std::exception &) {
+			turn_away(to, status::not_answered, "the answer cannot be sent");
+		}
 	}
 }
 
 /** The reply in a reply: what is said of the question is not said of the request. */
+void listener_core::send_collected(const return_path &to, bytes_view answer)
+{
+	const auto message = std::make_shared<outgoing>();
+	message->to = to.peer;
+	message->id = to.id;
+	message->bytes = std::make_shared<const std::vector<std::byte>>(make_reply({}, answer));
+	send(message);
+}
+
 void listener_core::send_early(const early_token &token, early_answers::bytes answer)
 {
 	const auto waits = early_answers_.answer(token, answer, clock::now());
 	if (!waits) {
 		return;
 	}
-	const auto message = std::make_shared<outgoing>();
-	message->to = waits->peer;
-	message->id = waits->id;
-	message->bytes = std::make_shared<const std::vector<std::byte>>(make_reply({}, *answer));
-	send(message);
+	try {
+		send_collected(*waits, *answer);
+	} catch (const std::exception &) {
+		turn_away(*waits, status::not_answered, "the answer cannot be sent");
+		throw; // To who answers, as of any other request.
+	}
 }
 
 } // namespace sdp::inline v0::detail

@@ -16,6 +16,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -187,6 +188,23 @@ TEST_F(early_calls, a_question_that_finds_no_session_is_not_the_request)
 	const auto got = to.call("get", "body", call_options().early()).get();
 	ASSERT_FALSE(got);
 	EXPECT_EQ(got.error().executed, executed::unknown);
+	EXPECT_EQ(ordinary_, 0);
+}
+
+// It says that the answer to the question did not come, and nothing of the request.
+TEST_F(early_calls, the_question_fails_and_the_request_is_not_sent_again)
+{
+	for (const int error : {EBADMSG, ENOBUFS, ENOMEM, EMSGSIZE, ETIMEDOUT}) {
+		collect_ = [error](fake::end &by, const fake::arrival &what) {
+			fake::fail(by, what, error);
+		};
+		sdp::channel to = begin();
+		const auto got = to.call("get", "body", call_options().early()).get();
+		ASSERT_FALSE(got);
+		EXPECT_EQ(got.error().code.value(), error);
+		EXPECT_EQ(got.error().executed, executed::unknown);
+	}
+	EXPECT_EQ(collected_, 5);
 	EXPECT_EQ(ordinary_, 0);
 }
 
@@ -391,6 +409,43 @@ TEST(early_data, from_a_channel_to_a_listener)
 	}
 }
 
+// What the socket does not take: its client is told, and the listener goes on.
+TEST(early_data, whose_answer_is_too_long)
+{
+	for (const bool is_late : {false, true}) {
+		auto ends = fake::make_pair();
+		const auto is = std::make_shared<fake::handshakes::inside>();
+		sdp::listener from = fake::make_listener(ends.second, {},
+							 std::make_unique<fake::handshakes>(is));
+		const auto sessions = std::make_shared<fake::sessions>();
+		sessions->early = [&](early_exchange &what) {
+			is->bring({.token = what.token, .request = what.request});
+			is->wait();
+			what.fate = early_fate::accepted;
+		};
+		sdp::channel to = fake::make_channel(ends.first, sessions, {.at_once = false});
+		auto call = to.call("get", "body", call_options().early());
+		auto got = from.next();
+		ASSERT_TRUE(got);
+		const std::string answer(1 << 20, 'x');
+		if (is_late) {
+			EXPECT_FALSE(from.next(sdp::listener::clock::now() + 50ms));
+			EXPECT_THROW(got->answer(answer), std::system_error);
+		} else {
+			got->answer(answer);
+			EXPECT_NO_THROW(
+				EXPECT_FALSE(from.next(sdp::listener::clock::now() + 50ms)));
+		}
+		const auto said = call.get();
+		ASSERT_FALSE(said);
+		EXPECT_EQ(said.error().code, make_error_code(status::not_answered));
+		EXPECT_EQ(said.error().executed, executed::unknown);
+		auto other = to.call("get", "body");
+		from.next()->answer("back");
+		EXPECT_TRUE(other.get());
+	}
+}
+
 TEST_F(early_requests, that_come_twice_are_one)
 {
 	is->bring(one(1));
@@ -433,53 +488,170 @@ TEST_F(full_listener, says_so_to_early_data_too)
 	got->answer("x");
 }
 
+class greedy_client : public early_requests {
+protected:
+	greedy_client() : early_requests({.most_requests_of_one = 1}) {}
+};
+
+// Where they seem to come from is nobody's share.
+TEST_F(greedy_client, has_one_share_whatever_its_early_data_say)
+{
+	is->bring(one(1));
+	auto got = from.next();
+	ASSERT_TRUE(got);
+	auto other = one(2);
+	other.peer = sdp::address::parse("10.0.0.2:40000");
+	is->bring(std::move(other));
+	EXPECT_FALSE(from.next(sdp::listener::clock::now() + 50ms));
+	EXPECT_EQ(from.counts().greedy, 1U);
+	got->answer("x");
+	is->bring(one(3));
+	EXPECT_TRUE(from.next());
+}
+
+class forgetful_client : public early_requests {
+protected:
+	forgetful_client() : early_requests({.most_bytes = 400}) {}
+};
+
+TEST_F(forgetful_client, is_busy_before_its_requests_are_executed)
+{
+	is->bring(one(1));
+	from.next()->answer(std::string(90, 'x'));
+	is->bring(one(2));
+	from.next()->answer(""); // No room for that, and the one before goes.
+	is->bring(one(3));
+	from.next()->answer(std::string(100 - reply_of(status::ok, "").size(), 'x'));
+	is->bring(one(4));
+	EXPECT_FALSE(from.next(sdp::listener::clock::now() + 50ms));
+	const auto said = is->answer(3, 1000);
+	ASSERT_TRUE(said);
+	EXPECT_EQ(sdp::parse_reply(*said).header.status, status::busy);
+	EXPECT_EQ(from.counts().busy, 1U);
+	EXPECT_TRUE(is->answer(2, 1000));
+	is->bring(one(5));
+	EXPECT_TRUE(from.next());
+}
+
 TEST(early_answers, wait_for_who_asks)
 {
 	using sdp::detail::early_answers;
 	using sdp::detail::return_path;
-	early_answers all;
+	early_answers all(100, 100);
 	const early_answers::clock::time_point now{};
+	const auto begin = [&](const sdp::early_token &token, auto when) {
+		return all.begin(token, "who", when) == early_answers::begun::yes;
+	};
 	const auto text = std::make_shared<const bytes>(3);
 	const sdp::early_token one{std::byte{1}}, two{std::byte{2}};
-	EXPECT_FALSE(all.collect(one, {}).is_known);
+	EXPECT_FALSE(all.collect(one, {}, now).is_known);
 	// Asked for before it is there; the last who asks has it.
-	EXPECT_TRUE(all.begin(one));
-	EXPECT_FALSE(all.begin(one));
-	EXPECT_TRUE(all.collect(one, {.id = 1}).is_known);
-	const auto second = all.collect(one, {.id = 2});
+	EXPECT_TRUE(begin(one, now));
+	EXPECT_FALSE(begin(one, now));
+	EXPECT_TRUE(all.collect(one, {.id = 1}, now).is_known);
+	const auto second = all.collect(one, {.id = 2}, now);
 	EXPECT_FALSE(second.answer);
 	ASSERT_TRUE(second.before);
 	EXPECT_EQ(second.before->id, 1U);
 	const auto waits = all.answer(one, text, now);
 	ASSERT_TRUE(waits);
 	EXPECT_EQ(waits->id, 2U);
-	EXPECT_FALSE(all.collect(one, {}).is_known);
+	EXPECT_FALSE(all.collect(one, {}, now).is_known);
 	// And after.
-	EXPECT_TRUE(all.begin(one));
+	EXPECT_TRUE(begin(one, now));
 	EXPECT_FALSE(all.answer(one, text, now));
-	EXPECT_EQ(all.collect(one, {}).answer, text);
-	EXPECT_FALSE(all.collect(one, {}).is_known);
+	EXPECT_EQ(all.collect(one, {}, now).answer, text);
+	EXPECT_FALSE(all.collect(one, {}, now).is_known);
 	// Nobody asks.
-	EXPECT_TRUE(all.begin(one));
-	EXPECT_TRUE(all.begin(two));
+	EXPECT_TRUE(begin(one, now));
+	EXPECT_TRUE(begin(two, now));
 	EXPECT_FALSE(all.answer(one, text, now));
-	EXPECT_FALSE(all.answer(two, text, now + early_answers::lifetime));
-	EXPECT_FALSE(all.collect(one, {}).is_known);
-	EXPECT_TRUE(all.collect(two, {}).is_known);
+	EXPECT_FALSE(all.answer(two, text, now + 1s));
+	const auto later = now + early_answers::lifetime;
+	EXPECT_FALSE(all.take(one, 100, later));
+	EXPECT_EQ(all.size(later), 3U);
+	EXPECT_TRUE(all.collect(two, {}, later).is_known);
+	EXPECT_EQ(all.size(later), 0U);
 }
 
-TEST(early_answers, are_not_kept_without_end)
+// Without anything else that comes.
+TEST(early_answers, expire)
 {
-	sdp::detail::early_answers all;
-	const auto token = [](std::size_t i) {
-		return sdp::early_token{static_cast<std::byte>(i), static_cast<std::byte>(i >> 8)};
-	};
-	for (std::size_t i = 0; i <= sdp::detail::early_answers::most; ++i) {
-		EXPECT_TRUE(all.begin(token(i)));
-		EXPECT_FALSE(all.answer(token(i), std::make_shared<const bytes>(), {}));
+	using sdp::detail::early_answers;
+	const early_answers::clock::time_point now{};
+	const auto later = now + early_answers::lifetime;
+	const auto text = std::make_shared<const bytes>(3);
+	for (const int which : {0, 1, 2, 3}) {
+		early_answers all(3, 3);
+		EXPECT_EQ(all.begin({}, "who", now), early_answers::begun::yes);
+		EXPECT_FALSE(all.answer({}, text, now));
+		EXPECT_EQ(all.begin({}, "who", now), early_answers::begun::again);
+		EXPECT_EQ(all.begin({std::byte{1}}, "who", now), early_answers::begun::full);
+		if (which == 0) {
+			EXPECT_FALSE(all.take({}, 100, later));
+		} else if (which == 1) {
+			EXPECT_FALSE(all.collect({}, {}, later).is_known);
+		} else if (which == 2) {
+			EXPECT_EQ(all.size(later), 0U);
+		}
+		EXPECT_EQ(all.begin({}, "who", later), early_answers::begun::yes);
 	}
-	EXPECT_FALSE(all.collect(token(0), {}).is_known);
-	EXPECT_TRUE(all.collect(token(1), {}).is_known);
+}
+
+class kept_answers : public testing::Test {
+protected:
+	using early_answers = sdp::detail::early_answers;
+
+	/** Whether it could begin; it is answered at once. */
+	bool keep(std::size_t which, const std::string &who, std::size_t length)
+	{
+		const bool has_begun =
+			all.begin(token(which), who, {}) == early_answers::begun::yes;
+		EXPECT_FALSE(all.answer(token(which), std::make_shared<const bytes>(length), {}));
+		return has_begun;
+	}
+	bool has(std::size_t which) { return !!all.take(token(which), 1000, {}); }
+	static sdp::early_token token(std::size_t i)
+	{
+		return {static_cast<std::byte>(i), static_cast<std::byte>(i >> 8)};
+	}
+
+	early_answers all{100, 40};
+};
+
+TEST_F(kept_answers, are_so_many_of_one_client_and_of_all)
+{
+	for (std::size_t i = 0; i <= early_answers::most_of_one; ++i) {
+		EXPECT_TRUE(keep(i, "one", 0));
+	}
+	EXPECT_FALSE(has(0));
+	EXPECT_TRUE(has(1));
+	for (std::size_t i = 0; i < 4 * early_answers::most_of_one; ++i) {
+		EXPECT_TRUE(keep(1000 + i, i % 2 == 0 ? "two" : std::to_string(i), 0));
+	}
+	EXPECT_TRUE(keep(3000, "last", 0));
+	EXPECT_FALSE(keep(3001, "no more", 0));
+	EXPECT_TRUE(has(2));
+	EXPECT_TRUE(has(1001));
+}
+
+TEST_F(kept_answers, have_so_many_bytes_of_one_client_and_of_all)
+{
+	EXPECT_TRUE(keep(1, "one", 30));
+	EXPECT_TRUE(keep(2, "one", 30)); // Its own older one goes.
+	EXPECT_EQ(all.size({}), 30U);
+	EXPECT_FALSE(has(1));
+	EXPECT_TRUE(keep(3, "one", 41)); // Too long for anybody.
+	EXPECT_EQ(all.size({}), 0U);
+	EXPECT_TRUE(keep(4, "one", 40));
+	EXPECT_TRUE(keep(5, "two", 40));
+	EXPECT_TRUE(keep(6, "three", 30)); // Nobody else's goes for it.
+	EXPECT_FALSE(has(6));
+	EXPECT_TRUE(keep(7, "three", 20));
+	EXPECT_EQ(all.size({}), 100U);
+	EXPECT_FALSE(keep(8, "four", 1)); // Before anything is executed.
+	EXPECT_TRUE(has(4));
+	EXPECT_TRUE(keep(8, "four", 1));
 }
 
 } // namespace

@@ -16,6 +16,7 @@
 #include <condition_variable>
 #include <fcntl.h>
 #include <mutex>
+#include <openssl/crypto.h>
 #include <set>
 #include <thread>
 #include <utility>
@@ -188,6 +189,7 @@ established connect(socket &on, const address &server,
 			.client_port = port, .token = early->token, .request = early->request});
 	}
 	client_handshake talk(with, wish, place, clock::now());
+	OPENSSL_cleanse(wish.early.data(), wish.early.size());
 	int said = 0;
 	while (!talk.agreed()) {
 		if (const int failed = speak(talk, wire, early); failed != 0) {

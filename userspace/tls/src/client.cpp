@@ -80,7 +80,7 @@ struct client_handshake::state {
 		check(with->inside(), options);
 		begin(now);
 	}
-	~state() = default;
+	~state() { OPENSSL_cleanse(options.early.data(), options.early.size()); }
 	state(const state &) = delete;
 	state &operator=(const state &) = delete;
 	state(state &&) = delete;
@@ -107,7 +107,7 @@ struct client_handshake::state {
 	[[nodiscard]] std::string session_name() const;
 
 	const std::shared_ptr<const credentials> with;
-	const client_options options;
+	client_options options;
 	const client_place place;
 	const clock::time_point deadline;
 
@@ -120,7 +120,8 @@ struct client_handshake::state {
 	bool has_early = false; /**< the hello has early data, */
 	bool is_out = false;    /**< and was sent, */
 	clock::time_point out_at{};
-	bool was_out = false; /**< or an earlier attempt's was */
+	unsigned times_out = 0; /**< so often; those that ask for pieces not counted */
+	bool was_out = false;   /**< or an earlier attempt's was */
 	digest cookie{};
 	std::deque<digest> cookies;        /**< tried in this interval */
 	std::unique_ptr<connection> fresh; /**< has said hello, and heard nothing */
@@ -171,8 +172,13 @@ void client_handshake::state::begin(clock::time_point now)
 		    options.early.size() <= longest_early_data && resumed &&
 		    SSL_SESSION_get_max_early_data(resumed.get()) >= options.early.size();
 	fresh = say_hello();
-	if (has_early && (!fresh || hello.size() > wire::room)) {
+	// Where OpenSSL has left the ticket out they are sealed with a key that all know.
+	const bool is_sound = fresh && (!has_early || wire::shows_ticket(hello));
+	if (has_early && (!is_sound || hello.size() > wire::room)) {
 		has_early = false;
+		if (!is_sound) {
+			resumed.reset();
+		}
 		hello.clear();
 		fresh = say_hello();
 	}
@@ -500,7 +506,8 @@ bool client_handshake::state::is_refused() const
 /**
  * What is certain of the early data, now that @p one has installed the session. A ticket serves at
  * the server that gave it, and once: who has resumed by it knows. Who has not was there before they
- * were sent, and would remember them; or was not, and then one before it may have had them.
+ * were sent, and would remember them; or was not, and then one before it may have had them. Nor
+ * does it know what became of a second copy, or of one whose answer was not looked at.
  */
 early_fate client_handshake::state::fate(const candidate &one, const wire::response &response,
 					 clock::time_point now) const
@@ -515,8 +522,10 @@ early_fate client_handshake::state::fate(const candidate &one, const wire::respo
 		return early_fate::accepted;
 	}
 	const auto age = now - out_at;
-	const bool is_certain = one.peer.resumed || (age < surely_remembered &&
-						     age < response.age - std::chrono::seconds(1));
+	const bool is_certain =
+		one.peer.resumed ||
+		(times_out == 1 && candidates.size() < most_candidates && age < surely_remembered &&
+		 age < response.age - std::chrono::seconds(1));
 	// It may be another server of the same name, whom an injector has asked.
 	const bool has_another = std::ranges::any_of(
 		candidates, [](const auto &each) { return each->is_early_taken; });
@@ -605,6 +614,10 @@ std::optional<datagram> client_handshake::send(clock::time_point now)
 		here.is_out = true;
 		here.out_at = now;
 		here.early = early_fate::unknown;
+	}
+	if (here.has_early) {
+		const auto what = wire::parse(first);
+		here.times_out += what->kind == wire::kind::hello && what->index == 0 ? 1 : 0;
 	}
 	return first;
 }

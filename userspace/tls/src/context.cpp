@@ -8,9 +8,11 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <fcntl.h>
 #include <mutex>
 #include <new>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -133,6 +135,17 @@ void warn_of_log()
 
 /** What OpenSSL calls back: in the midst of a connection, which the SSL object names. */
 struct callbacks {
+	/** No exception crosses OpenSSL's frames: 0 says "no", or that it failed. */
+	template <typename F>
+	static int guarded(const F &what) noexcept
+	{
+		try {
+			return what() ? 1 : 0;
+		} catch (const std::exception &) {
+			return 0;
+		}
+	}
+
 	static connection &of(const SSL *ssl)
 	{
 		return *static_cast<connection *>(SSL_get_app_data(ssl));
@@ -142,7 +155,7 @@ struct callbacks {
 	{
 		const auto *ssl = static_cast<const SSL *>(
 			X509_STORE_CTX_get_ex_data(chain, SSL_get_ex_data_X509_STORE_CTX_idx()));
-		return of(ssl).chain_is_good(chain) ? 1 : 0;
+		return guarded([&] { return of(ssl).chain_is_good(chain); });
 	}
 
 	static int choose_protocol(SSL *, const unsigned char **out, unsigned char *out_length,
@@ -169,8 +182,10 @@ struct callbacks {
 		}
 		*id = raw(as_bytes(keys.front().id).data());
 		*length = keys.front().id.size();
-		*session = session_of_key(keys.front()).release();
-		return *session == nullptr ? 0 : 1;
+		return guarded([&] {
+			*session = session_of_key(keys.front()).release();
+			return *session != nullptr;
+		});
 	}
 
 	static int find_key(SSL *ssl, const unsigned char *id, std::size_t length,
@@ -182,15 +197,20 @@ struct callbacks {
 		if (found == nullptr) {
 			return 1;
 		}
-		here.key_id_ = found->id;
-		*session = session_of_key(*found).release();
 		// Such a key is for each time; there is no certificate to be left out.
 		SSL_set_num_tickets(ssl, 0);
-		return *session == nullptr ? 0 : 1;
+		return guarded([&] {
+			here.key_id_ = found->id;
+			*session = session_of_key(*found).release();
+			return *session != nullptr;
+		});
 	}
 
 	/** The hello has proven that its client has the ticket's key. */
-	static int allow_early(SSL *ssl, void *) { return of(ssl).admit_early() ? 1 : 0; }
+	static int allow_early(SSL *ssl, void *)
+	{
+		return guarded([&] { return of(ssl).admit_early(); });
+	}
 
 	static int keep(SSL *ssl, SSL_SESSION *session)
 	{
@@ -329,6 +349,11 @@ connection::connection(const credentials::state &with, bytes_view tickets) : con
 	}
 }
 
+connection::~connection()
+{
+	OPENSSL_cleanse(early_.data(), early_.size());
+}
+
 void connection::feed(bytes_view bytes)
 {
 	if (!bytes.empty() &&
@@ -355,6 +380,11 @@ std::vector<std::byte> connection::drain()
 
 bool connection::say_early(bytes_view bytes)
 {
+	SSL_SESSION *resumed = SSL_get_session(ssl_.get());
+	X509 *leaf = resumed == nullptr ? nullptr : SSL_SESSION_get0_peer(resumed);
+	if (leaf == nullptr || recheck(leaf) != reason::none) {
+		return false;
+	}
 	ERR_clear_error();
 	std::size_t written = 0;
 	return SSL_write_early_data(ssl_.get(), bytes.data(), bytes.size(), &written) == 1 &&

@@ -30,7 +30,7 @@ struct credentials::state {
 	digest own{}; /**< identity: SHA-256 of the public key */
 	ssl_context client, server;
 
-	/** A session with the server @p name, to be resumed; each is used once. */
+	/** A session with the server @p name, to be resumed; each is used once. None too old. */
 	ssl_session take_session(const std::string &name);
 	void keep_session(const std::string &name, ssl_session what);
 	/** The external key that the client names. */
@@ -61,7 +61,7 @@ public:
 	connection &operator=(const connection &) = delete;
 	connection(connection &&) = delete;
 	connection &operator=(connection &&) = delete;
-	~connection() = default;
+	~connection();
 
 	[[nodiscard]] SSL *get() const noexcept { return ssl_.get(); }
 	/** Bytes from the other end. */
@@ -74,7 +74,10 @@ public:
 	enum class progress : std::uint8_t { done, wants_more, failed };
 	/** Goes on with the handshake. */
 	progress shake();
-	/** At a client, before the first shake(): says hello, with early data. */
+	/**
+	 * At a client, before the first shake(): says hello, with early data. False also where the
+	 * server of the session that is resumed is not to be believed any more.
+	 */
 	[[nodiscard]] bool say_early(bytes_view bytes);
 	/**
 	 * At a server, before the first shake(): its tickets allow @p most bytes of early data.

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <fcntl.h>
 #include <fstream>
 #include <iterator>
@@ -210,6 +211,20 @@ void set_up(ssl_context &context, const settings &from)
 	}
 }
 
+/**
+ * Whether OpenSSL will show its ticket: one that seems too old, or to be of the future as after the
+ * clock was set, it leaves out without a word.
+ */
+bool is_fresh(const SSL_SESSION &which)
+{
+	// What passes until the hello is made, and what the server's clock runs ahead.
+	constexpr unsigned long margin = 5;
+	const std::time_t now = std::time(nullptr);
+	const std::time_t given = SSL_SESSION_get_time(&which);
+	return given <= now && static_cast<unsigned long>(now - given) + margin <
+				       SSL_SESSION_get_ticket_lifetime_hint(&which);
+}
+
 } // namespace
 
 std::string_view describe(reason why) noexcept
@@ -262,7 +277,7 @@ ssl_session credentials::state::take_session(const std::string &name)
 {
 	const std::scoped_lock held(lock_);
 	auto found = sessions_.extract(name);
-	return found.empty() ? nullptr : std::move(found.mapped());
+	return found.empty() || !is_fresh(*found.mapped()) ? nullptr : std::move(found.mapped());
 }
 
 void credentials::state::keep_session(const std::string &name, ssl_session what)

@@ -77,6 +77,8 @@ struct server_handshakes::state {
 
 	datagram take_hello(const wire::packet &what, const address &from, clock::time_point now);
 	datagram begin(const wire::packet &what, const address &from, clock::time_point now);
+	datagram start(handshake &made, const wire::packet &what, const address &from,
+		       clock::time_point now);
 	datagram take_final(const wire::packet &what, const address &from, const address &to,
 			    clock::time_point now);
 	bool take_early(handshake &one, const address &from, clock::time_point now);
@@ -99,8 +101,11 @@ struct server_handshakes::state {
 	const server_hooks hooks;
 	std::function<early_answer(early_data &&)> early_taker;
 	const secret cookie_key = secret::random();
-	/** A ticket is good only at the one that gave it, which knows whether it was used. */
-	const secret mark = secret::random();
+	/**
+	 * A ticket is good only at the one that gave it, which knows whether it was used; and until
+	 * there are other credentials, under which nothing of it is known.
+	 */
+	secret mark = secret::random();
 	std::optional<clock::time_point> since;
 	half_open all;
 	early_store seen;
@@ -179,27 +184,39 @@ datagram server_handshakes::state::begin(const wire::packet &what, const address
 		++counts.busy;
 		return refuse(what, reason::busy);
 	}
+	try {
+		return start(*made, what, from, now);
+	} catch (...) {
+		// Half made it has no keys, and anybody could go on with it.
+		all.remove(what.tag);
+		throw;
+	}
+}
+
+datagram server_handshakes::state::start(handshake &made, const wire::packet &what,
+					 const address &from, clock::time_point now)
+{
 	++counts.hellos;
-	made->with = with;
-	made->talking = std::make_unique<connection>(with->inside(), mark.bytes().first(own_mark));
+	made.with = with;
+	made.talking = std::make_unique<connection>(with->inside(), mark.bytes().first(own_mark));
 	const std::size_t early = *wire::early_in(what.data);
 	if (options.early.most != 0 && early_taker) {
-		made->talking->allow_early(options.early.most,
-					   early != 0 && early <= options.early.most &&
-						   seen.has_room(now));
+		made.talking->allow_early(options.early.most, early != 0 &&
+								      early <= options.early.most &&
+								      seen.has_room(now));
 	}
-	made->talking->feed(what.data);
-	const auto how = made->talking->shake();
-	const std::vector<std::byte> flight = made->talking->drain();
-	made->flight.emplace(flight);
-	made->said.client_hello = sha256({what.data});
-	made->said.server_flight = sha256({flight});
+	made.talking->feed(what.data);
+	const auto how = made.talking->shake();
+	const std::vector<std::byte> flight = made.talking->drain();
+	made.flight.emplace(flight);
+	made.said.client_hello = sha256({what.data});
+	made.said.server_flight = sha256({flight});
 	const bool goes_on = how == connection::progress::wants_more && !flight.empty() &&
-			     made->talking->unread() == 0;
+			     made.talking->unread() == 0;
 	if (goes_on) {
-		made->talking->export_secret(wire::flight_label, what.tag, made->keys);
+		made.talking->export_secret(wire::flight_label, what.tag, made.keys);
 	}
-	if (goes_on && (early == 0 || take_early(*made, from, now))) {
+	if (goes_on && (early == 0 || take_early(made, from, now))) {
 		return take_hello(what, from, now);
 	}
 	// An alert, which anybody could have sent: nothing is kept for it.
@@ -208,7 +225,7 @@ datagram server_handshakes::state::begin(const wire::packet &what, const address
 	if (how == connection::progress::failed && !flight.empty()) {
 		said = take_hello(what, from, now);
 	}
-	made->talking->keep_ticket();
+	made.talking->keep_ticket();
 	all.remove(what.tag);
 	return said;
 }
@@ -238,8 +255,11 @@ bool server_handshakes::state::take_early(handshake &one, const address &from,
 	++counts.early;
 	auto who = one.talking->peer();
 	if (auto *known = std::get_if<identity>(&who); known != nullptr) {
-		one.early = early_taker({std::move(bytes), std::move(*known), from});
+		early_data given{std::move(bytes), std::move(*known), from};
+		one.early = early_taker(std::move(given));
+		bytes = std::move(given.bytes); // Unless the taker has kept them.
 	}
+	OPENSSL_cleanse(bytes.data(), bytes.size());
 	return true;
 }
 
@@ -247,8 +267,8 @@ datagram server_handshakes::state::take_final(const wire::packet &what, const ad
 					      const address &to, clock::time_point now)
 {
 	handshake *known = all.find(what.tag);
-	if (known == nullptr || what.count == 0 || what.index >= what.count ||
-	    what.count > most_final ||
+	if (known == nullptr || !(known->flight || known->over) || what.count == 0 ||
+	    what.index >= what.count || what.count > most_final ||
 	    !equal(what.check, wire::code_of(std::span(known->keys).first<32>(), what))) {
 		++counts.dropped;
 		return {};
@@ -449,6 +469,7 @@ server_handshakes::~server_handshakes() = default;
 
 void server_handshakes::use(std::shared_ptr<const credentials> with)
 {
+	state_->mark = secret::random();
 	state_->with = std::move(with);
 }
 

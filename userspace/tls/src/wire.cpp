@@ -147,6 +147,43 @@ std::optional<std::size_t> early_in(bytes_view hello)
 		       : std::nullopt;
 }
 
+bool shows_ticket(bytes_view hello)
+{
+	constexpr std::size_t random_end = record_head + 4 + 2 + 32;
+	constexpr std::uint16_t pre_shared_key = 41;
+	reader in(hello);
+	const auto skip = [&](std::size_t count) {
+		const bool is_there = count <= in.left();
+		in.take(is_there ? count : in.left());
+		return is_there;
+	};
+	// Session id, cipher suites, ways of compression.
+	if (!skip(random_end) || in.left() < 1 || !skip(in.number<std::uint8_t>()) ||
+	    in.left() < 2 || !skip(in.number<std::uint16_t>()) || in.left() < 1 ||
+	    !skip(in.number<std::uint8_t>()) || in.left() < 2) {
+		return false;
+	}
+	const std::size_t length = in.number<std::uint16_t>();
+	if (length > in.left()) {
+		return false;
+	}
+	// By RFC 8446, 4.2.11, it is the last extension.
+	bool is_shown = false;
+	for (reader all(in.take(length)); all.left() != 0;) {
+		constexpr std::size_t head = 4;
+		if (all.left() < head) {
+			return false;
+		}
+		is_shown = all.number<std::uint16_t>() == pre_shared_key;
+		const std::size_t its = all.number<std::uint16_t>();
+		if (its > all.left()) {
+			return false;
+		}
+		all.take(its);
+	}
+	return is_shown;
+}
+
 bool is_flight(bytes_view flight)
 {
 	constexpr std::size_t message_head = 4;

@@ -60,6 +60,8 @@ wire::tag tag_of(bytes_view hello);
  * of TLS's handshake, and perhaps another one with early data, and no byte more.
  */
 std::optional<std::size_t> early_in(bytes_view hello);
+/** Whether this end's hello, in one record, shows a ticket or names an external key. */
+bool shows_ticket(bytes_view hello);
 /**
  * Whether a server's flight is written in the one way that there is: ServerHello in a record of its
  * own, and encrypted ones behind it. TLS takes others for the same; the hash does not.

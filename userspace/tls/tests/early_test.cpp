@@ -8,7 +8,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
+#include <ctime>
+#include <memory>
+#include <new>
+#include <span>
+#include <string>
 #include <utility>
+#include <vector>
 
 using namespace lab;
 namespace wire = sdp::tls::wire;
@@ -30,6 +37,19 @@ server_options with_early(std::size_t most = sdp::tls::longest_early_data,
 			  std::size_t remembered = 4096)
 {
 	return {.early = {.most = most, .remembered = remembered}};
+}
+
+/** What a client knows its ticket by. */
+const std::string ticket_name = "server.lab|" + server_sdp.text();
+
+/** Whoever verifies by @p context does not believe @p which any more. */
+void revoke_for(SSL_CTX *context, const certificate &which)
+{
+	const std::string list = people::all().ca.revoke({&which});
+	const sdp::tls::bio_ptr text(BIO_new_mem_buf(list.data(), -1));
+	const sdp::tls::crl_ptr crl(PEM_read_bio_X509_CRL(text.get(), nullptr, nullptr, nullptr));
+	X509_STORE_add_crl(SSL_CTX_get_cert_store(context), crl.get());
+	X509_STORE_set_flags(SSL_CTX_get_cert_store(context), X509_V_FLAG_CRL_CHECK);
 }
 
 /** A server that keeps what it was given early, and a client that has its ticket. */
@@ -198,12 +218,12 @@ TEST_F(early, a_ticket_that_the_server_has_lost)
 TEST_F(early, a_ticket_whose_age_is_not_as_the_client_says)
 {
 	meet(server);
-	auto ticket = who->inside().take_session("server.lab|" + server_sdp.text());
+	auto ticket = who->inside().take_session(ticket_name);
 	ASSERT_TRUE(ticket);
 	const auto later = [&](long seconds) {
 		sdp::tls::ssl_session copy(SSL_SESSION_dup(ticket.get()));
 		SSL_SESSION_set_time(copy.get(), SSL_SESSION_get_time(copy.get()) - seconds);
-		who->inside().keep_session("server.lab|" + server_sdp.text(), std::move(copy));
+		who->inside().keep_session(ticket_name, std::move(copy));
 	};
 	// It says that the ticket is a minute old, and the server knows better.
 	later(60);
@@ -245,9 +265,9 @@ TEST_F(short_data, are_all_that_is_taken)
 	meet(server);
 	EXPECT_EQ(fate(server, "123456789"), early_fate::not_sent);
 	EXPECT_EQ(fate(server, "12345678"), early_fate::accepted);
-	auto ticket = who->inside().take_session("server.lab|" + server_sdp.text());
+	auto ticket = who->inside().take_session(ticket_name);
 	SSL_SESSION_set_max_early_data(ticket.get(), 100);
-	who->inside().keep_session("server.lab|" + server_sdp.text(), std::move(ticket));
+	who->inside().keep_session(ticket_name, std::move(ticket));
 	EXPECT_EQ(fate(server, "123456789"), early_fate::refused);
 	EXPECT_TRUE(resumed);
 	EXPECT_EQ(taken.size(), 1U);
@@ -398,12 +418,7 @@ TEST_F(early, a_server_that_is_started_anew_after_it_was_sent)
 TEST_F(early, who_was_revoked_has_no_early_data)
 {
 	meet(server);
-	const std::string list = people::all().ca.revoke({&people::all().client});
-	const sdp::tls::bio_ptr text(BIO_new_mem_buf(list.data(), -1));
-	const sdp::tls::crl_ptr crl(PEM_read_bio_X509_CRL(text.get(), nullptr, nullptr, nullptr));
-	SSL_CTX *context = server.with->inside().server.get();
-	X509_STORE_add_crl(SSL_CTX_get_cert_store(context), crl.get());
-	X509_STORE_set_flags(SSL_CTX_get_cert_store(context), X509_V_FLAG_CRL_CHECK);
+	revoke_for(server.with->inside().server.get(), people::all().client);
 	talk client = again();
 	client.run(server);
 	EXPECT_EQ(client.outcome(), reason::revoked);
@@ -495,6 +510,160 @@ TEST_F(early, nobody_answers)
 	client.run(server, [](const letter &) { return std::vector<letter>(); });
 	EXPECT_EQ(client.outcome(), reason::no_answer);
 	EXPECT_EQ(client.core->early(), early_fate::unknown);
+}
+
+// As an hour later, and as when the clock is set back: OpenSSL leaves such a ticket out.
+TEST_F(early, a_ticket_that_seems_too_old_or_of_the_future_is_not_used)
+{
+	for (const long age : {3597L, 3600L, 100'000L, -30L, -4000L}) {
+		who = ready(client_settings());
+		meet(server);
+		auto ticket = who->inside().take_session(ticket_name);
+		ASSERT_TRUE(ticket);
+		SSL_SESSION_set_time(ticket.get(), std::time(nullptr) - age);
+		who->inside().keep_session(ticket_name, std::move(ticket));
+		EXPECT_EQ(fate(server), early_fate::not_sent) << age;
+		EXPECT_FALSE(resumed);
+	}
+	EXPECT_TRUE(taken.empty());
+}
+
+// One that is to live so long that its age in milliseconds is no number of 32 bits.
+TEST_F(early, no_data_go_where_the_ticket_was_left_out)
+{
+	meet(server);
+	const auto ticket = who->inside().take_session(ticket_name);
+	ASSERT_TRUE(ticket);
+	unsigned char *der = nullptr;
+	const int length = i2d_SSL_SESSION(ticket.get(), &der);
+	ASSERT_GT(length, 0);
+	std::vector<unsigned char> all(der, der + length);
+	OPENSSL_free(der);
+	constexpr std::array<unsigned char, 6> hour{0xa9, 4, 2, 2, 0x0e, 0x10};
+	constexpr std::array<unsigned char, 9> for_ever{0xa9, 7, 2, 5, 0, 0xff, 0xff, 0xff, 0xff};
+	const auto hint = std::ranges::search(all, hour);
+	ASSERT_EQ(hint.size(), hour.size());
+	all.insert(all.erase(hint.begin(), hint.end()), for_ever.begin(), for_ever.end());
+	ASSERT_EQ(all[1], 0x82); // Two bytes of length.
+	const std::size_t whole = all.size() - 4;
+	all[2] = static_cast<unsigned char>(whole >> 8);
+	all[3] = static_cast<unsigned char>(whole);
+	const unsigned char *from = all.data();
+	sdp::tls::ssl_session changed(
+		d2i_SSL_SESSION(nullptr, &from, static_cast<long>(all.size())));
+	ASSERT_TRUE(changed);
+	SSL_SESSION_set_time(changed.get(), std::time(nullptr) - 5'000'000);
+	who->inside().keep_session(ticket_name, std::move(changed));
+	std::vector<letter> sent;
+	EXPECT_EQ(fate(server, "hello", recorded(sent)), early_fate::not_sent);
+	EXPECT_FALSE(resumed);
+	EXPECT_EQ(wire::early_in(wire::parse(sent.at(0).bytes)->data), 0U);
+	EXPECT_TRUE(taken.empty());
+}
+
+TEST_F(early, whether_a_hello_shows_a_ticket)
+{
+	const auto hello = [](talk &of) {
+		const auto datagram = of.core->send(of.now);
+		const auto data = wire::parse(*datagram)->data;
+		return bytes(data.begin(), data.end());
+	};
+	talk first(who);
+	EXPECT_FALSE(wire::shows_ticket(hello(first)));
+	meet(server);
+	talk second = again();
+	const bytes shown = hello(second);
+	EXPECT_TRUE(wire::shows_ticket(shown));
+	const std::size_t behind = *wire::early_in(shown) + 22;
+	for (std::size_t length = 0; length < shown.size() - behind; ++length) {
+		EXPECT_FALSE(wire::shows_ticket(std::span(shown).first(length))) << length;
+	}
+}
+
+TEST_F(early, no_data_are_sent_to_a_server_that_was_revoked)
+{
+	meet(server);
+	revoke_for(who->inside().client.get(), people::all().server);
+	talk client = again();
+	client.run(server);
+	EXPECT_EQ(client.outcome(), reason::revoked);
+	EXPECT_EQ(client.core->early(), early_fate::not_sent);
+	EXPECT_TRUE(taken.empty());
+}
+
+// What was refused meanwhile has gone under the session.
+TEST_F(early, credentials_that_come_back_know_no_tickets)
+{
+	meet(server);
+	server.core.use(ready(server_settings()));
+	now += 10s;
+	std::vector<letter> all;
+	EXPECT_EQ(fate(server, "hello", recorded(all)), early_fate::refused);
+	server.core.use(server.with);
+	now += 100s;
+	for (const letter &each : all) {
+		static_cast<void>(server.core.take(each.bytes, each.from, each.to, now));
+	}
+	EXPECT_TRUE(taken.empty());
+}
+
+// The first copy may have gone to another server behind this address.
+TEST_F(early, that_were_sent_twice)
+{
+	meet(server);
+	SSL_CTX_flush_sessions(server.with->inside().server.get(), 1L << 40);
+	now += 100s;
+	int sent = 0;
+	EXPECT_EQ(fate(server, "hello",
+		       [&](letter what) {
+			       return ++sent == 1 ? std::vector<letter>()
+						  : std::vector{std::move(what)};
+		       }),
+		  early_fate::unknown);
+	EXPECT_FALSE(resumed);
+}
+
+// Of servers beyond those nothing is looked at: one may have taken them.
+TEST_F(early, as_many_servers_answer_as_are_looked_at)
+{
+	meet(server);
+	SSL_CTX_flush_sessions(server.with->inside().server.get(), 1L << 40);
+	now += 100s;
+	std::vector<std::unique_ptr<service>> others(15);
+	for (auto &each : others) {
+		each = std::make_unique<service>();
+	}
+	talk client = again();
+	client.run(server, [&](letter what) {
+		for (auto &each : others) {
+			if (!what.to_server) {
+				continue;
+			}
+			const auto said =
+				each->core.take(what.bytes, what.from, what.to, client.now);
+			const auto parsed = wire::parse(said);
+			if (parsed && parsed->kind == wire::kind::flight) {
+				client.core->take(said, client.now);
+			}
+		}
+		return std::vector{std::move(what)};
+	});
+	client.expect_agreed(server);
+	EXPECT_EQ(client.core->early(), early_fate::unknown);
+}
+
+TEST_F(early, a_hello_that_cannot_be_taken_leaves_nothing)
+{
+	meet(server);
+	server.core.on_early([](early_data &&) -> sdp::early_answer { throw std::bad_alloc(); });
+	const auto before = server.core.counts().half_open;
+	talk client = again();
+	const auto hello = client.core->send(now);
+	EXPECT_THROW(static_cast<void>(server.core.take(*hello, client_udp, server_sdp, now)),
+		     std::bad_alloc);
+	// It may have been executed.
+	EXPECT_TRUE(server.core.take(*hello, client_udp, server_sdp, now).empty());
+	EXPECT_EQ(server.core.counts().half_open, before);
 }
 
 TEST(early_store, forgets_after_a_minute)

@@ -90,9 +90,15 @@ struct listener_options {
 	 */
 	std::size_t most_requests = 4096;
 	std::size_t most_request = 1'000'000; /**< bytes, header included; longer: malformed */
-	/** Of such requests, and of answers that wait for memory; with more, others: busy. */
+	/**
+	 * Of such requests, of answers that wait for memory, and of answers to early data that
+	 * nobody has asked for yet, which have a quarter at most; with more, others: busy.
+	 */
 	std::size_t most_bytes = 64 << 20;
-	/** Likewise, of one client's address, whatever its ports. */
+	/**
+	 * Likewise, of one client's address, whatever its ports; all early data are one client's,
+	 * and their answers are each name's.
+	 */
 	std::size_t most_requests_of_one = 1024;
 	std::size_t most_bytes_of_one = 16 << 20;
 };

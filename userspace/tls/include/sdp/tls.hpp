@@ -76,7 +76,9 @@ public:
 
 	/**
 	 * Has @p taker take early data, within handle(): server_options::early says how much.
-	 * Before the first handle(). Without it there are none.
+	 * Before the first handle(). Without it there are none. It is called under the lock of
+	 * this acceptor, so it neither waits nor calls use(), counts() or on_early(); peer_of() it
+	 * may call.
 	 */
 	void on_early(std::function<early_answer(early_arrival &&, const identity &)> taker);
 	/** For poll(): readable when handle() has something to do. */

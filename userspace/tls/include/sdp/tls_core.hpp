@@ -175,7 +175,7 @@ public:
 	server_handshakes(server_handshakes &&) = delete;
 	server_handshakes &operator=(server_handshakes &&) = delete;
 
-	/** Other credentials for handshakes that begin from now on. */
+	/** Other credentials for handshakes that begin from now on. Tickets are good no more. */
 	void use(std::shared_ptr<const credentials> with);
 	/**
 	 * Has @p taker take early data: those of each hello once. What it returns, which may be
