@@ -52,7 +52,7 @@ static struct rhashtable quotas;
 
 static struct sdp_quota *make_quota(const struct quota_key *key, struct sdp_quota *up)
 {
-	struct sdp_quota *quota = kzalloc(sizeof(*quota), GFP_KERNEL_ACCOUNT);
+	struct sdp_quota *quota = kzalloc(sizeof(*quota), GFP_KERNEL);
 	int err;
 
 	if (!quota)
@@ -100,13 +100,17 @@ static void count_down(struct sdp_quota *quota)
 	}
 }
 
-/* Those whose owners are charged, the innermost first. */
-static u32 owned_namespaces(const struct user_namespace **all)
+/*
+ * Those whose owners are charged, the innermost first: from the caller's on, or from the
+ * network namespace's, where that was handed to a caller outside of it.
+ */
+static u32 owned_namespaces(const struct net *net, const struct user_namespace **all)
 {
 	const struct user_namespace *ns;
 	u32 count = 0;
 
-	for (ns = current_user_ns(); ns->parent && count < LEVELS; ns = ns->parent)
+	ns = current_in_userns(net->user_ns) ? current_user_ns() : net->user_ns;
+	for (; ns->parent && count < LEVELS; ns = ns->parent)
 		if (!uid_eq(ns->owner, GLOBAL_ROOT_UID))
 			all[count++] = ns;
 	return count;
@@ -120,7 +124,7 @@ static struct sdp_quota *charge_all(const struct net *net,
 	};
 	const struct user_namespace *owned[LEVELS];
 	struct sdp_quota *quota = NULL, *next;
-	u32 count = owned_namespaces(owned);
+	u32 count = owned_namespaces(net, owned);
 
 	while (count--) {
 		const struct quota_key above = {

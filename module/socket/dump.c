@@ -190,19 +190,28 @@ static bool advance_session(struct walk *walk, struct sdp_sock *s)
 				       &walk->key);
 }
 
+static void begin_socket(struct walk *walk)
+{
+	memset(&walk->rpc, 0, sizeof(walk->rpc));
+	memset(&walk->place, 0, sizeof(walk->place));
+}
+
 static void advance(struct seq_file *seq, struct walk *walk, advance_fn fn)
 {
+	unsigned long at = walk->sock;
 	struct sock *sk;
 
 	walk->there = false;
 	while (!walk->there && (sk = get_sock(seq_file_net(seq), &walk->sock))) {
+		/* The one that was being told about may have gone. */
+		if (walk->sock != at)
+			begin_socket(walk);
 		walk->there = may_see(seq, sock_i_uid(sk)) && fn(walk, sdp_sk(sk));
 		sock_put(sk);
 		if (walk->there)
 			break;
-		walk->sock++;
-		memset(&walk->rpc, 0, sizeof(walk->rpc));
-		memset(&walk->place, 0, sizeof(walk->place));
+		at = ++walk->sock;
+		begin_socket(walk);
 		cond_resched();
 	}
 	walk->pos++;

@@ -100,7 +100,8 @@ static void close_sock(struct sock *sk, long timeout)
 {
 	struct sdp_sock *s = sdp_sk(sk);
 
-	if (timeout && s->opened)
+	/* A kernel's thread that closes for others has no time for this. */
+	if (timeout && s->opened && !(current->flags & PF_KTHREAD))
 		sdp_close_linger(&s->ep, timeout);
 	sk_common_release(sk);
 }

@@ -53,8 +53,18 @@ TEST_F(Data, response_while_the_request_waits_for_its_turn)
 {
 	ev.paced = 1;
 	send_request(5000);
-	EXPECT_EQ(data(0, 100, 300), (Words{"RX_NEW 300", "TIMER +5000us", "RANK_CLEAR SEND",
+	EXPECT_EQ(data(0, 100, 300), (Words{"RX_NEW 300", "RANK_CLEAR SEND", "TIMER +5000us",
 					    "TX_FLUSH", "RX_ADD 0-100"}));
+	EXPECT_EQ(rpc.queued, 0);
+}
+
+// Its bytes may be gone when the turn comes.
+TEST_F(Data, short_response_while_the_request_waits_for_its_turn)
+{
+	ev.paced = 1;
+	send_request(5000);
+	EXPECT_EQ(data(0, 100, 100),
+		  (Words{"RX_NEW 100", "RANK_CLEAR SEND", "RX_ADD 0-100", "READY"}));
 	EXPECT_EQ(rpc.queued, 0);
 }
 

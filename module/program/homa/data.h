@@ -85,14 +85,15 @@ static inline void homa_data_begin(const struct prog_ev *ev,
 	rpc->rx_unsched = homa_data_unsched(ev, params);
 	rpc->rx_granted = rpc->rx_unsched;
 	homa_emit(out, MTP_RX_NEW, 0, ev->message_length, 0);
+	/* A server may have answered before it had, or after it lost, all of it. */
+	if (rpc->queued)
+		homa_emit(out, MTP_RANK_CLEAR, PROG_RANK_SEND, 0, 0);
+	rpc->queued = 0;
 	if (whole)
 		return;
 	homa_timer_set(out, ev->now + params->resend_ns);
 	if (scratch->fresh)
 		return;
-	if (rpc->queued)
-		homa_emit(out, MTP_RANK_CLEAR, PROG_RANK_SEND, 0, 0);
-	rpc->queued = 0;
 	homa_emit(out, MTP_TX_FLUSH, 0, 0, 0);
 }
 

@@ -18,6 +18,9 @@
 /* Events that one chain may raise, and these in turn. */
 #define MAX_RAISED 6
 
+/* A message that is not needed is freed before its RPC ends if it has more bytes. */
+#define SPENT_LEAST 4096
+
 /* RPCs that one event lets go on when there is memory again. */
 #define UNPARK_MOST 16
 
@@ -57,9 +60,6 @@ struct sdp_run *sdp_run_begin(struct sdp_net *sn)
 }
 
 /* A message, or a failure, waits for the application. */
-/* A message that is not needed is freed before its RPC ends if it has more bytes. */
-#define SPENT_LEAST 4096
-
 static void announce(struct sdp_run *run, struct sdp_rpc *rpc, int error)
 {
 	struct sdp_endpoint *ep = rpc->ep;

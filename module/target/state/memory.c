@@ -6,9 +6,6 @@
 
 #define STEP 65536
 
-/* What is scheduled ahead, for packets that come again, when room had to be made. */
-#define AHEAD (4 * STEP)
-
 /*
  * A socket begins with that part of what its group may have each way, and no less, bytes:
  * what others send would have the OOM killer called for the rest of the program.
@@ -27,10 +24,9 @@ static long used(const struct sdp_endpoint *ep)
 
 /*
  * As received, whatever it is for: of what is sent the kernel would look at packets
- * that have yet to leave. @room: there is some for a step, though the group may not show
- * it. Return: 0, -ENOBUFS, or -ENOMEM: the group has no room.
+ * that have yet to leave. Return: 0, -ENOBUFS, or -ENOMEM: the group has no room.
  */
-static int schedule_upto(struct sdp_endpoint *ep, long want, bool room)
+static int schedule_upto(struct sdp_endpoint *ep, long want)
 {
 	struct sock *sk = ep->sk;
 	int err = 0;
@@ -38,13 +34,12 @@ static int schedule_upto(struct sdp_endpoint *ep, long want, bool room)
 	spin_lock_bh(&ep->mem_lock);
 	while (want > ep->quota) {
 		/* Here the charge is forced, and would go beyond the group's limit. */
-		if (!room && !sdp_group_room(sk, STEP))
+		if (!sdp_group_room(sk, STEP))
 			err = -ENOMEM;
 		else if (!__sk_mem_schedule(sk, STEP, SK_MEM_RECV))
 			err = -ENOBUFS;
 		if (err)
 			break;
-		room = false;
 		/* Taken at once: the quota is what we account for. */
 		sk_forward_alloc_add(sk, -STEP);
 		WRITE_ONCE(ep->quota, ep->quota + STEP);
@@ -56,12 +51,19 @@ static int schedule_upto(struct sdp_endpoint *ep, long want, bool room)
 /* With room made where the group has none. */
 static int schedule_with_room(struct sdp_endpoint *ep, long want)
 {
+	long before;
 	int err;
 
-	err = schedule_upto(ep, want, false);
-	while (err == -ENOMEM && sdp_group_reclaim(ep->sk, STEP))
-		err = schedule_upto(ep, want, true);
-	return err;
+	for (;;) {
+		before = READ_ONCE(ep->quota);
+		err = schedule_upto(ep, want);
+		if (err != -ENOMEM || !sdp_group_reclaim(ep->sk, STEP))
+			return err;
+		err = schedule_upto(ep, want);
+		/* What is reclaimed may be others' at once, or not be counted. */
+		if (err != -ENOMEM || READ_ONCE(ep->quota) == before)
+			return err;
+	}
 }
 
 /* Packets are refused meanwhile, and come again. */
@@ -69,14 +71,15 @@ static void make_group_room(struct work_struct *work)
 {
 	struct sdp_endpoint *ep = container_of(work, struct sdp_endpoint, make_room);
 
-	schedule_with_room(ep, used(ep) + AHEAD);
+	/* A step, for those that come again first. */
+	schedule_with_room(ep, used(ep) + STEP);
 }
 
 /* In softirq: what there is. */
 static bool schedule_now(struct sdp_endpoint *ep)
 {
 	unsigned long last = READ_ONCE(ep->room_made);
-	int err = schedule_upto(ep, used(ep), false);
+	int err = schedule_upto(ep, used(ep));
 
 	if (unlikely(err == -ENOMEM) && time_after_eq(jiffies, last + RECLAIM_INTERVAL)) {
 		WRITE_ONCE(ep->room_made, jiffies);

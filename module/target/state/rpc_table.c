@@ -106,10 +106,11 @@ void sdp_rpc_spend_tx(struct sdp_rpc *rpc)
 	sdp_rpc_lock(rpc);
 	/*
 	 * Whoever looks at the bytes without the lock holds a reference, besides the
-	 * table's and ours; so does the table of plain messages.
+	 * table's and ours; so does the table of plain messages. Nothing is left whose turn
+	 * to be sent may come.
 	 */
 	if (rpc->hashed && refcount_read(&rpc->refs) == 2 &&
-	    !sdp_txbuf_plain(&rpc->tx))
+	    !rpc->rank[PROG_RANK_SEND].group && !sdp_txbuf_plain(&rpc->tx))
 		sdp_txbuf_move(&spent, &rpc->tx);
 	sdp_rpc_unlock(rpc);
 	if (!spent.length)
