@@ -417,9 +417,9 @@ TEST_P(live, early_data)
 	};
 	const credentials who = client_credentials();
 	options_.at_once = false;
-	const auto one = [&](std::string_view method) {
+	const auto one = [&](std::string_view method, const call_options &how = {}) {
 		channel to(target, who, options_);
-		const auto got = to.call(method, "x", call_options().early()).get();
+		const auto got = to.call(method, "x", call_options(how).early()).get();
 		EXPECT_TRUE(got) << got.error().describe();
 		const bool was_early = to.counts().early == 1;
 		return std::pair(got ? std::string(got->text()) : "", was_early);
@@ -433,9 +433,10 @@ TEST_P(live, early_data)
 		EXPECT_EQ(on.end().early, 2U);
 	}
 	// Another server, which has been there before the request: it goes once, as any other.
+	// Where the hello had to be repeated, nobody can be sure that it was not taken.
 	service on(work, people::all().of(people::all().server, takes));
 	std::this_thread::sleep_for(20s);
-	EXPECT_EQ(one("quick"), std::pair(std::string("late"), false));
+	EXPECT_EQ(one("quick", call_options().idempotent()), std::pair(std::string("late"), false));
 	EXPECT_EQ(executed_once, 4);
 	EXPECT_EQ(one("quick"), std::pair(std::string("early"), true));
 }
