@@ -65,6 +65,16 @@ struct bench_options {
 	double seconds = 2;
 };
 
+struct redis_proxy_options {
+	std::string target;
+	std::string credentials;            /**< a folder */
+	std::string name;                   /**< of the server; empty: as the target has it */
+	std::vector<std::string> addresses; /**< of TCP */
+	std::vector<std::string> paths;     /**< of Unix sockets */
+	double timeout = 60;                /**< seconds */
+	std::uint64_t connections = 1000;
+};
+
 int show_totals(const style &how);
 int show_sockets(const style &how);
 int show_peers(const style &how);
@@ -80,6 +90,7 @@ int cert_host(const style &how, const cert_options &options);
 /** A CA if there is none, and a certificate for each name. */
 int cert_lab(const style &how, const cert_options &options);
 int bench(const style &how, const bench_options &options);
+int redis_proxy(const redis_proxy_options &options);
 
 } // namespace tool
 

@@ -173,6 +173,37 @@ void add_bench(CLI::App &app, context &on)
 		[&on, options] { on.run = [&on, options] { return bench(on.style, *options); }; });
 }
 
+void add_redis_proxy(CLI::App &app, context &on)
+{
+	CLI::App *command =
+		app.add_subcommand("redis-proxy",
+				   "Takes Redis's clients on a local socket, for a Redis over SDP")
+			->fallthrough();
+	const auto options = std::make_shared<redis_proxy_options>();
+	command->add_option("target", options->target, "HOST:PORT of the server")->required();
+	command->add_option("-d,--credentials", options->credentials,
+			    "folder with chain.pem, key.pem and ca.pem")
+		->type_name("DIR")
+		->required();
+	command->add_option("-l,--listen", options->addresses,
+			    "a loopback address, such as 127.0.0.1:6379")
+		->type_name("ADDRESS:PORT")
+		->take_all()
+		->expected(1);
+	command->add_option("-u,--unix", options->paths, "a socket for its owner alone")
+		->type_name("PATH")
+		->take_all()
+		->expected(1);
+	command->add_option("--name", options->name, "as the server's certificate has it");
+	command->add_option("-t,--timeout", options->timeout, "time for an answer (60)")
+		->type_name("SECONDS")
+		->check(CLI::Range(0.1, 86400.0));
+	command->add_option("-n,--connections", options->connections, "clients at once (1000)")
+		->type_name("N")
+		->check(CLI::Range(std::uint64_t(1), std::uint64_t(60'000)));
+	command->callback([&on, options] { on.run = [options] { return redis_proxy(*options); }; });
+}
+
 std::string version_text()
 {
 	return "sdp " + std::string(sdp::version()) + " (interface " +
@@ -196,6 +227,7 @@ int run(int argc, char **argv)
 	add_genkey(app, on);
 	add_cert(app, on);
 	add_bench(app, on);
+	add_redis_proxy(app, on);
 	on.style.colour = wants_colour(::isatty(STDOUT_FILENO) != 0, std::getenv("NO_COLOR"),
 				       std::getenv("TERM"));
 	try {

@@ -110,6 +110,11 @@ bool request::early() const noexcept
 	return is_->message.early.has_value();
 }
 
+std::uint32_t request::session() const noexcept
+{
+	return is_->message.session;
+}
+
 std::optional<std::chrono::steady_clock::time_point> request::deadline() const noexcept
 {
 	return is_->deadline;

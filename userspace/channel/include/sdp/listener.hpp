@@ -58,6 +58,9 @@ public:
 	 * the name.
 	 */
 	[[nodiscard]] bool early() const noexcept;
+	/** Number of the session that it came over: who() is the same as long as it is; 0: clear.
+	 */
+	[[nodiscard]] std::uint32_t session() const noexcept;
 	/** After which its client does not wait any more; absent: it did not say. */
 	[[nodiscard]] std::optional<std::chrono::steady_clock::time_point> deadline()
 		const noexcept;

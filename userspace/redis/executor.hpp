@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+/** @file Commands of one connection, and Redis's own, run as that connection's user. */
+#ifndef SDP_REDIS_EXECUTOR_HPP
+#define SDP_REDIS_EXECUTOR_HPP
+
+#include "command_reader.hpp"
+#include "commands.hpp"
+#include "module_api.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace sdp::redis {
+
+/** A string of Redis's; copies share it. */
+class redis_string {
+public:
+	redis_string() noexcept = default;
+	explicit redis_string(std::string_view text);
+	[[nodiscard]] RedisModuleString *get() const noexcept { return is_.get(); }
+	[[nodiscard]] std::string_view view() const noexcept;
+
+private:
+	std::shared_ptr<RedisModuleString> is_;
+};
+
+/** What Redis remembers of a client. */
+struct connection {
+	explicit connection(const reader_limits &limits) : reader(limits) {}
+
+	/** Between MULTI and EXEC. */
+	struct transaction {
+		std::vector<std::vector<std::string>> queued{};
+		std::size_t bytes = 0;
+		bool failed = false;
+	};
+
+	std::uint64_t id = 0;
+	redis_string user{};
+	int database = 0;
+	bool resp3 = false;
+	std::optional<transaction> queue{};
+	std::string name{};
+	command_reader reader;
+	std::string rest{};      /**< of a reply: what did not fit one message */
+	std::size_t told = 0;    /**< of it */
+	bool ended = false;      /**< it said QUIT, or something that is no RESP */
+	bool runs = false;       /**< one of its commands: it may not go away */
+	std::uint64_t last = 0;  /**< tick of its last call */
+	std::size_t counted = 0; /**< what held() was when it was last counted */
+
+	/** Bytes that are kept between calls. */
+	[[nodiscard]] std::size_t held() const noexcept
+	{
+		return reader.held() + (queue ? queue->bytes : 0) + rest.capacity();
+	}
+};
+
+/** May be entered again while Redis runs a script. */
+class executor {
+public:
+	/** @param loader a context of this module's. */
+	explicit executor(RedisModuleCtx *loader);
+	~executor();
+	executor(const executor &) = delete;
+	executor &operator=(const executor &) = delete;
+	executor(executor &&) = delete;
+	executor &operator=(executor &&) = delete;
+
+	/** Runs one command, and appends its reply. @param first the user after RESET. */
+	void run(connection &of, const redis_string &first,
+		 std::span<const std::string_view> arguments, std::string &out);
+
+	/** For what wants one. */
+	[[nodiscard]] RedisModuleCtx *context() const noexcept { return context_; }
+	/** To be called before the commands of some calls: what state Redis is in. */
+	void look_at_server();
+	/** A script is running, which Redis looks at its events from within. */
+	[[nodiscard]] bool is_busy() const noexcept { return (state_ & api::script_runs) != 0; }
+	/** Whether there is such a user, and it is on. */
+	[[nodiscard]] bool can_log_in(const redis_string &user) const;
+	/** How many more clients Redis would take. */
+	[[nodiscard]] std::uint64_t room_for_clients(std::uint64_t ours) const;
+
+private:
+	using words = std::span<const std::string_view>;
+
+	struct hash {
+		using is_transparent = void;
+		std::size_t operator()(std::string_view text) const noexcept
+		{
+			return std::hash<std::string_view>()(text);
+		}
+	};
+
+	void dispatch(connection &of, const redis_string &first, const command_facts &what,
+		      words arguments, std::string &out, bool in_exec);
+	void enqueue(connection &of, const command_facts &what, words arguments, std::string &out);
+	void execute_queue(connection &of, const redis_string &first, std::string &out);
+	void select(connection &of, const command_facts &what, words arguments, std::string &out);
+	void authenticate(connection &of, words arguments, std::string &out);
+	void hello(connection &of, words arguments, std::string &out);
+	void client(connection &of, const command_facts &what, words arguments, std::string &out);
+	/** Appends why not, if @p of may not run it. */
+	[[nodiscard]] bool is_allowed(const connection &of, words arguments, std::string &out);
+	/** Has Redis run it. @return whether the reply is no error. */
+	bool call(const connection &of, const command_facts &what, words arguments,
+		  std::string &out, bool as_user = true);
+	[[nodiscard]] command_facts facts_of(words arguments);
+	[[nodiscard]] const command_facts *look_up(const std::string &name);
+	void go_to(int database);
+
+	RedisModuleCtx *context_;
+	int database_ = 0; /**< of the context */
+	int state_ = 0;    /**< of the server, as GetContextFlags says it */
+	std::unordered_map<std::string, command_facts, hash, std::equal_to<>> known_;
+};
+
+} // namespace sdp::redis
+
+#endif

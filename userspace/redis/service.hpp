@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * @file
+ * Redis's clients over SDP: one socket in Redis's event loop, peers as their certificates name
+ * them, and the connections of each. Everything happens on Redis's thread; while Redis runs a long
+ * script it looks at its events from within a command, and this is entered again.
+ */
+#ifndef SDP_REDIS_SERVICE_HPP
+#define SDP_REDIS_SERVICE_HPP
+
+#include "arguments.hpp"
+#include "executor.hpp"
+
+#include <sdp/listener.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+namespace sdp::redis {
+
+/** Counts, from the beginning but for those that say otherwise. */
+struct service_counts {
+	std::uint64_t calls = 0;
+	std::uint64_t commands = 0;
+	std::uint64_t refused = 0;   /**< calls, for want of a user, a connection or room */
+	std::uint64_t forgotten = 0; /**< connections that were silent for too long */
+	std::size_t peers = 0;       /**< now */
+	std::size_t connections = 0; /**< now */
+	std::size_t held = 0;        /**< bytes, now */
+};
+
+class service {
+public:
+	/** Listens, and is in Redis's loop from now on. @throws std::exception why not. */
+	service(RedisModuleCtx *loader, arguments said);
+	~service();
+	service(const service &) = delete;
+	service &operator=(const service &) = delete;
+	service(service &&) = delete;
+	service &operator=(service &&) = delete;
+
+	/** A command that came over it is running: it cannot be taken away. */
+	[[nodiscard]] bool runs() const noexcept { return depth_ > 0; }
+	[[nodiscard]] service_counts counts() const noexcept;
+	[[nodiscard]] address local() const { return listener_.local(); }
+
+private:
+	struct peer {
+		std::uint32_t session = 0; /**< the last that was looked up */
+		bool is_known = false;     /**< it may be anybody otherwise */
+		redis_string user{};
+		std::map<std::uint32_t, connection> connections{};
+		std::uint64_t last = 0; /**< tick */
+	};
+	struct hash {
+		std::size_t operator()(const address &of) const noexcept;
+	};
+
+	static void readable(int fd, void *self, int mask) noexcept;
+	static void due(RedisModuleCtx *on, void *self) noexcept;
+	static void tick(RedisModuleCtx *on, void *self) noexcept;
+	void watch(bool yes);
+
+	void take() noexcept;
+	void handle(request &&what);
+	/** Who asks. Null: @p what was refused. */
+	peer *find_peer(request &what);
+	bool identify(peer &who, request &what);
+	connection *find_connection(peer &who, request &what, std::uint32_t number, bool begin);
+	/** Runs the commands of @p body; what came out is in @p out. */
+	void run(peer &who, connection &of, std::string_view body, std::string &out);
+	void limit(connection &of, std::string &out);
+	void answer(connection &of, request &what, bool is_kept, std::string &out);
+	void refuse(request &what, status why, std::string_view text);
+	void forget_silent();
+	void forget(peer &of, std::map<std::uint32_t, connection>::iterator which);
+	bool forget_all(peer &of);
+
+	const arguments said_;
+	const reader_limits limits_;
+	listener listener_;
+	executor executor_;
+	std::unordered_map<address, peer, hash> peers_;
+	std::string out_; /**< of who is not within another */
+	int depth_ = 0;
+	bool is_watched_ = false;
+	std::uint64_t timer_ = 0;
+	std::uint64_t due_ = 0;
+	bool is_due_ = false;
+	std::uint64_t ticks_ = 0;
+	std::uint64_t next_id_ = std::uint64_t{1} << 32; /**< far from those of Redis's own */
+	service_counts counts_;
+};
+
+} // namespace sdp::redis
+
+#endif
