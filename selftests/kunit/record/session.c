@@ -361,7 +361,7 @@ static void raw_keys(struct kunit *test)
 }
 
 /* Sessions of a socket with many peers: each is found and removed by id and by peer. */
-#define PEERS 1000
+#define PEERS 200
 
 static void with_peer(struct record_rig *rig, u32 i, struct sdp_session_ref *ref)
 {
