@@ -9,6 +9,8 @@
 namespace sdp::inline v0 {
 
 handshake_acceptor::~handshake_acceptor() = default;
+// By value, as those want it who keep it.
+// NOLINTNEXTLINE(performance-unnecessary-value-param)
 void handshake_acceptor::on_early(std::function<early_answer(early_arrival &&, principal)>) {}
 credentials::~credentials() = default;
 

@@ -29,7 +29,7 @@ void early_answers::expire(clock::time_point now)
 
 early_answers::bytes early_answers::remove(entries::iterator which)
 {
-	const bytes what = std::move(which->second.answer);
+	bytes what = std::move(which->second.answer);
 	const auto its = shares_.find(which->second.who);
 	bytes_ -= what->size();
 	its->second.bytes -= what->size();
@@ -71,7 +71,7 @@ std::optional<return_path> early_answers::answer(const early_token &token, bytes
 	if (found == all_.end()) {
 		return std::nullopt;
 	}
-	if (auto waits = std::move(found->second.waits)) {
+	if (auto waits = found->second.waits) {
 		all_.erase(found);
 		return waits;
 	}

@@ -100,7 +100,7 @@ private:
 	// listener_early.cpp
 	early_answer take_early(early_arrival &&what, principal who);
 	void collect(const return_path &to, bytes_view token);
-	void send_early(const early_token &token, early_answers::bytes answer);
+	void send_early(const early_token &token, const early_answers::bytes &answer);
 	void send_collected(const return_path &to, bytes_view answer);
 	void shake_hands();
 	void send_waiting();

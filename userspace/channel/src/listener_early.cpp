@@ -73,7 +73,7 @@ void listener_core::send_collected(const return_path &to, bytes_view answer)
 	send(message);
 }
 
-void listener_core::send_early(const early_token &token, early_answers::bytes answer)
+void listener_core::send_early(const early_token &token, const early_answers::bytes &answer)
 {
 	const auto waits = early_answers_.answer(token, answer, clock::now());
 	if (!waits) {

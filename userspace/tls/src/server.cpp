@@ -257,7 +257,8 @@ bool server_handshakes::state::take_early(handshake &one, const address &from,
 	if (auto *known = std::get_if<identity>(&who); known != nullptr) {
 		early_data given{std::move(bytes), std::move(*known), from};
 		one.early = early_taker(std::move(given));
-		bytes = std::move(given.bytes); // Unless the taker has kept them.
+		// Unless the taker has kept them. NOLINTNEXTLINE(bugprone-use-after-move)
+		bytes = std::move(given.bytes);
 	}
 	OPENSSL_cleanse(bytes.data(), bytes.size());
 	return true;
