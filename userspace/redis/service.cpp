@@ -10,6 +10,8 @@
 #include <cstring>
 #include <functional>
 #include <string_view>
+#include <sys/timerfd.h>
+#include <unistd.h>
 #include <utility>
 
 namespace sdp::redis {
@@ -26,6 +28,8 @@ constexpr std::size_t most_peers = 65'536;
 constexpr int ticks_of_silence = 8;
 /** An answer's memory is kept for the next, up to so many bytes. */
 constexpr std::size_t most_room = 65'536;
+
+constexpr const char *no_descriptors = "Redis takes no more descriptors: maxclients";
 
 std::shared_ptr<tls::plugin> credentials_of(const arguments &said)
 {
@@ -56,14 +60,27 @@ service::service(RedisModuleCtx *loader, arguments said)
 	  listener_(said_.local, credentials_of(said_)),
 	  executor_(loader)
 {
+	using detail::check;
+	timer_ = detail::file(
+		check(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), "timer"));
+	const auto each = tick_of(said_);
+	const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(each);
+	itimerspec when{};
+	when.it_value.tv_sec = seconds.count();
+	when.it_value.tv_nsec = std::chrono::nanoseconds(each - seconds).count();
+	when.it_interval = when.it_value;
+	check(::timerfd_settime(timer_.get(), 0, &when, nullptr), "timer");
 	watch(true);
-	timer_ = redis.CreateTimer(loader, tick_of(said_).count(), tick, this);
+	if (redis.EventLoopAdd(timer_.get(), api::readable, tick, this) != api::ok) {
+		watch(false);
+		throw std::runtime_error(no_descriptors);
+	}
 }
 
 service::~service()
 {
 	watch(false);
-	redis.StopTimer(executor_.context(), timer_, nullptr);
+	redis.EventLoopDel(timer_.get(), api::readable);
 	if (is_due_) {
 		redis.StopTimer(executor_.context(), due_, nullptr);
 	}
@@ -84,7 +101,7 @@ void service::watch(bool yes)
 	if (!yes) {
 		redis.EventLoopDel(listener_.fd(), api::readable);
 	} else if (redis.EventLoopAdd(listener_.fd(), api::readable, readable, this) != api::ok) {
-		throw std::runtime_error("Redis takes no more descriptors: maxclients");
+		throw std::runtime_error(no_descriptors);
 	}
 	is_watched_ = yes;
 }
@@ -127,17 +144,20 @@ void service::take() noexcept
 	}
 }
 
-void service::tick(RedisModuleCtx *on, void *self) noexcept
+void service::tick(int fd, void *self, int /*mask*/) noexcept
 {
 	auto &me = *static_cast<service *>(self);
+	std::uint64_t times = 0;
+	if (::read(fd, &times, sizeof(times)) != sizeof(times)) {
+		return; // Not yet: it does not block.
+	}
 	++me.ticks_;
 	me.forget_silent();
 	try {
 		me.watch(true);
 	} catch (const std::exception &error) {
-		redis.Log(on, "warning", "%s", error.what());
+		redis.Log(me.executor_.context(), "warning", "%s", error.what());
 	}
-	me.timer_ = redis.CreateTimer(on, tick_of(me.said_).count(), tick, self);
 }
 
 void service::forget(peer &of, std::map<std::uint32_t, connection>::iterator which)

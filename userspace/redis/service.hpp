@@ -9,6 +9,7 @@
 #define SDP_REDIS_SERVICE_HPP
 
 #include "arguments.hpp"
+#include "check.hpp"
 #include "executor.hpp"
 
 #include <sdp/listener.hpp>
@@ -63,7 +64,7 @@ private:
 
 	static void readable(int fd, void *self, int mask) noexcept;
 	static void due(RedisModuleCtx *on, void *self) noexcept;
-	static void tick(RedisModuleCtx *on, void *self) noexcept;
+	static void tick(int fd, void *self, int mask) noexcept;
 	void watch(bool yes);
 
 	void take() noexcept;
@@ -89,7 +90,7 @@ private:
 	std::string out_; /**< of who is not within another */
 	int depth_ = 0;
 	bool is_watched_ = false;
-	std::uint64_t timer_ = 0;
+	detail::file timer_; /**< not Redis's, which would not let the module go */
 	std::uint64_t due_ = 0;
 	bool is_due_ = false;
 	std::uint64_t ticks_ = 0;

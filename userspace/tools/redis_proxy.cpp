@@ -24,6 +24,9 @@
 
 namespace tool {
 
+using sdp::detail::check;
+using sdp::detail::file;
+
 namespace {
 
 /** Bytes of a client's that are read ahead, and go in one call. */
@@ -32,14 +35,6 @@ constexpr std::size_t most_in = 262'144;
 constexpr std::uint64_t of_wake = std::uint64_t{1} << 32;
 constexpr std::uint64_t of_signals = of_wake + 1;
 constexpr std::uint64_t of_listener = of_wake + 2;
-
-int checked(int value, const std::string &what)
-{
-	if (value < 0) {
-		throw std::system_error(errno, std::generic_category(), what);
-	}
-	return value;
-}
 
 sigset_t ending_signals()
 {
@@ -87,14 +82,7 @@ std::string error_line(const sdp::failure &why)
 
 } // namespace
 
-descriptor::~descriptor()
-{
-	if (is_ >= 0) {
-		::close(is_);
-	}
-}
-
-descriptor listen_on_loopback(const std::string &where)
+file listen_on_loopback(const std::string &where)
 {
 	sdp::address at;
 	try {
@@ -106,17 +94,17 @@ descriptor listen_on_loopback(const std::string &where)
 		throw usage_error("not a loopback address with a port, such as 127.0.0.1:6379: " +
 				  where);
 	}
-	descriptor made(checked(
-		::socket(at.data()->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
-		"socket"));
+	file made(
+		check(::socket(at.data()->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
+		      "socket"));
 	const int on = 1;
-	checked(::setsockopt(made.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), where);
-	checked(::bind(made.get(), at.data(), at.size()), where);
-	checked(::listen(made.get(), SOMAXCONN), where);
+	check(::setsockopt(made.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), where.c_str());
+	check(::bind(made.get(), at.data(), at.size()), where.c_str());
+	check(::listen(made.get(), SOMAXCONN), where.c_str());
 	return made;
 }
 
-descriptor listen_on_path(const std::string &path)
+file listen_on_path(const std::string &path)
 {
 	sockaddr_un at{};
 	at.sun_family = AF_UNIX;
@@ -127,38 +115,37 @@ descriptor listen_on_path(const std::string &path)
 	const auto *const raw = reinterpret_cast<const sockaddr *>(&at);
 	struct stat is {};
 	if (::lstat(path.c_str(), &is) == 0 && S_ISSOCK(is.st_mode)) {
-		const descriptor try_it(
-			checked(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket"));
+		const file try_it(
+			check(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket"));
 		if (::connect(try_it.get(), raw, sizeof(at)) == 0 || errno != ECONNREFUSED) {
 			throw std::system_error(EADDRINUSE, std::generic_category(), path);
 		}
-		checked(::unlink(path.c_str()), path);
+		check(::unlink(path.c_str()), path.c_str());
 	}
-	descriptor made(checked(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
-				"socket"));
+	file made(
+		check(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), "socket"));
 	const mode_t before = ::umask(0177);
 	const int bound = ::bind(made.get(), raw, sizeof(at));
 	const int error = errno;
 	::umask(before);
 	errno = error;
-	checked(bound, path);
-	checked(::listen(made.get(), SOMAXCONN), path);
+	check(bound, path.c_str());
+	check(::listen(made.get(), SOMAXCONN), path.c_str());
 	return made;
 }
 
-redis_forwarder::redis_forwarder(std::vector<descriptor> on, const redis_proxy_options &options)
+redis_forwarder::redis_forwarder(std::vector<file> on, const redis_proxy_options &options)
 	: listeners_(std::move(on)),
 	  most_(options.connections),
-	  epoll_(checked(::epoll_create1(EPOLL_CLOEXEC), "epoll")),
-	  wake_(checked(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd")),
+	  epoll_(check(::epoll_create1(EPOLL_CLOEXEC), "epoll")),
+	  wake_(check(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd")),
 	  to_(options.target, sdp::tls::from_folder(options.credentials),
 	      {.timeout =
 		       std::chrono::milliseconds(static_cast<std::int64_t>(options.timeout * 1000)),
 	       .server_name = options.name})
 {
 	const sigset_t ending = ending_signals();
-	signals_ = descriptor(
-		checked(::signalfd(-1, &ending, SFD_CLOEXEC | SFD_NONBLOCK), "signalfd"));
+	signals_ = file(check(::signalfd(-1, &ending, SFD_CLOEXEC | SFD_NONBLOCK), "signalfd"));
 	watch(wake_.get(), EPOLLIN, of_wake, true);
 	watch(signals_.get(), EPOLLIN, of_signals, true);
 	for (std::size_t i = 0; i < listeners_.size(); ++i) {
@@ -171,8 +158,8 @@ void redis_forwarder::watch(int fd, std::uint32_t events, std::uint64_t what, bo
 	epoll_event event{};
 	event.events = events;
 	event.data.u64 = what;
-	checked(::epoll_ctl(epoll_.get(), is_new ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event),
-		"epoll");
+	check(::epoll_ctl(epoll_.get(), is_new ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event),
+	      "epoll");
 }
 
 void redis_forwarder::run()
@@ -181,7 +168,7 @@ void redis_forwarder::run()
 		std::array<epoll_event, 64> events{};
 		const int count = ::epoll_wait(epoll_.get(), events.data(), events.size(), -1);
 		if (count < 0 && errno != EINTR) {
-			checked(count, "epoll");
+			check(count, "epoll");
 		}
 		for (int i = 0; i < count; ++i) {
 			const epoll_event &event = events.at(static_cast<std::size_t>(i));
@@ -225,7 +212,7 @@ void redis_forwarder::listen_again(bool yes)
 
 void redis_forwarder::accept_from(int listener)
 {
-	descriptor fd(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+	file fd(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
 	if (fd.get() < 0) {
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
 			std::cerr << "sdp redis-proxy: " << std::strerror(errno)
@@ -368,7 +355,7 @@ void redis_forwarder::drop(std::uint32_t number)
 	const auto at = clients_.find(number);
 	local &which = at->second;
 	if (which.is_called) {
-		const descriptor gone = std::move(which.fd);
+		const file gone = std::move(which.fd);
 		return; // Its number is free once the server has answered.
 	}
 	if (which.is_open) {
@@ -382,8 +369,8 @@ int redis_proxy(const redis_proxy_options &options)
 {
 	// Before there are threads, which inherit it.
 	const sigset_t ending = ending_signals();
-	checked(::pthread_sigmask(SIG_BLOCK, &ending, nullptr), "signals");
-	std::vector<descriptor> on;
+	check(::sigprocmask(SIG_BLOCK, &ending, nullptr), "signals");
+	std::vector<file> on;
 	for (const std::string &each : options.addresses) {
 		on.push_back(listen_on_loopback(each));
 	}

@@ -9,6 +9,7 @@
 #ifndef SDP_TOOLS_REDIS_PROXY_HPP
 #define SDP_TOOLS_REDIS_PROXY_HPP
 
+#include "check.hpp"
 #include "commands.hpp"
 
 #include <sdp/channel.hpp>
@@ -22,44 +23,24 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
 namespace tool {
 
-/** A descriptor that is closed. */
-class descriptor {
-public:
-	explicit descriptor(int is = -1) noexcept : is_(is) {}
-	~descriptor();
-	descriptor(descriptor &&other) noexcept : is_(std::exchange(other.is_, -1)) {}
-	descriptor &operator=(descriptor &&other) noexcept
-	{
-		std::swap(is_, other.is_);
-		return *this;
-	}
-	descriptor(const descriptor &) = delete;
-	descriptor &operator=(const descriptor &) = delete;
-	[[nodiscard]] int get() const noexcept { return is_; }
-
-private:
-	int is_;
-};
-
 /** A listening TCP socket. @throws usage_error if @p where is not on this host's loopback. */
-[[nodiscard]] descriptor listen_on_loopback(const std::string &where);
+[[nodiscard]] sdp::detail::file listen_on_loopback(const std::string &where);
 /** A listening Unix socket that its owner alone may use. One that nobody listens on is replaced. */
-[[nodiscard]] descriptor listen_on_path(const std::string &path);
+[[nodiscard]] sdp::detail::file listen_on_path(const std::string &path);
 
 class redis_forwarder {
 public:
-	redis_forwarder(std::vector<descriptor> on, const redis_proxy_options &options);
+	redis_forwarder(std::vector<sdp::detail::file> on, const redis_proxy_options &options);
 	/** Until SIGINT or SIGTERM, which have to be blocked. */
 	void run();
 
 private:
 	struct local {
-		descriptor fd;
+		sdp::detail::file fd;
 		std::uint32_t number = 0; /**< of the connection at the server */
 		std::string in{};         /**< read, not sent */
 		std::string out{};        /**< received, not written */
@@ -89,9 +70,9 @@ private:
 	void answered(local &which, sdp::result<sdp::reply> &&got);
 	void drop(std::uint32_t number);
 
-	std::vector<descriptor> listeners_;
+	std::vector<sdp::detail::file> listeners_;
 	std::size_t most_;
-	descriptor epoll_, wake_, signals_;
+	sdp::detail::file epoll_, wake_, signals_;
 	std::mutex lock_; /**< of the next */
 	std::vector<answer> answers_;
 	locals clients_;

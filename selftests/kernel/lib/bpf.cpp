@@ -93,10 +93,12 @@ Group::Group(const std::string &name) : path_("/sys/fs/cgroup/" + name)
 		throw test::Skip("no control groups");
 }
 
-Group::~Group()
+Group::~Group() noexcept(false)
 {
 	// A child that has just ended may still be in it.
-	test::eventually([this] { return rmdir(path_.c_str()) == 0; });
+	if (!test::eventually([this] { return rmdir(path_.c_str()) == 0; }) &&
+	    std::uncaught_exceptions() == 0)
+		test::fail(__FILE__, __LINE__, path_ + " stays: " + test::errno_name(errno));
 }
 
 void Group::attach(const Fd &program, bpf_attach_type attach) const

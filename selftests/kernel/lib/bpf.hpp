@@ -24,7 +24,8 @@ class Group {
 public:
 	/// Throws test::Skip where there are none.
 	explicit Group(const std::string &name);
-	~Group();
+	/// Fails the case when the group cannot be removed.
+	~Group() noexcept(false);
 	Group(const Group &) = delete;
 	Group &operator=(const Group &) = delete;
 

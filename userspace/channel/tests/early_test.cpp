@@ -70,6 +70,11 @@ protected:
 		});
 		return fake::make_channel(here, sessions_, options_);
 	}
+	/** A request that may go as early data. */
+	static sdp::result<sdp::reply> ask(sdp::channel &to, const call_options &how = {})
+	{
+		return to.call("get", "body", call_options(how).early()).get();
+	}
 	/** Answers who asks for the answer with @p inner, in a reply with @p outer. */
 	void answers(bytes inner, status outer = status::ok)
 	{
@@ -126,7 +131,7 @@ TEST_F(early_calls, an_answer_that_is_asked_for)
 {
 	answers(reply_of(status::ok, "late"));
 	sdp::channel to = begin();
-	const auto got = to.call("get", "body", call_options().early()).get();
+	const auto got = ask(to);
 	ASSERT_TRUE(got) << got.error().describe();
 	EXPECT_EQ(got->text(), "late");
 	EXPECT_EQ(ordinary_, 0);
@@ -137,7 +142,7 @@ TEST_F(early_calls, a_failure_that_is_asked_for)
 {
 	answers(reply_of(status::no_such_method, ""));
 	sdp::channel to = begin();
-	const auto got = to.call("get", "body", call_options().early()).get();
+	const auto got = ask(to);
 	ASSERT_FALSE(got);
 	EXPECT_EQ(got.error().code, make_error_code(status::no_such_method));
 	EXPECT_EQ(got.error().executed, executed::not_executed);
@@ -149,7 +154,7 @@ TEST_F(early_calls, a_request_that_the_server_was_too_busy_for)
 {
 	answers(reply_of(status::busy, ""));
 	sdp::channel to = begin();
-	const auto got = to.call("get", "body", call_options().early()).get();
+	const auto got = ask(to);
 	ASSERT_TRUE(got) << got.error().describe();
 	EXPECT_EQ(got->text(), "body");
 	EXPECT_EQ(ordinary_, 1);
@@ -161,13 +166,13 @@ TEST_F(early_calls, a_question_that_the_server_was_too_busy_for)
 	for (const status what : {status::busy, status::closing, status::not_answered}) {
 		answers({}, what);
 		sdp::channel to = begin();
-		const auto got = to.call("get", "body", call_options().early()).get();
+		const auto got = ask(to);
 		ASSERT_FALSE(got);
 		EXPECT_EQ(got.error().executed, executed::unknown);
 		EXPECT_EQ(ordinary_, 0);
 	}
 	sdp::channel to = begin();
-	const auto got = to.call("get", "body", call_options().early().idempotent()).get();
+	const auto got = ask(to, call_options().idempotent());
 	ASSERT_TRUE(got) << got.error().describe();
 	EXPECT_EQ(ordinary_, 1);
 }
@@ -185,7 +190,7 @@ TEST_F(early_calls, a_question_that_finds_no_session_is_not_the_request)
 		answer(by, what);
 	};
 	sdp::channel to = begin();
-	const auto got = to.call("get", "body", call_options().early()).get();
+	const auto got = ask(to);
 	ASSERT_FALSE(got);
 	EXPECT_EQ(got.error().executed, executed::unknown);
 	EXPECT_EQ(ordinary_, 0);
@@ -199,7 +204,7 @@ TEST_F(early_calls, the_question_fails_and_the_request_is_not_sent_again)
 			fake::fail(by, what, error);
 		};
 		sdp::channel to = begin();
-		const auto got = to.call("get", "body", call_options().early()).get();
+		const auto got = ask(to);
 		ASSERT_FALSE(got);
 		EXPECT_EQ(got.error().code.value(), error);
 		EXPECT_EQ(got.error().executed, executed::unknown);
@@ -214,7 +219,7 @@ TEST_F(early_calls, refused_or_not_sent_they_go_as_any_other)
 		how_ = fate(what);
 		ordinary_ = 0;
 		sdp::channel to = begin();
-		const auto got = to.call("get", "body", call_options().early()).get();
+		const auto got = ask(to);
 		ASSERT_TRUE(got) << got.error().describe();
 		EXPECT_EQ(got->text(), "body");
 		EXPECT_EQ(ordinary_, 1);
@@ -229,13 +234,13 @@ TEST_F(early_calls, of_unknown_fate_are_sent_again_if_they_are_idempotent)
 	how_ = fate(early_fate::unknown);
 	{
 		sdp::channel to = begin();
-		const auto got = to.call("get", "body", call_options().early()).get();
+		const auto got = ask(to);
 		ASSERT_FALSE(got);
 		EXPECT_EQ(got.error().executed, executed::unknown);
 		EXPECT_EQ(ordinary_, 0);
 	}
 	sdp::channel to = begin();
-	EXPECT_TRUE(to.call("get", "body", call_options().early().idempotent()).get());
+	EXPECT_TRUE(ask(to, call_options().idempotent()));
 	EXPECT_EQ(ordinary_, 1);
 }
 
@@ -245,7 +250,7 @@ TEST_F(early_calls, when_the_handshake_fails)
 		how_ = [&](early_exchange &of) { of.fate = what; };
 		sessions_->error = ETIMEDOUT;
 		sdp::channel to = begin();
-		const auto got = to.call("get", "body", call_options().early()).get();
+		const auto got = ask(to);
 		ASSERT_FALSE(got);
 		EXPECT_EQ(got.error().executed, executed::unknown);
 	}
