@@ -63,6 +63,20 @@ as_root() { [ "$(id -u)" = 0 ] || die "has to be run as root"; }
 # in_guest: for scripts that load modules and kill whatever runs in a namespace.
 in_guest() { [ -e /run/ctl/cmd ] || misused "runs in a guest only: see selftests/vm/vm"; }
 
+# copy_programs FOLDER PROGRAM...: programs of $SDP_BUILD/userspace, and the libraries
+# of ours that they load, for those who may not or shall not look in there.
+copy_programs() {
+	local folder=$1 program libraries
+	shift
+	mkdir -p "$folder"
+	for program; do
+		program=$SDP_BUILD/userspace/$program
+		libraries=$(ldd "$program" | awk -v ours="$SDP_BUILD/" 'index($3, ours) == 1 { print $3 }')
+		# shellcheck disable=SC2086
+		cp "$program" $libraries "$folder/" || return
+	done
+}
+
 # lock NAME: held until this process ends; says so when it has to wait.
 # Children must not inherit it (a daemon would hold it): run them with {lock_fd}>&-.
 lock() {

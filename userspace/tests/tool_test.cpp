@@ -166,11 +166,11 @@ TEST(tool_stats, some_by_name)
 
 TEST(tool_output, json_strings)
 {
-	EXPECT_EQ(tool::quoted("a\"\\\n\x01"), R"("a\"\\\u000a\u0001")");
-	EXPECT_EQ(tool::quoted("\xc3\xa9"), "\"\xc3\xa9\"");
+	EXPECT_EQ(tool::in_quotes("a\"\\\n\x01"), R"("a\"\\\u000a\u0001")");
+	EXPECT_EQ(tool::in_quotes("\xc3\xa9"), "\"\xc3\xa9\"");
 	// Cut, overlong, surrogate, and beyond the last code point.
 	for (const char *bad : {"\xc3", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80"}) {
-		EXPECT_EQ(tool::quoted(bad).substr(0, 7), R"("\ufffd)") << bad;
+		EXPECT_EQ(tool::in_quotes(bad).substr(0, 7), R"("\ufffd)") << bad;
 	}
 }
 

@@ -99,7 +99,7 @@ std::string paint(const style &how, hue in, std::string_view text)
 	       std::string(text) + "\033[0m";
 }
 
-std::string quoted(std::string_view text)
+std::string in_quotes(std::string_view text)
 {
 	std::string result = "\"";
 	while (!text.empty()) {
@@ -125,7 +125,7 @@ std::string quoted(std::string_view text)
 std::string to_json(const cell &value)
 {
 	if (const auto *text = std::get_if<std::string>(&value)) {
-		return quoted(*text);
+		return in_quotes(*text);
 	}
 	if (const auto *flag = std::get_if<bool>(&value)) {
 		return *flag ? "true" : "false";
@@ -146,7 +146,7 @@ std::string to_json(const record &of)
 {
 	std::string result;
 	for (const auto &[name, value] : of) {
-		result += (result.empty() ? "" : ", ") + quoted(name) + ": " + to_json(value);
+		result += (result.empty() ? "" : ", ") + in_quotes(name) + ": " + to_json(value);
 	}
 	return "{" + result + "}";
 }

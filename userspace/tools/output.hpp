@@ -40,7 +40,7 @@ bool wants_colour(bool is_terminal, const char *no_color, const char *term);
 std::string paint(const style &how, hue in, std::string_view text);
 
 /** As a JSON string, with its quotes; bytes that are no UTF-8 become U+FFFD. */
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 std::string to_json(const cell &value);
 std::string to_json(const record &of);
 std::string to_json(const table &of);

@@ -135,6 +135,20 @@ int sdp_message_abort(struct sdp_endpoint *ep, u64 id, u64 cookie,
 	return 0;
 }
 
+void sdp_message_abort_but(struct sdp_endpoint *ep,
+			   bool (*spare)(const struct sdp_rpc *rpc))
+{
+	struct walk walk = { .ep = ep };
+	struct sdp_rpc *rpc;
+
+	while ((rpc = walk_next(&walk))) {
+		if (!spare || !spare(rpc))
+			abort_one(rpc, 0);
+		cond_resched();
+	}
+	walk_end(&walk);
+}
+
 void sdp_message_forget_clear(struct sdp_endpoint *ep)
 {
 	struct walk walk = { .ep = ep };

@@ -198,6 +198,16 @@ struct sdp_rpc_state {
 };
 
 /**
+ * sdp_message_abort_but() - end RPCs of an endpoint, of both roles; nobody is told.
+ * @ep:    the endpoint.
+ * @spare: which ones stay; called without locks. NULL: none.
+ *
+ * Of those that there are when it is called. Context: process, may sleep.
+ */
+void sdp_message_abort_but(struct sdp_endpoint *ep,
+			   bool (*spare)(const struct sdp_rpc *rpc));
+
+/**
  * sdp_message_dump() - call back for each RPC of an endpoint.
  * @ep:  the endpoint.
  * @fn:  called in process context without locks; a non-zero return ends it.

@@ -25,11 +25,11 @@ arguments parse(std::string_view line)
 	return sdp::redis::parse_arguments(words);
 }
 
-constexpr std::string_view least = "port 6380 cert c key k ca a ";
+constexpr std::string_view shortest = "port 6380 cert c key k ca a ";
 
 TEST(arguments, what_is_not_said)
 {
-	const arguments said = parse(least);
+	const arguments said = parse(shortest);
 	EXPECT_EQ(said.local.text(), "[::]:6380");
 	EXPECT_EQ(said.chain, "c");
 	EXPECT_EQ(said.key, "k");
@@ -56,16 +56,16 @@ TEST(arguments, all_of_them)
 
 TEST(arguments, a_user_for_all_others)
 {
-	const arguments said = parse(std::string(least) + "user-map *=default user-map a=app");
+	const arguments said = parse(std::string(shortest) + "user-map *=default user-map a=app");
 	EXPECT_EQ(said.user_of("a"), "app");
 	EXPECT_EQ(said.user_of("b"), "default");
 }
 
-struct bad_case {
+struct bad_argument {
 	std::string_view line, says;
 };
 
-class bad_arguments : public testing::TestWithParam<bad_case> {};
+class bad_arguments : public testing::TestWithParam<bad_argument> {};
 
 TEST_P(bad_arguments, are_refused_with_a_sentence)
 {
@@ -81,24 +81,26 @@ TEST_P(bad_arguments, are_refused_with_a_sentence)
 
 INSTANTIATE_TEST_SUITE_P(
 	words, bad_arguments,
-	testing::Values(bad_case{"", "'port' is missing"}, bad_case{"port", "'port' has no value"},
-			bad_case{"port 0", "port is a number from 1 to 32767, not '0'"},
-			bad_case{"port 32768", "not '32768'"},
-			bad_case{"port 6380x", "not '6380x'"}, bad_case{"port -1", "not '-1'"},
-			bad_case{"port 99999999999999999999999", "port is a number"},
-			bad_case{"port 1 port 2", "'port' is there twice"},
-			bad_case{"port 1 cert c key k", "'ca' is missing"},
-			bad_case{"port 1 cert c ca k", "'key' is missing"},
-			bad_case{"port 1 key c ca k", "'cert' is missing"},
-			bad_case{"bind nowhere", "bind is an address, not 'nowhere'"},
-			bad_case{"bind 10.0.0.1:4", "without a port"},
-			bad_case{"user-map a", "user-map is NAME=USER"},
-			bad_case{"user-map =a", "user-map is NAME=USER"},
-			bad_case{"user-map a=", "user-map is NAME=USER"},
-			bad_case{"user-map a=b user-map a=c", "says twice who 'a' is"},
-			bad_case{"idle 0", "idle is a number"},
-			bad_case{"max-command 1", "max-command"},
-			bad_case{"max-reply 99999999999", "max-reply"},
-			bad_case{"prot 1", "nobody knows 'prot'"}));
+	testing::Values(bad_argument{"", "'port' is missing"},
+			bad_argument{"port", "'port' has no value"},
+			bad_argument{"port 0", "port is a number from 1 to 32767, not '0'"},
+			bad_argument{"port 32768", "not '32768'"},
+			bad_argument{"port 6380x", "not '6380x'"},
+			bad_argument{"port -1", "not '-1'"},
+			bad_argument{"port 99999999999999999999999", "port is a number"},
+			bad_argument{"port 1 port 2", "'port' is there twice"},
+			bad_argument{"port 1 cert c key k", "'ca' is missing"},
+			bad_argument{"port 1 cert c ca k", "'key' is missing"},
+			bad_argument{"port 1 key c ca k", "'cert' is missing"},
+			bad_argument{"bind nowhere", "bind is an address, not 'nowhere'"},
+			bad_argument{"bind 10.0.0.1:4", "without a port"},
+			bad_argument{"user-map a", "user-map is NAME=USER"},
+			bad_argument{"user-map =a", "user-map is NAME=USER"},
+			bad_argument{"user-map a=", "user-map is NAME=USER"},
+			bad_argument{"user-map a=b user-map a=c", "says twice who 'a' is"},
+			bad_argument{"idle 0", "idle is a number"},
+			bad_argument{"max-command 1", "max-command"},
+			bad_argument{"max-reply 99999999999", "max-reply"},
+			bad_argument{"prot 1", "nobody knows 'prot'"}));
 
 } // namespace

@@ -98,15 +98,15 @@ INSTANTIATE_TEST_SUITE_P(
 			good_case{"get \"\\xzz\\q\"\r\n", {{"get", "xzzq"}}},
 			good_case{"PING\r\n*1\r\n$4\r\nPING\r\n", {{"PING"}, {"PING"}}}));
 
-struct bad_case {
+struct bad_command {
 	std::string_view text, wanted;
 };
 
-class bad : public testing::TestWithParam<bad_case> {};
+class bad : public testing::TestWithParam<bad_command> {};
 
 TEST_P(bad, is_refused_whole_and_in_pieces)
 {
-	const bad_case &c = GetParam();
+	const bad_command &c = GetParam();
 	for (std::size_t size = 1; size <= c.text.size(); ++size) {
 		EXPECT_EQ(read(c.text, size).error, "Protocol error: " + std::string(c.wanted))
 			<< "pieces of " << size;
@@ -116,31 +116,31 @@ TEST_P(bad, is_refused_whole_and_in_pieces)
 INSTANTIATE_TEST_SUITE_P(
 	bytes, bad,
 	testing::Values(
-		bad_case{"*x\r\n", "invalid multibulk length"},
-		bad_case{"*\r\n", "invalid multibulk length"},
-		bad_case{"*+1\r\n", "invalid multibulk length"},
-		bad_case{"*01\r\n", "invalid multibulk length"},
-		bad_case{"*1 \r\n", "invalid multibulk length"},
-		bad_case{"*-2\r\n", "invalid multibulk length"},
-		bad_case{"*1048577\r\n", "invalid multibulk length"},
-		bad_case{"*99999999999999999\r\n", "invalid multibulk length"},
-		bad_case{"*1111111111111111111111111111111111", "too big mbulk count string"},
-		bad_case{"*1\n", "expected CRLF"},
-		bad_case{"*1\r\nPING\r\n", "expected '$', got 'P'"},
-		bad_case{"*1\r\n\x01", "expected '$', got '?'"},
-		bad_case{"*1\r\n$-1\r\n", "invalid bulk length"},
-		bad_case{"*1\r\n$x\r\n", "invalid bulk length"},
-		bad_case{"*1\r\n$04\r\nPING\r\n", "invalid bulk length"},
-		bad_case{"*1\r\n$4294967295\r\n", "invalid bulk length"},
-		bad_case{"*1\r\n$18446744073709551615\r\n", "invalid bulk length"},
-		bad_case{"*1\r\n$67108865\r\n", "invalid bulk length"},
-		bad_case{"*1\r\n$11111111111111111111111111111", "too big bulk count string"},
-		bad_case{"*1\r\n$4\r\nPINGxx", "expected CRLF"},
-		bad_case{"*1\r\n$4\r\nPING\nx", "expected CRLF"},
-		bad_case{"get \"a\r\n", "unbalanced quotes in request"},
-		bad_case{"get \"a\"b\r\n", "unbalanced quotes in request"},
-		bad_case{"get 'a\r\n", "unbalanced quotes in request"},
-		bad_case{"get \"a\\\r\n", "unbalanced quotes in request"}));
+		bad_command{"*x\r\n", "invalid multibulk length"},
+		bad_command{"*\r\n", "invalid multibulk length"},
+		bad_command{"*+1\r\n", "invalid multibulk length"},
+		bad_command{"*01\r\n", "invalid multibulk length"},
+		bad_command{"*1 \r\n", "invalid multibulk length"},
+		bad_command{"*-2\r\n", "invalid multibulk length"},
+		bad_command{"*1048577\r\n", "invalid multibulk length"},
+		bad_command{"*99999999999999999\r\n", "invalid multibulk length"},
+		bad_command{"*1111111111111111111111111111111111", "too big mbulk count string"},
+		bad_command{"*1\n", "expected CRLF"},
+		bad_command{"*1\r\nPING\r\n", "expected '$', got 'P'"},
+		bad_command{"*1\r\n\x01", "expected '$', got '?'"},
+		bad_command{"*1\r\n$-1\r\n", "invalid bulk length"},
+		bad_command{"*1\r\n$x\r\n", "invalid bulk length"},
+		bad_command{"*1\r\n$04\r\nPING\r\n", "invalid bulk length"},
+		bad_command{"*1\r\n$4294967295\r\n", "invalid bulk length"},
+		bad_command{"*1\r\n$18446744073709551615\r\n", "invalid bulk length"},
+		bad_command{"*1\r\n$67108865\r\n", "invalid bulk length"},
+		bad_command{"*1\r\n$11111111111111111111111111111", "too big bulk count string"},
+		bad_command{"*1\r\n$4\r\nPINGxx", "expected CRLF"},
+		bad_command{"*1\r\n$4\r\nPING\nx", "expected CRLF"},
+		bad_command{"get \"a\r\n", "unbalanced quotes in request"},
+		bad_command{"get \"a\"b\r\n", "unbalanced quotes in request"},
+		bad_command{"get 'a\r\n", "unbalanced quotes in request"},
+		bad_command{"get \"a\\\r\n", "unbalanced quotes in request"}));
 
 TEST(reader, an_error_is_the_end)
 {

@@ -8,7 +8,8 @@ namespace sdp::tls {
 
 namespace {
 
-constexpr std::size_t shares = 8;
+/** One peer has at most one part in so many. */
+constexpr std::size_t peer_shares = 8;
 
 } // namespace
 
@@ -28,7 +29,7 @@ void known_peers::remember(const address &peer, std::uint32_t id, const identity
 		forget(before->second);
 	}
 	if (const auto its = counts_.find(who.key);
-	    its != counts_.end() && its->second >= std::max<std::size_t>(1, most_ / shares)) {
+	    its != counts_.end() && its->second >= std::max<std::size_t>(1, most_ / peer_shares)) {
 		// Its own oldest goes, and nobody else's.
 		forget(std::ranges::find(by_age_, who.key,
 					 [](const entry &each) { return each.who.key; }));

@@ -31,11 +31,6 @@ datagram flipped(datagram bytes, std::size_t at)
 	return bytes;
 }
 
-wire::kind kind_of(const datagram &bytes)
-{
-	return static_cast<wire::kind>(bytes.at(8));
-}
-
 } // namespace
 
 // Each hello is answered by an impostor, in good TLS, before anybody else can.

@@ -13,11 +13,6 @@ namespace {
 
 const sdp::tls::client_options shortly{.server_name = "server.lab", .timeout = 1s};
 
-wire::kind kind_of(const datagram &bytes)
-{
-	return static_cast<wire::kind>(bytes.at(8));
-}
-
 /** All that there is to send at @p client's time. */
 std::vector<datagram> all_of(talk &client)
 {

@@ -11,11 +11,6 @@ namespace wire = sdp::tls::wire;
 
 namespace {
 
-wire::kind kind_of(const datagram &bytes)
-{
-	return static_cast<wire::kind>(bytes.at(8));
-}
-
 address source(unsigned number)
 {
 	return address::parse("10.3." + std::to_string(number / 250) + "." +

@@ -19,6 +19,11 @@ sdp::tls::host_id host(std::uint8_t which)
 
 } // namespace
 
+sdp::tls::wire::kind kind_of(const datagram &bytes)
+{
+	return static_cast<sdp::tls::wire::kind>(bytes.at(8));
+}
+
 const people &people::all()
 {
 	static const people only;

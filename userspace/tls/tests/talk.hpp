@@ -56,6 +56,9 @@ struct service {
 	server_handshakes core;
 };
 
+/** By a datagram's head alone: whatever comes after that may be nonsense. */
+sdp::tls::wire::kind kind_of(const datagram &bytes);
+
 /** What is on its way. */
 struct letter {
 	bool to_server = true;
