@@ -17,7 +17,7 @@ help:
 	@echo 'make demo             two hosts in a virtual machine move real files'
 	@echo 'make check            all tests'
 	@echo 'make check-nic        those about NICs that seal'
-	@echo 'make bench            counted instructions beside TCP and kTLS'
+	@echo 'make bench            counted instructions beside UDP, TCP, kTLS and TLS, tables and plots'
 	@echo 'make deb              Debian packages, in build/deb'
 	@echo 'make install          module (DKMS), library and tool, into this machine'
 	@echo 'make uninstall        takes that back'
@@ -29,6 +29,8 @@ help:
 	@echo 'PART="P ..."  check: these parts alone'
 	@echo 'LIST=1        check: lists the parts'
 	@echo 'ALL=1         check, check-nic: also what takes long'
+	@echo 'QUICK=1       bench: three minutes of it'
+	@echo 'ONLY="S ..."  bench: these suites alone'
 	@echo 'ARGS=...      bench: options of bench/run'
 	@echo 'PREFIX=D      install, uninstall: /usr/local'
 	@echo 'DESTDIR=D     install, uninstall: into this folder, without DKMS'
@@ -59,7 +61,7 @@ shell:
 	@selftests/shell/run
 
 bench:
-	@bench/run $(ARGS)
+	@bench/run $(if $(QUICK),-q) $(ARGS) $(ONLY)
 
 deb:
 	@selftests/deps build package

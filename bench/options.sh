@@ -2,8 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 # Checks of what the scripts here are given. Sourced.
 
-is_transport() { # those of tcp.cpp and sdp.cpp
-	[[ " tcp ktls clear secure clear-region secure-region " == *" $1 "* ]] ||
-		misused "no such transport: $1"
+transports="udp tcp ktls tls sdp-clear sdp sdp-aes256 sdp-chacha sdp-clear-homa sdp-homa sdp-channel"
+
+is_transport() { # those of load/: one, or several with commas
+	local one
+	[[ $1 =~ ^[a-z0-9,-]+$ ]] || misused "no such transport: $1"
+	for one in ${1//,/ }; do
+		[[ " $transports " == *" $one "* ]] || misused "no such transport: $one ($transports)"
+	done
 }
-is_number() { [[ $1 =~ ^[1-9][0-9]*$ ]] || misused "not a number: $1"; }
+is_number() { [[ $1 =~ ^[1-9][0-9]{0,8}$ ]] || misused "not a number: $1"; }
+are_numbers() {
+	[[ $1 =~ ^[1-9][0-9]{0,8}(,[1-9][0-9]{0,8})*$ ]] || misused "not numbers with commas: $1"
+}
+# Those of the kernel's lsm=, which takes any word.
+are_modules() { [[ $1 =~ ^[a-z]+(,[a-z]+)*$ ]] || misused "not security modules: $1"; }

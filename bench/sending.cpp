@@ -9,7 +9,7 @@
 // Prints "mode size nanoseconds", the least of 20 messages, a line for each size. The
 // process runs before all others, so that the NIC's threads seal and deliver between the
 // messages. It fails where another has sealed than the mode says.
-#include "mark.hpp"
+#include "load/mark.hpp"
 
 #include <sdp/session.hpp>
 #include <sdp/socket.hpp>

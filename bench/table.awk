@@ -1,58 +1,65 @@
 # SPDX-License-Identifier: Apache-2.0
-# The tables of `make bench` from "transport outstanding size instructions" lines.
+# table.awk: results.csv as tables: a row per path, transport and case, a column per size or
+# number. A figure is shown for each metric that the suite is about.
+BEGIN {
+	split("closed concurrent paths point check", loops, " ")
+	for (i in loops) is_loop[loops[i]] = 1
+}
+FNR == 1 { next }
 {
-	if (!seen[$1]++) transports[++n] = $1
-	if (!sizes_seen[$3]++) sizes[++m] = $3
-	value[$1, $2, $3] = $4
-	any[$2] = 1
+	suite = $1
+	if (is_loop[suite]) {
+		if ($6 == 1) {
+			if ($8 == "ns") put(suite " 1 outstanding: thousands of instructions an RPC", $5, $9 / 1000, "%.1f")
+		} else if ($8 == "rate")
+			put(suite ": RPCs a second, " $5 " bytes, by outstanding", $6, $9, "%.0f")
+		if ($8 == "p99" && ($6 != 1 || suite != "closed"))
+			put(suite ": 99th percentile, microseconds, " $6 " outstanding", $5, $9 / 1000, "%.0f")
+	} else if (suite == "links" || suite == "loss" || suite == "incast") {
+		if ($8 == "most" && suite == "links")
+			put("links: milliseconds until the last of the first ones has come, by bytes", $5, $9 / 1e6, "%.0f")
+		if ($8 ~ /^p[59]/ && suite != "links")
+			put(suite ": " $8 ", microseconds, " $6 " outstanding, by bytes", $5, $9 / 1000, "%.0f")
+		if ($8 == "rate" && suite == "incast")
+			put(suite ": answers a second, by outstanding", $6, $9, "%.0f")
+	} else if (suite == "tails") {
+		if ($8 == "p50" || $8 == "p99")
+			put("tails: " $8 " of " $5 " bytes, microseconds, by messages beside", $6, $9 / 1000, "%.0f")
+		if ($8 == "bulk_bytes_per_s")
+			put("tails: Mbit/s of the messages beside, each way", $6, $9 * 8 / 1e6, "%.0f")
+	} else if (suite == "open") {
+		if ($8 ~ /^slowdown/)
+			put("open: " $8 " of " $7 ", " $6 " % load, by size (0: all)", $5, $9, "%.2f")
+	} else if (suite == "peers") {
+		if ($8 == "memory") put("peers: bytes of memory for each, both ends", $7, $9, "%.0f")
+		else put("peers: " ($8 == "ns" ? "an RPC" : "setting up one") ", thousands of instructions, both ends", $7, $9 / 1000, "%.1f")
+	}
 }
-
-function size_name(bytes) { return bytes < 1024 ? bytes " B" : bytes / 1024 " KB" }
-
-function heading(text,   i) {
-	printf "%s\n%-20s", text, ""
-	for (i = 1; i <= m; i++) printf "%10s", size_name(sizes[i])
-	print ""
+function put(table, column, value, form,   row) {
+	row = $2 " " $4 (suite == "open" || suite == "peers" || $7 == "" ? "" : " " $7)
+	if (!table_seen[table]++) tables[++tables_count] = table
+	if (!row_seen[table, row]++) rows[table, ++rows_count[table]] = row
+	if (!column_seen[table, column]++) columns[table, ++columns_count[table]] = column
+	values[table, row, column] = sprintf(form, value)
 }
-
-# kind 1: thousands of instructions; kind 2: RPCs per guest second.
-function rows(outstanding, kind,   i, j, v) {
-	for (i = 1; i <= n; i++) {
-		printf "%-20s", transports[i]
-		for (j = 1; j <= m; j++) {
-			v = value[transports[i], outstanding, sizes[j]]
-			if (v == "") printf "%10s", "-"
-			else if (kind == 1) printf "%10.1f", v / 1000
-			else printf "%10.0f", 1e9 / v
+function size_name(bytes) {
+	return bytes ~ /^[0-9]+$/ && bytes >= 1024 && bytes % 1024 == 0 ? bytes / 1024 "K" : bytes
+}
+END {
+	for (t = 1; t <= tables_count; t++) {
+		table = tables[t]
+		printf "%s\n%-42s", table, ""
+		for (c = 1; c <= columns_count[table]; c++) printf "%11s", size_name(columns[table, c])
+		print ""
+		for (r = 1; r <= rows_count[table]; r++) {
+			row = rows[table, r]
+			printf "%-42s", row
+			for (c = 1; c <= columns_count[table]; c++) {
+				value = values[table, row, columns[table, c]]
+				printf "%11s", value == "" ? "-" : value
+			}
+			print ""
 		}
 		print ""
-	}
-	print ""
-}
-
-# ours / theirs, in per cent: at most 100 is what we want.
-function compare(ours, theirs,   j) {
-	if (!seen[ours] || !seen[theirs]) return
-	printf "%-20s", ours "/" theirs
-	for (j = 1; j <= m; j++) {
-		if (value[theirs, 1, sizes[j]] == "") printf "%10s", "-"
-		else printf "%9.0f%%", 100 * value[ours, 1, sizes[j]] / value[theirs, 1, sizes[j]]
-	}
-	print ""
-}
-
-END {
-	if (any[1]) {
-		heading("Thousands of instructions per RPC, both ends, one outstanding")
-		rows(1, 1)
-		compare("clear", "tcp")
-		compare("secure", "ktls")
-		compare("clear-region", "tcp")
-		compare("secure-region", "ktls")
-		print ""
-	}
-	if (any[16]) {
-		heading("RPCs per guest second (10^9 instructions), 16 outstanding")
-		rows(16, 2)
 	}
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * A QEMU plugin that counts instructions by the address of their block, between
- * the marks of ../mark.hpp. At exit it writes "address count" lines, 16 hex
- * digits and a decimal number, to the file named by its argument out=FILE; with
- * edges=FILE also "from to count" for each pair of blocks that ran one after the
- * other, from which calls can be told.
+ * the marks of ../load/mark.hpp. At each second mark it writes "address count" lines, 16
+ * hex digits and a decimal number, to FILE.N of its argument out=FILE, N from 0 on; with
+ * edges=FILE, at exit, also "from to count" for each pair of blocks that ran one after
+ * the other, from which calls can be told.
  *
  * Debian ships no header for plugins; the few functions used are declared here
  * (API version 1: QEMU 4.2 and later).
@@ -47,7 +47,6 @@ __attribute__((visibility("default"))) int qemu_plugin_version = 1;
 struct block {
 	uint64_t address;
 	uint64_t running;	/* since the first mark; the emulator adds to it */
-	uint64_t total;
 	struct block *next;
 	struct edge *edges;	/* blocks that ran before this one */
 };
@@ -102,17 +101,11 @@ static void forget(struct block *block, void *data)
 	block->running = 0;
 }
 
-static void keep(struct block *block, void *data)
-{
-	(void)data;
-	block->total += block->running;
-}
-
 static void write_line(struct block *block, void *data)
 {
-	if (block->total)
+	if (block->running)
 		fprintf(data, "%016llx %llu\n", (unsigned long long)block->address,
-			(unsigned long long)block->total);
+			(unsigned long long)block->running);
 }
 
 static void write_edges(struct block *block, void *data)
@@ -158,12 +151,28 @@ static void on_start(unsigned int cpu, void *data)
 	each_block(forget, NULL);
 }
 
+static void write_file(const char *path, void (*line)(struct block *block, void *data))
+{
+	FILE *out = fopen(path, "w");
+
+	if (!out) {
+		perror(path);
+		return;
+	}
+	each_block(line, out);
+	fclose(out);
+}
+
 static void on_stop(unsigned int cpu, void *data)
 {
+	static unsigned int number;
+	char path[4096];
+
 	(void)cpu;
 	(void)data;
 	active = false;
-	each_block(keep, NULL);
+	snprintf(path, sizeof(path), "%s.%u", out_path, number++);
+	write_file(path, write_line);
 }
 
 static void look_for_mark(struct qemu_plugin_insn *insn)
@@ -196,23 +205,10 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		look_for_mark(qemu_plugin_tb_get_insn(tb, i));
 }
 
-static void write_file(const char *path, void (*line)(struct block *block, void *data))
-{
-	FILE *out = fopen(path, "w");
-
-	if (!out) {
-		perror(path);
-		return;
-	}
-	each_block(line, out);
-	fclose(out);
-}
-
 static void on_exit_write(qemu_plugin_id_t id, void *data)
 {
 	(void)id;
 	(void)data;
-	write_file(out_path, write_line);
 	if (edges_path)
 		write_file(edges_path, write_edges);
 }

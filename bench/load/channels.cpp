@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+// SDP by the library: a channel and a listener on engines with io_uring, sessions by the
+// handshake for a shared secret. Calls are coroutines on the engine's thread.
+#include "transport.hpp"
+
+#include <sdp/channel.hpp>
+#include <sdp/listener.hpp>
+
+#include <array>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+
+namespace bench {
+namespace {
+
+std::shared_ptr<const sdp::credentials> who()
+{
+	return sdp::psk_credentials(sdp::secret::from_hex(std::string(64, '7')));
+}
+
+sdp::task<void> answer(sdp::request asked, outgoing &from, std::size_t most)
+{
+	asked.answer(from.message(answer_to(whole(asked.body()), most)));
+	co_return;
+}
+
+void serve(const plan &what, const pipe_pair &setup)
+{
+	sdp::listener on(what.server, who());
+	sdp::engine engine(sdp::engine_kind::io_uring);
+	outgoing from(what.longest);
+	setup.put_sign();
+	setup.finished();
+	on.serve_on(engine, [&](sdp::request asked) {
+		return answer(std::move(asked), from, what.longest);
+	});
+}
+
+/** Answers on their way from the engine's thread to who waits for them. */
+class arrivals {
+public:
+	void put(std::uint64_t tag)
+	{
+		const std::lock_guard hold(lock_);
+		tags_.push_back(tag);
+		some_.notify_one();
+	}
+	void fail(std::string why)
+	{
+		const std::lock_guard hold(lock_);
+		failure_ = std::move(why);
+		some_.notify_one();
+	}
+	std::optional<std::uint64_t> take(std::optional<clock::time_point> until)
+	{
+		std::unique_lock hold(lock_);
+		const auto any = [&] { return !tags_.empty() || !failure_.empty(); };
+		if (until) {
+			some_.wait_until(hold, *until, any);
+		} else {
+			some_.wait(hold, any);
+		}
+		if (!failure_.empty()) {
+			throw std::runtime_error(failure_);
+		}
+		if (tags_.empty()) {
+			return {};
+		}
+		const std::uint64_t tag = tags_.front();
+		tags_.pop_front();
+		return tag;
+	}
+
+private:
+	std::mutex lock_;
+	std::condition_variable some_;
+	std::deque<std::uint64_t> tags_;
+	std::string failure_;
+};
+
+sdp::task<void> finish(sdp::pending_call call, std::uint64_t tag, arrivals &to)
+{
+	const auto got = co_await std::move(call);
+	if (got) {
+		to.put(tag);
+	} else {
+		to.fail(got.error().describe());
+	}
+}
+
+sdp::channel_options options()
+{
+	sdp::channel_options made;
+	made.engine = std::make_shared<sdp::engine>(sdp::engine_kind::io_uring);
+	return made;
+}
+
+class channel_client final : public client {
+public:
+	explicit channel_client(const plan &what)
+		: from_(what.longest), channel_(what.server.text(), who(), options())
+	{
+		// The session is made here.
+		request(0, 0, shortest, shortest);
+		next({});
+	}
+
+	void request(std::uint32_t, std::uint64_t tag, std::uint32_t length,
+		     std::uint32_t wanted) override
+	{
+		auto call = channel_.call("echo", from_.message({length, wanted, tag}));
+		calls_.start(finish(std::move(call), tag, arrivals_));
+	}
+
+	std::optional<std::uint64_t> next(std::optional<clock::time_point> until) override
+	{
+		return arrivals_.take(until);
+	}
+
+private:
+	outgoing from_;
+	arrivals arrivals_;
+	sdp::task_group calls_;
+	sdp::channel channel_; /**< ends first, and with it all calls */
+};
+
+std::unique_ptr<client> connect(const plan &what, const pipe_pair &setup)
+{
+	setup.wait_sign();
+	return std::make_unique<channel_client>(what);
+}
+
+/** What is left of a message for the body. */
+constexpr std::size_t channel_longest = longest - 4096;
+
+constexpr std::array all{transport{"sdp-channel", channel_longest, true, false, serve, connect}};
+
+} // namespace
+
+std::span<const transport> channel_transports()
+{
+	return all;
+}
+
+} // namespace bench
