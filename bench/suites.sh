@@ -104,7 +104,7 @@ suite_concurrent() {
 }
 
 suite_paths() {
-	local few="closed -s 64,1024,8192,65536 -c 1 -d 50"
+	local device few="closed -s 64,1024,8192,65536 -c 1 -d 20"
 	router
 	# shellcheck disable=SC2086
 	load routed -t $beside $few
@@ -113,17 +113,26 @@ suite_paths() {
 	# shellcheck disable=SC2086
 	server=10.0.0.2:4000 load veth-default -t $beside $few
 	net_down
+	pair
+	# Not below /sys, which a host has of its own.
+	mkdir -p /run/bpf && mount -t bpf bpf /run/bpf
+	for device in a b; do
+		on $device "$SDP_BUILD/userspace/bench/xdp_pass" eth0 /run/bpf/pass-$device
+	done
+	# shellcheck disable=SC2086
+	load unjoined -t $beside $few
+	umount /run/bpf
 }
 
 suite_tails() {
-	local rate queue
+	local rate queue rates=(200 400)
+	[ -z "$quick" ] || rates=(200)
 	# On one processor, which is all there is.
 	pair
 	tails processor
-	[ -z "$quick" ] || return 0
 	net_down
 	router
-	for rate in 200 400; do
+	for rate in "${rates[@]}"; do
 		for queue in fifo prio; do
 			unshaped
 			shaped ${rate}mbit $queue
@@ -133,7 +142,7 @@ suite_tails() {
 }
 tails() { # PATH
 	local what="tails -b 0,1,8 -c 300 -g 2000"
-	[ -z "$quick" ] || what="tails -b 0,1 -c 100 -g 2000"
+	[ -z "$quick" ] || what="tails -b 0,1,8 -c 100 -g 2000"
 	# shellcheck disable=SC2086
 	load "$1" -t $beside $what
 	# shellcheck disable=SC2086
@@ -144,11 +153,14 @@ tails() { # PATH
 suite_open() {
 	local each workload rate
 	router
-	for each in w1:10 w2:20 w3:50 w4:100 w5:100; do
+	local all=(w1:10 w2:20 w3:50 w4:100 w5:100) what="-L 20,50,80 -c 600"
+	[ -z "$quick" ] || all=(w1:10 w3:50 w4:100) what="-L 80 -c 300"
+	for each in "${all[@]}"; do
 		workload=${each%:*} rate=${each#*:}
 		unshaped
 		shaped "${rate}mbit" fifo
-		load "${rate}mbit-fifo" -t $beside open -w "$workload" -m "$rate" -L 20,50,80 -c 600
+		# shellcheck disable=SC2086
+		load "${rate}mbit-fifo" -t $beside open -w "$workload" -m "$rate" $what
 	done
 }
 
@@ -172,15 +184,19 @@ suite_peers() {
 	for host in a b; do on $host sysctl -qw net.sdp.user_sessions=65536; done
 	ulimit -n 65536
 	load veth -t udp,$beside peers -F 10.1.0.1 -p 10,1000
-	load veth -t $beside peers -F 10.1.0.1 -p 10000
+	[ -n "$quick" ] || load veth -t $beside peers -F 10.1.0.1 -p 10000
 }
 
 suite_loss() {
 	local percent
 	router
+	modprobe sch_netem
 	for percent in 0 1 5; do
-		modprobe sch_netem
 		net_loss $percent
+		if [ -n "$quick" ]; then
+			load "loss-$percent%" -t $beside closed -s 64,65536 -o 1 -c 1 -d 500
+			continue
+		fi
 		load "loss-$percent%" -t $beside closed -s 64,8192,65536 -o 1 -c 1 -d 2000
 		load "loss-$percent%" -t $beside closed -s 65536 -o 16 -c 1 -d 1000
 	done

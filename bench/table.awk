@@ -10,7 +10,7 @@ FNR == 1 { next }
 	suite = $1
 	if (is_loop[suite]) {
 		if ($6 == 1) {
-			if ($8 == "ns") put(suite " 1 outstanding: thousands of instructions an RPC", $5, $9 / 1000, "%.1f")
+			if ($8 == "ns") put(suite ", 1 outstanding: microseconds an RPC (counted: thousands of instructions)", $5, $9 / 1000, "%.1f")
 		} else if ($8 == "rate")
 			put(suite ": RPCs a second, " $5 " bytes, by outstanding", $6, $9, "%.0f")
 		if ($8 == "p99" && ($6 != 1 || suite != "closed"))
@@ -32,7 +32,7 @@ FNR == 1 { next }
 			put("open: " $8 " of " $7 ", " $6 " % load, by size (0: all)", $5, $9, "%.2f")
 	} else if (suite == "peers") {
 		if ($8 == "memory") put("peers: bytes of memory for each, both ends", $7, $9, "%.0f")
-		else put("peers: " ($8 == "ns" ? "an RPC" : "setting up one") ", thousands of instructions, both ends", $7, $9 / 1000, "%.1f")
+		else put("peers: " ($8 == "ns" ? "an RPC" : "setting up one") ", microseconds (counted: thousands of instructions), both ends", $7, $9 / 1000, "%.1f")
 	}
 }
 function put(table, column, value, form,   row) {
