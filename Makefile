@@ -29,7 +29,7 @@ help:
 	@echo 'PART="P ..."  check: these parts alone'
 	@echo 'LIST=1        check: lists the parts'
 	@echo 'ALL=1         check, check-nic: also what takes long'
-	@echo 'QUICK=1       bench: three minutes of it'
+	@echo 'QUICK=1       bench: some of it, in a few minutes'
 	@echo 'ONLY="S ..."  bench: these suites alone'
 	@echo 'ARGS=...      bench: options of bench/run'
 	@echo 'PREFIX=D      install, uninstall: /usr/local'
