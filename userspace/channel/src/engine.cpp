@@ -5,6 +5,7 @@
 #include "insist.hpp"
 #include "quiet_thread.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <mutex>
 #include <new>
@@ -14,6 +15,13 @@
 namespace sdp::inline v0 {
 
 namespace detail {
+
+namespace {
+
+/** How long an engine that is in use sleeps at most. */
+constexpr std::chrono::seconds longest_sleep{1};
+
+} // namespace
 
 std::unique_ptr<poller> make_poller(engine_kind which)
 {
@@ -72,9 +80,9 @@ timers::key engine_core::arm(clock::time_point when, action what)
 	timers::key made;
 	{
 		const std::scoped_lock held(lock_);
-		const auto first = timers_.first();
 		made = timers_.add(when, std::move(what));
-		wakes = is_asleep_ && (!first || when < *first);
+		is_used_ = true;
+		wakes = is_asleep_ && (!until_ || when < *until_);
 		is_asleep_ = is_asleep_ && !wakes;
 	}
 	if (wakes) {
@@ -147,6 +155,7 @@ void engine_core::take_due(std::vector<action> &due,
 			   std::optional<clock::time_point> &until) noexcept
 {
 	const std::scoped_lock held(lock_);
+	const auto now = clock::now();
 	try {
 		if (due.empty()) {
 			due.swap(posted_);
@@ -154,18 +163,32 @@ void engine_core::take_due(std::vector<action> &due,
 			due.insert(due.end(), posted_.begin(), posted_.end());
 			posted_.clear();
 		}
-		timers_.take(clock::now(), due);
+		timers_.take(now, due);
 	} catch (const std::bad_alloc &) {
 		until = clock::time_point(); // The others have their turn behind these.
 		return;
 	}
+	if (std::exchange(is_used_, false)) {
+		look_ = now + longest_sleep;
+	}
 	is_asleep_ = due.empty();
-	until = is_asleep_ ? timers_.first() : clock::time_point();
+	if (!is_asleep_) {
+		until = clock::time_point();
+		return;
+	}
+	// While there are new deadlines now and then, most are further away than that, and
+	// wake nobody. Who is not used sleeps for as long as there is nothing to do.
+	until = timers_.first();
+	if (now < look_) {
+		until = until ? std::min(*until, look_) : look_;
+	}
+	until_ = until;
 }
 
 void engine_core::run() noexcept
 {
 	thread_id_ = std::this_thread::get_id();
+	on_->begin();
 	std::vector<action> due;
 	for (;;) {
 		std::optional<clock::time_point> until;
@@ -184,7 +207,7 @@ void engine_core::run() noexcept
 		{
 			const std::scoped_lock held(lock_);
 			if (is_stopping_ && posted_.empty()) {
-				return;
+				break;
 			}
 			if (!is_asleep_) {
 				until = clock::time_point(); // Only a look: there is more to do.
@@ -201,6 +224,7 @@ void engine_core::run() noexcept
 		const std::scoped_lock held(lock_);
 		is_asleep_ = false;
 	}
+	on_->end();
 }
 
 } // namespace detail

@@ -81,6 +81,9 @@ private:
 	std::vector<action> posted_;
 	timers timers_;
 	bool is_asleep_ = false; /**< or about to be: has to be woken */
+	std::optional<clock::time_point> until_; /**< when it is asleep */
+	clock::time_point look_{}; /**< it does not sleep beyond that, if it is to come */
+	bool is_used_ = false;     /**< there is a new deadline since it last looked */
 	bool is_stopping_ = false;
 	std::uint64_t last_key_ = 0;
 };

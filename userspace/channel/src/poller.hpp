@@ -57,6 +57,10 @@ public:
 	poller &operator=(poller &&) = delete;
 
 	[[nodiscard]] virtual engine_kind kind() const noexcept = 0;
+	/** Before all else that the engine's thread asks for. */
+	virtual void begin() noexcept {}
+	/** Behind all that: the kernel uses no memory of ours any more. */
+	virtual void end() noexcept {}
 	/** From now on what arrives is told. @throws std::system_error */
 	virtual void add(const std::shared_ptr<attached> &what) = 0;
 	/** What was taken from the kernel before is told still; nothing else. */

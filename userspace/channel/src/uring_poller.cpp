@@ -15,6 +15,8 @@
 #include <poll.h>
 #include <span>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -25,6 +27,8 @@ namespace {
 constexpr unsigned entries = 256;
 /** Answers that the kernel holds before it has to take memory for them. */
 constexpr unsigned completions = 4096;
+/** Answers that are taken at once. */
+constexpr unsigned batch = 256;
 /** Of a transport; a power of two. Each is given back as soon as its message is copied. */
 constexpr unsigned buffers = 32;
 constexpr std::size_t alignment = 64; /**< of a buffer: control messages have to be */
@@ -107,32 +111,43 @@ class uring_poller final : public poller {
 public:
 	uring_poller() : wake_(check(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd"))
 	{
-		io_uring_params wanted{};
-		wanted.flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
-		wanted.cq_entries = completions;
-		if (const int error = io_uring_queue_init_params(entries, &ring_, &wanted);
-		    error < 0) {
+		// What completes is put together where the one thread that has the ring waits
+		// for it, not by interrupting that. Kernels before 6.1 know no such rings.
+		const unsigned one_thread = IORING_SETUP_R_DISABLED | IORING_SETUP_SINGLE_ISSUER |
+					    IORING_SETUP_DEFER_TASKRUN;
+		int error = init(one_thread);
+		if (error == -EINVAL) {
+			error = init(0);
+		}
+		if (error < 0) {
 			fail(-error, "io_uring");
 		}
 		arm_wake();
 	}
-	~uring_poller() override
-	{
-		// The ring ends a little later than this; what the kernel uses goes now.
-		io_uring_sync_cancel_reg all{};
-		all.fd = -1;
-		all.flags = IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL;
-		all.timeout.tv_sec = 1;
-		// Kernels before 6.0 do not know it.
-		static_cast<void>(io_uring_register_sync_cancel(&ring_, &all));
-		io_uring_queue_exit(&ring_);
-	}
+	~uring_poller() override { io_uring_queue_exit(&ring_); }
 	uring_poller(const uring_poller &) = delete;
 	uring_poller &operator=(const uring_poller &) = delete;
 	uring_poller(uring_poller &&) = delete;
 	uring_poller &operator=(uring_poller &&) = delete;
 
 	[[nodiscard]] engine_kind kind() const noexcept override { return engine_kind::io_uring; }
+	void begin() noexcept override
+	{
+		// This thread has it from now on. Fails where it was never disabled. Debian 12's
+		// liburing declares a function for it, and has none.
+		static_cast<void>(::syscall(__NR_io_uring_register, ring_.ring_fd,
+					    IORING_REGISTER_ENABLE_RINGS, nullptr, 0));
+	}
+	void end() noexcept override
+	{
+		// The ring ends a little later than its descriptor; what the kernel uses goes now.
+		io_uring_sync_cancel_reg all{};
+		all.fd = -1;
+		all.flags = IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL;
+		all.timeout.tv_sec = 1;
+		// Kernels before 6.0 do not know it.
+		static_cast<void>(io_uring_register_sync_cancel(&ring_, &all));
+	}
 	void add(const std::shared_ptr<attached> &what) override;
 	void remove(const std::shared_ptr<attached> &what) noexcept override;
 	void want_write(const std::shared_ptr<attached> &what) override;
@@ -146,6 +161,14 @@ public:
 	}
 
 private:
+	/** @return 0 or a negative errno value. */
+	int init(unsigned flags)
+	{
+		io_uring_params wanted{};
+		wanted.flags = flags | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
+		wanted.cq_entries = completions;
+		return io_uring_queue_init_params(entries, &ring_, &wanted);
+	}
 	io_uring_sqe *entry();
 	void arm_wake();
 	void arm(receiver &which);
@@ -165,7 +188,9 @@ private:
 	void wait(std::optional<clock::time_point> until);
 	void handle(const io_uring_cqe &done);
 	void handle_receive(receiver &from, const io_uring_cqe &done);
-	void handle_send(sending &which, int error);
+	static void handle_send(sending &which, int error);
+	/** The first @p many that are queued went with the last submission: tells of success. */
+	void finish_sends(std::size_t many);
 	void handle_writable(write_watch &which);
 	static bool read(const receiver &from, std::span<std::byte> bytes, arrival &into);
 	void drop_if_done(receiver &which);
@@ -182,6 +207,8 @@ private:
 	std::uint16_t next_group_ = 0;
 	std::vector<std::unique_ptr<sending>> sends_; /**< as many as there ever were at once */
 	std::vector<sending *> free_sends_;
+	/** Put into the ring, in their order; what became of them has not been told. */
+	std::vector<sending *> queued_;
 	std::map<std::uint64_t, std::unique_ptr<write_watch>> watches_; /**< by key */
 };
 
@@ -315,6 +342,7 @@ bool uring_poller::send(const std::shared_ptr<attached> &what,
 {
 	if (free_sends_.empty()) {
 		free_sends_.reserve(sends_.size() + 1);
+		queued_.reserve(sends_.size() + 1);
 		sends_.push_back(std::make_unique<sending>());
 		free_sends_.push_back(sends_.back().get());
 	}
@@ -326,7 +354,11 @@ bool uring_poller::send(const std::shared_ptr<attached> &what,
 	one.all = envelope();
 	what->by->wrap(*message, one.all);
 	io_uring_prep_sendmsg(made, what->by->fd(), &one.all.head, MSG_NOSIGNAL | MSG_DONTWAIT);
+	// It is done when it has been submitted, and an answer would end the wait that goes with
+	// that. Only of failure there is one.
+	made->flags |= IOSQE_CQE_SKIP_SUCCESS;
 	io_uring_sqe_set_data(made, static_cast<asked *>(&one));
+	queued_.push_back(&one);
 	return true;
 }
 
@@ -357,10 +389,12 @@ void uring_poller::turn(std::optional<clock::time_point> until)
 		catch_up();
 	}
 	wait(until);
-	std::array<io_uring_cqe *, entries> there{};
+	const bool all_went = io_uring_sq_ready(&ring_) == 0 && !io_uring_cq_has_overflow(&ring_);
+	const std::size_t sent = all_went ? queued_.size() : 0;
+	std::array<io_uring_cqe *, batch> there;
 	const unsigned count = io_uring_peek_batch_cqe(&ring_, there.data(), there.size());
 	// Copied: while they are handled, others may be asked for, and answered at once.
-	std::array<io_uring_cqe, entries> done{};
+	std::array<io_uring_cqe, batch> done;
 	for (unsigned i = 0; i < count; ++i) {
 		done[i] = *there[i];
 	}
@@ -372,6 +406,10 @@ void uring_poller::turn(std::optional<clock::time_point> until)
 			// No memory for this one: those behind it are taken still.
 			continue;
 		}
+	}
+	// Otherwise there may be an answer of one that failed still.
+	if (count < batch) {
+		finish_sends(sent);
 	}
 }
 
@@ -419,10 +457,25 @@ void uring_poller::handle_send(sending &which, int error)
 {
 	const auto by = std::move(which.by);
 	const auto what = std::move(which.what);
-	free_sends_.push_back(&which);
 	if (const auto user = by->user.lock()) {
 		user->sent(what, error);
 	}
+}
+
+void uring_poller::finish_sends(std::size_t many)
+{
+	for (std::size_t i = 0; i < many; ++i) {
+		sending &each = *queued_[i];
+		try {
+			if (each.by) {
+				handle_send(each, 0);
+			}
+		} catch (const std::exception &) {
+			// No memory to be told: it was sent.
+		}
+		free_sends_.push_back(&each);
+	}
+	queued_.erase(queued_.begin(), queued_.begin() + static_cast<std::ptrdiff_t>(many));
 }
 
 /** @p bytes: the kernel's report, name, control messages and data, one after another. */

@@ -319,6 +319,85 @@ TEST(engine, one_for_the_process)
 	EXPECT_NE(one->kind(), engine_kind::automatic);
 }
 
+/** Waits for wake() and deadlines alone, and counts. */
+class counting_poller : public sdp::detail::poller {
+public:
+	[[nodiscard]] engine_kind kind() const noexcept override { return engine_kind::epoll; }
+	void add(const std::shared_ptr<sdp::detail::attached> &) override {}
+	void remove(const std::shared_ptr<sdp::detail::attached> &) noexcept override {}
+	void want_write(const std::shared_ptr<sdp::detail::attached> &) override {}
+	bool send(const std::shared_ptr<sdp::detail::attached> &,
+		  const std::shared_ptr<outgoing> &) override
+	{
+		return false;
+	}
+	void turn(std::optional<clock::time_point> until) override
+	{
+		std::unique_lock held(lock_);
+		sleeps_for_ever_ = !until;
+		changed_.notify_all();
+		const auto is_woken = [&] { return is_woken_; };
+		if (until) {
+			changed_.wait_until(held, *until, is_woken);
+		} else {
+			changed_.wait(held, is_woken);
+		}
+		sleeps_for_ever_ = is_woken_ = false;
+	}
+	void wake() noexcept override
+	{
+		const std::scoped_lock held(lock_);
+		++wakes_;
+		is_woken_ = true;
+		sleeps_for_ever_ = false;
+		changed_.notify_all();
+	}
+	/** How often, once it sleeps until it is. */
+	int was_woken()
+	{
+		std::unique_lock held(lock_);
+		EXPECT_TRUE(changed_.wait_for(held, 60s, [&] { return sleeps_for_ever_; }));
+		return wakes_;
+	}
+
+private:
+	std::mutex lock_;
+	std::condition_variable changed_;
+	int wakes_ = 0;
+	bool is_woken_ = false;
+	bool sleeps_for_ever_ = false;
+};
+
+TEST(engine, is_woken_for_deadlines_that_are_near)
+{
+	auto on = std::make_unique<counting_poller>();
+	counting_poller &seen = *on;
+	const auto core = std::make_shared<sdp::detail::engine_core>(std::move(on));
+	core->start();
+	EXPECT_EQ(seen.was_woken(), 0);
+	const auto run = [&](const std::function<void(const std::function<void()> &)> &how) {
+		std::atomic<bool> came = false;
+		how([&] {
+			came = true;
+			came.notify_all();
+		});
+		came.wait(false);
+	};
+	// As one call after another does, each of them the only one: an answer wakes it.
+	constexpr int many = 1000;
+	for (int i = 0; i < many; ++i) {
+		run([&](const auto &then) { core->post(then); });
+		core->disarm(core->arm(clock_type::now() + 1h, [] { ADD_FAILURE(); }));
+	}
+	// Again, if it is for a second that none came; and so it sleeps for ever in the end.
+	const int woken = seen.was_woken();
+	EXPECT_GE(woken, 1);
+	EXPECT_LT(woken, many + many / 10);
+	run([&](const auto &then) { static_cast<void>(core->arm(clock_type::now(), then)); });
+	EXPECT_EQ(seen.was_woken(), woken + 1);
+	core->stop();
+}
+
 TEST(timers, order_and_removal)
 {
 	sdp::detail::timers all;
