@@ -80,7 +80,7 @@ private:
 	std::mutex lock_; /**< of all below; the innermost lock of the library */
 	std::vector<action> posted_;
 	timers timers_;
-	bool is_asleep_ = false; /**< or about to be: has to be woken */
+	bool is_asleep_ = false;                 /**< or about to be: has to be woken */
 	std::optional<clock::time_point> until_; /**< when it is asleep */
 	clock::time_point look_{}; /**< it does not sleep beyond that, if it is to come */
 	bool is_used_ = false;     /**< there is a new deadline since it last looked */
