@@ -10,6 +10,8 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <system_error>
+#include <thread>
 
 namespace bench {
 namespace {
@@ -25,9 +27,24 @@ sdp::task<void> answer(sdp::request asked, outgoing &from, std::size_t most)
 	co_return;
 }
 
+/** The port is that of a server before for as long as the kernel takes its ring apart. */
+sdp::listener listen(const sdp::address &at)
+{
+	for (int tries = 100;; --tries) {
+		try {
+			return {at, who()};
+		} catch (const std::system_error &failed) {
+			if (failed.code() != std::errc::address_in_use || tries == 0) {
+				throw;
+			}
+		}
+		std::this_thread::sleep_for(std::chrono::milliseconds(10));
+	}
+}
+
 void serve(const plan &what, const pipe_pair &setup)
 {
-	sdp::listener on(what.server, who());
+	sdp::listener on = listen(what.server);
 	sdp::engine engine(sdp::engine_kind::io_uring);
 	outgoing from(what.longest);
 	setup.put_sign();
