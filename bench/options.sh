@@ -15,5 +15,10 @@ is_number() { [[ $1 =~ ^[1-9][0-9]{0,8}$ ]] || misused "not a number: $1"; }
 are_numbers() {
 	[[ $1 =~ ^[1-9][0-9]{0,8}(,[1-9][0-9]{0,8})*$ ]] || misused "not numbers with commas: $1"
 }
+# Of the sources; a tree that is no clone has none.
+version() {
+	[ -e "$SDP_TOP/.git" ] || { echo "unknown: no git work tree" && return; }
+	git -C "$SDP_TOP" -c safe.directory='*' describe --always --dirty
+}
 # Those of the kernel's lsm=, which takes any word.
 are_modules() { [[ $1 =~ ^[a-z]+(,[a-z]+)*$ ]] || misused "not security modules: $1"; }

@@ -62,7 +62,9 @@ shaped() {
 }
 unshaped() {
 	local device
-	for device in a b; do tc -n r qdisc del dev $device root 2>/dev/null || :; done
+	for device in a b; do
+		[[ $(tc -n r qdisc show dev $device root) != *tbf* ]] || tc -n r qdisc del dev $device root
+	done
 }
 
 suite_point() { # what is given, once
