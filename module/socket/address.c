@@ -13,6 +13,7 @@
 #include <net/route.h>
 #include <net/transp_v6.h>
 
+#include "../target/state/route.h"
 #include "socket.h"
 
 int sdp_address_port_rule(u16 port)
@@ -151,12 +152,9 @@ bool sdp_address_peer(struct sdp_sock *s, struct sdp_address *to)
 int sdp_address_destination(struct sdp_sock *s, const struct msghdr *msg,
 			    struct sdp_address *to)
 {
-	int err;
-
 	if (!msg->msg_name)
 		return sdp_address_peer(s, to) ? 0 : -EDESTADDRREQ;
-	err = sdp_address_parse(sdp_sock_sk(s), msg->msg_name, msg->msg_namelen, to);
-	return err ?: sdp_cgroup_send(s, to);
+	return sdp_address_parse(sdp_sock_sk(s), msg->msg_name, msg->msg_namelen, to);
 }
 
 void sdp_address_source(struct sdp_sock *s, struct msghdr *msg,
@@ -254,11 +252,10 @@ struct binding {
 	bool v6_only;
 };
 
-static bool is_local_v4(struct sock *sk, __be32 addr)
+static bool is_local_v4(struct sock *sk, __be32 addr, int bound)
 {
 	struct net *net = sock_net(sk);
-	u32 table = l3mdev_fib_table_by_index(net, sk->sk_bound_dev_if) ?:
-		    RT_TABLE_LOCAL;
+	u32 table = l3mdev_fib_table_by_index(net, bound) ?: RT_TABLE_LOCAL;
 
 	return !addr || inet_can_nonlocal_bind(net, inet_sk(sk)) ||
 	       inet_addr_type_table(net, addr, table) == RTN_LOCAL;
@@ -267,7 +264,7 @@ static bool is_local_v4(struct sock *sk, __be32 addr)
 static int check_v4(struct sock *sk, __be32 addr, struct binding *to)
 {
 	if (ipv4_is_multicast(addr) || ipv4_is_lbcast(addr) ||
-	    !is_local_v4(sk, addr))
+	    !is_local_v4(sk, addr, sk->sk_bound_dev_if))
 		return -EADDRNOTAVAIL;
 	to->v4 = addr;
 	ipv6_addr_set_v4mapped(addr, &to->v6);
@@ -327,6 +324,40 @@ static int check_bind_v6(struct sock *sk, const struct sockaddr_in6 *in6,
 	to->v4 = LOOPBACK4_IPV6;
 	to->v6_only = true;
 	return is_local_v6(sk, addr, to->bound);
+}
+
+/* What a control message or a program has a request leave by, as UDP looks at it. */
+static int check_source(struct sock *sk, const struct sdp_send *send)
+{
+	const struct in6_addr *source = &send->source;
+	int device = READ_ONCE(sk->sk_bound_dev_if) ?: send->to.ifindex;
+	bool v4 = ipv6_addr_v4mapped(&send->to.addr);
+
+	if (send->ifindex) {
+		if (send->ifindex < 0 || (device && device != send->ifindex))
+			return -EINVAL;
+		device = send->ifindex;
+	}
+	if (sdp_route_any(source))
+		return 0;
+	if (v4 != ipv6_addr_v4mapped(source))
+		return -EINVAL;
+	if (v4)
+		return is_local_v4(sk, source->s6_addr32[3], device) ? 0 : -EINVAL;
+	if (__ipv6_addr_needs_scope_id(ipv6_addr_type(source)) && !device)
+		return -EINVAL;
+	return is_local_v6(sk, source, device) ? -EINVAL : 0;
+}
+
+int sdp_address_settle(struct sdp_sock *s, const struct msghdr *msg,
+		       struct sdp_send *send)
+{
+	int err = msg->msg_name ? sdp_cgroup_send(s, send) : 0;
+
+	/* A response leaves from where its request came to, whatever there is now. */
+	if (err || send->id)
+		return err;
+	return check_source(sdp_sock_sk(s), send);
 }
 
 static void set_addresses(struct sock *sk, const struct binding *to)

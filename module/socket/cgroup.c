@@ -10,15 +10,16 @@
 #include "socket.h"
 
 /* Of a v4 address, also on a v6 socket, as UDP does. */
-static int send_v4(struct sdp_sock *s, struct sdp_address *to)
+static int send_v4(struct sdp_sock *s, struct sdp_send *send)
 {
+	struct sdp_address *to = &send->to;
 	struct sockaddr_in in4 = {
 		.sin_family = AF_INET,
 		.sin_port = htons(to->port),
 		.sin_addr.s_addr = to->addr.s6_addr32[3],
 	};
 	int err, len = sizeof(in4);
-	__be32 source = 0;
+	__be32 source = send->source.s6_addr32[3];
 
 	err = BPF_CGROUP_RUN_PROG_UDP4_SENDMSG_LOCK(sdp_sock_sk(s), (struct sockaddr *)&in4,
 						    &len, &source);
@@ -28,11 +29,13 @@ static int send_v4(struct sdp_sock *s, struct sdp_address *to)
 		return -EINVAL;
 	to->port = ntohs(in4.sin_port);
 	ipv6_addr_set_v4mapped(in4.sin_addr.s_addr, &to->addr);
-	return source ? -EOPNOTSUPP : 0;
+	ipv6_addr_set_v4mapped(source, &send->source);
+	return 0;
 }
 
-static int send_v6(struct sdp_sock *s, struct sdp_address *to)
+static int send_v6(struct sdp_sock *s, struct sdp_send *send)
 {
+	struct sdp_address *to = &send->to;
 	struct sockaddr_in6 in6 = {
 		.sin6_family = AF_INET6,
 		.sin6_port = htons(to->port),
@@ -41,10 +44,9 @@ static int send_v6(struct sdp_sock *s, struct sdp_address *to)
 		.sin6_scope_id = to->ifindex,
 	};
 	int err, len = sizeof(in6);
-	struct in6_addr source = {};
 
 	err = BPF_CGROUP_RUN_PROG_UDP6_SENDMSG_LOCK(sdp_sock_sk(s), (struct sockaddr *)&in6,
-						    &len, &source);
+						    &len, &send->source);
 	if (err)
 		return err;
 	/* UDP cannot be turned from one family to the other either. */
@@ -56,14 +58,14 @@ static int send_v6(struct sdp_sock *s, struct sdp_address *to)
 		if (err)
 			return err;
 	}
-	return ipv6_addr_any(&source) ? 0 : -EOPNOTSUPP;
+	return 0;
 }
 
-int sdp_cgroup_send(struct sdp_sock *s, struct sdp_address *to)
+int sdp_cgroup_send(struct sdp_sock *s, struct sdp_send *send)
 {
-	if (ipv6_addr_v4mapped(&to->addr))
-		return cgroup_bpf_enabled(CGROUP_UDP4_SENDMSG) ? send_v4(s, to) : 0;
-	return cgroup_bpf_enabled(CGROUP_UDP6_SENDMSG) ? send_v6(s, to) : 0;
+	if (ipv6_addr_v4mapped(&send->to.addr))
+		return cgroup_bpf_enabled(CGROUP_UDP4_SENDMSG) ? send_v4(s, send) : 0;
+	return cgroup_bpf_enabled(CGROUP_UDP6_SENDMSG) ? send_v6(s, send) : 0;
 }
 
 void sdp_cgroup_received(struct sdp_sock *s, void *name, int *len)

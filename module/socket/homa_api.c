@@ -45,7 +45,10 @@ int sdp_homa_send(struct sdp_sock *s, struct msghdr *msg)
 {
 	struct homa_sendmsg_args __user *uargs = msg->msg_control_user;
 	struct homa_sendmsg_args args;
-	struct sdp_send send;
+	struct sdp_send send = {
+		.nonblock = msg->msg_flags & MSG_DONTWAIT,
+		.from = &msg->msg_iter,
+	};
 	int err;
 
 	if (copy_from_user(&args, uargs, sizeof(args)))
@@ -53,7 +56,8 @@ int sdp_homa_send(struct sdp_sock *s, struct msghdr *msg)
 	err = check_send_args(&args);
 	if (err)
 		return sdp_error(s, err, "sendmsg: bad homa_sendmsg_args");
-	err = sdp_address_destination(s, msg, &send.to);
+	err = sdp_address_destination(s, msg, &send.to) ?:
+	      sdp_address_settle(s, msg, &send);
 	/* As Homa has it. */
 	if (err == -EDESTADDRREQ)
 		err = -EINVAL;
@@ -64,8 +68,6 @@ int sdp_homa_send(struct sdp_sock *s, struct msghdr *msg)
 	send.cookie = args.completion_cookie;
 	send.private = args.flags & HOMA_SENDMSG_PRIVATE;
 	send.clear = args.flags & SDP_MSG_CLEAR;
-	send.nonblock = msg->msg_flags & MSG_DONTWAIT;
-	send.from = &msg->msg_iter;
 	err = sdp_message_send(&s->ep, &send);
 	if (!err && !args.id)
 		err = write_id(s, uargs, send.id);

@@ -8,56 +8,6 @@
 
 #include "socket.h"
 
-/*
- * Bytes of struct sdp_rpc_cmsg that a send has to give: a response needs no
- * more, and then fits where the kernel keeps short control messages without
- * allocating memory.
- */
-#define RPC_CMSG_LEAST offsetofend(struct sdp_rpc_cmsg, id)
-static_assert(RPC_CMSG_LEAST == SDP_RPC_CMSG_SHORT);
-static_assert(sizeof(struct sdp_rpc_cmsg) == 32);
-
-/*
- * A private response can only be asked for by id, which recvmsg() with a
- * receive region can and the plain one cannot.
- */
-static int check_control(struct sdp_sock *s, const struct sdp_rpc_cmsg *rpc)
-{
-	u32 known = SDP_MSG_CLEAR;
-
-	if (s->pool)
-		known |= SDP_RPC_PRIVATE;
-	if (rpc->flags & ~known || rpc->error || rpc->session)
-		return -EINVAL;
-	return rpc->id && rpc->cookie ? -EINVAL : 0;
-}
-
-/* Only SDP_CMSG_RPC is understood, once: others would be lost silently. */
-static int parse_control(struct sdp_sock *s, struct msghdr *msg,
-			 struct sdp_rpc_cmsg *rpc)
-{
-	struct cmsghdr *cmsg;
-	bool seen = false;
-	int err;
-
-	for_each_cmsghdr(cmsg, msg) {
-		if (!CMSG_OK(msg, cmsg))
-			return -EINVAL;
-		if (cmsg->cmsg_level != IPPROTO_HOMA ||
-		    cmsg->cmsg_type != SDP_CMSG_RPC || seen)
-			return -EINVAL;
-		seen = true;
-		err = sdp_options_copy(rpc, sizeof(*rpc), RPC_CMSG_LEAST,
-				       KERNEL_SOCKPTR(CMSG_DATA(cmsg)),
-				       cmsg->cmsg_len - sizeof(*cmsg));
-		if (!err)
-			err = check_control(s, rpc);
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
 /**
  * sdp_plain_send() - sendto(), and sendmsg() with control messages or none.
  * @s:   the socket.
@@ -68,27 +18,25 @@ static int parse_control(struct sdp_sock *s, struct msghdr *msg,
  */
 int sdp_plain_send(struct sdp_sock *s, struct msghdr *msg, size_t len)
 {
-	struct sdp_rpc_cmsg rpc = {};
-	struct sdp_send send;
+	struct sdp_send send = {
+		.nonblock = msg->msg_flags & MSG_DONTWAIT,
+		.from = &msg->msg_iter,
+	};
 	int err;
 
 	if (len > INT_MAX)
 		return sdp_error(s, -EMSGSIZE, NULL);
-	if (msg->msg_controllen) {
-		err = parse_control(s, msg, &rpc);
-		if (err)
-			return sdp_error(s, err, "send: bad control message");
-	}
 	err = sdp_address_destination(s, msg, &send.to);
 	if (err)
 		return sdp_error(s, err, NULL);
-
-	send.id = rpc.id;
-	send.cookie = rpc.cookie;
-	send.private = rpc.flags & SDP_RPC_PRIVATE;
-	send.clear = rpc.flags & SDP_MSG_CLEAR;
-	send.nonblock = msg->msg_flags & MSG_DONTWAIT;
-	send.from = &msg->msg_iter;
+	if (msg->msg_controllen) {
+		err = sdp_control_parse(s, msg, &send);
+		if (err)
+			return sdp_error(s, err, "send: bad control message");
+	}
+	err = sdp_address_settle(s, msg, &send);
+	if (err)
+		return sdp_error(s, err, NULL);
 	err = sdp_message_send(&s->ep, &send);
 	return err ? sdp_error(s, err, NULL) : (int)len;
 }

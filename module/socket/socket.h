@@ -135,17 +135,28 @@ int sdp_address_fill(const struct sock *sk, const struct sdp_address *from,
 bool sdp_address_peer(struct sdp_sock *s, struct sdp_address *to);
 
 /**
- * sdp_address_destination() - where a message goes: as the call says, or connect(), and
- *	then as programs of the control group say.
+ * sdp_address_destination() - where a message goes: as the call says, or connect().
  * @s:   the socket.
  * @msg: its msg_name is in kernel memory.
  * @to:  filled in.
  *
- * Context: process. Return: 0, -EDESTADDRREQ, as sdp_address_parse(), what a program
- * returned (-EPERM by default), or -EOPNOTSUPP: it wants another source address.
+ * Context: process. Return: 0, -EDESTADDRREQ, or as sdp_address_parse().
  */
 int sdp_address_destination(struct sdp_sock *s, const struct msghdr *msg,
 			    struct sdp_address *to);
+
+/**
+ * sdp_address_settle() - let programs of the control group say where a message goes, and
+ *	from where; then check from where.
+ * @s:    the socket.
+ * @msg:  they are asked where it names an address.
+ * @send: the message.
+ *
+ * Context: process. Return: 0, -EINVAL: no address of ours, of the other family, or
+ * another interface than the socket's; what a program returned (-EPERM by default).
+ */
+int sdp_address_settle(struct sdp_sock *s, const struct msghdr *msg,
+		       struct sdp_send *send);
 
 /**
  * sdp_address_source() - tell a receiver where a message comes from, if it asks.
@@ -172,12 +183,16 @@ int sdp_address_getname(struct socket *sock, struct sockaddr *name, int peer);
 
 /* cgroup.c: programs of control groups; process context, may sleep. */
 
-/** sdp_cgroup_send() - let them refuse or change where a message goes. */
-int sdp_cgroup_send(struct sdp_sock *s, struct sdp_address *to);
+/** sdp_cgroup_send() - let them refuse a message, or change where it goes, and from where. */
+int sdp_cgroup_send(struct sdp_sock *s, struct sdp_send *send);
 /** sdp_cgroup_received() - and what a receiver is told. @name: a sockaddr, @len its length. */
 void sdp_cgroup_received(struct sdp_sock *s, void *name, int *len);
 /** sdp_cgroup_name() - and what getsockname() or, @peer, getpeername() tells. */
 void sdp_cgroup_name(struct sdp_sock *s, void *name, int *len, bool peer);
+
+/* control.c */
+
+int sdp_control_parse(struct sdp_sock *s, struct msghdr *msg, struct sdp_send *send);
 
 /* homa_api.c, plain_api.c: process context, may sleep. */
 

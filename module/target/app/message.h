@@ -32,6 +32,11 @@ struct sdp_address {
  * @clear:   send in the clear on a mixed socket.
  * @from:    the bytes; iov_iter_count() is the message's length.
  * @nonblock: EAGAIN rather than wait for memory.
+ * @source:  of a request, the address of ours that it leaves from; of a response, that
+ *           which it has anyway; or the any-address (v4 or v6).
+ * @ifindex: of a request, the interface that it leaves by, or 0.
+ * @marked:  of a request: by @mark in the place of the socket's.
+ * @marking: of its packets; the label is that of @to.
  */
 struct sdp_send {
 	struct sdp_address to;
@@ -40,6 +45,11 @@ struct sdp_send {
 	bool private;
 	bool clear;
 	bool nonblock;
+	bool marked;
+	u32 mark;
+	struct in6_addr source;
+	int ifindex;
+	struct sdp_marking marking;
 	struct iov_iter *from;
 };
 

@@ -32,29 +32,39 @@ static struct in6_addr bound_address(const struct sock *sk, bool v4)
 	return addr;
 }
 
+/* The address is to be @want, unless that is any. Return: false: it is another one. */
+static bool narrow(struct in6_addr *addr, const struct in6_addr *want)
+{
+	if (sdp_route_any(want))
+		return true;
+	if (!sdp_route_any(addr))
+		return ipv6_addr_equal(addr, want);
+	*addr = *want;
+	return true;
+}
+
 /*
  * A session has one address of ours: to another one its peer sends nothing, and
- * from another one it takes nothing.
+ * from another one it takes nothing. Likewise a socket that is bound to one.
  */
 static int peer_key(struct sdp_peer_key *key, const struct sdp_endpoint *ep,
-		    const struct sdp_address *to,
-		    const struct sdp_session *session)
+		    const struct sdp_send *send, const struct sdp_session *session)
 {
+	const struct sdp_address *to = &send->to;
 	const struct sock *sk = ep->sk;
 	bool v4 = ipv6_addr_v4mapped(&to->addr);
 	struct in6_addr from = bound_address(sk, v4), own = in6addr_any;
 
 	if (session)
 		sdp_session_source(session, &own);
-	if (!ipv6_addr_any(&own)) {
-		bool bound = v4 ? from.s6_addr32[3] != 0 : !ipv6_addr_any(&from);
-
-		if (bound && !ipv6_addr_equal(&from, &own))
-			return -EADDRNOTAVAIL;
-		from = own;
-	}
+	if (!narrow(&from, &own) || !narrow(&from, &send->source))
+		return -EADDRNOTAVAIL;
 	sdp_peer_key_init(key, sk, &to->addr, &from,
-			  READ_ONCE(sk->sk_bound_dev_if) ?: to->ifindex);
+			  READ_ONCE(sk->sk_bound_dev_if) ?: to->ifindex ?: send->ifindex);
+	if (unlikely(send->marked))
+		key->mark = send->mark;
+	if (unlikely(send->marking.tos))
+		key->tos = send->marking.tos & INET_DSCP_MASK;
 	return 0;
 }
 
@@ -150,14 +160,14 @@ static int check_route(const struct sdp_endpoint *ep, struct sdp_peer *peer)
 
 /* The peer of a request, and so our address for as long as that lasts. */
 static struct sdp_peer *find_peer(struct sdp_endpoint *ep,
-				  const struct sdp_address *to,
+				  const struct sdp_send *send,
 				  const struct sdp_session *session)
 {
 	struct sdp_peer_key key;
 	struct sdp_peer *peer;
 	int err;
 
-	err = peer_key(&key, ep, to, session);
+	err = peer_key(&key, ep, send, session);
 	if (err)
 		return ERR_PTR(err);
 	for (;;) {
@@ -187,7 +197,7 @@ static int send_request(struct sdp_endpoint *ep, struct sdp_send *send)
 	session = choose_session(ep, send);
 	if (IS_ERR(session))
 		return PTR_ERR(session);
-	peer = find_peer(ep, &send->to, session);
+	peer = find_peer(ep, send, session);
 	if (IS_ERR(peer)) {
 		err = PTR_ERR(peer);
 		goto put_session;
@@ -205,7 +215,8 @@ static int send_request(struct sdp_endpoint *ep, struct sdp_send *send)
 		goto put_session;
 	}
 	rpc->cookie = send->cookie;
-	rpc->label = send->to.label;
+	rpc->marking = send->marking;
+	rpc->marking.label = send->to.label;
 	rpc->private = send->private;
 	/* Before the response can arrive. */
 	send->id = who.id;
@@ -247,6 +258,14 @@ static struct sdp_rpc *find_request(struct sdp_endpoint *ep,
 	return rpc;
 }
 
+/* The way of a response is that of its request, whoever names another is told. */
+static bool leaves_from(const struct sdp_peer *peer, const struct sdp_send *send)
+{
+	return !send->marked &&
+	       (sdp_route_any(&send->source) ||
+		ipv6_addr_equal(&send->source, &peer->local));
+}
+
 /* Take the right to make the response. */
 static int begin_reply(struct sdp_endpoint *ep, const struct sdp_send *send,
 		       struct sdp_rpc **found)
@@ -261,10 +280,12 @@ static int begin_reply(struct sdp_endpoint *ep, const struct sdp_send *send,
 	rcu_read_lock();
 	rpc = find_request(ep, send);
 	if (rpc) {
-		if (rpc->replying) {
+		if (rpc->replying || !leaves_from(rpc->peer, send)) {
 			err = -EINVAL;
 		} else {
 			rpc->replying = true;
+			WRITE_ONCE(rpc->marking.tos, send->marking.tos);
+			WRITE_ONCE(rpc->marking.hops, send->marking.hops);
 			sdp_rpc_hold(rpc);
 			*found = rpc;
 		}

@@ -32,12 +32,15 @@ struct way {
 	u32 ip_header;
 	u32 mtu;
 	bool split;
-	__be32 label;
+	const struct sdp_marking *marking;
 };
+
+static const struct sdp_marking unmarked;
 
 /* Ends with path_end(), unless it fails. */
 static int path_of(struct way *path, struct sdp_net *sn, const struct sock *sk,
-		   struct sdp_peer *peer, bool secure)
+		   struct sdp_peer *peer, bool secure,
+		   const struct sdp_marking *marking)
 {
 	int err = sdp_peer_route(peer, sk, &path->route);
 
@@ -46,7 +49,7 @@ static int path_of(struct way *path, struct sdp_net *sn, const struct sock *sk,
 	path->sn = sn;
 	path->sk = sk;
 	path->peer = peer;
-	path->label = 0;
+	path->marking = marking;
 	path->ip_header = peer->v4 ? sizeof(struct iphdr) :
 				     sizeof(struct ipv6hdr);
 	/* The length field of IP is the limit on a loopback device. */
@@ -57,6 +60,12 @@ static int path_of(struct way *path, struct sdp_net *sn, const struct sock *sk,
 		path->split = true;
 	}
 	return 0;
+}
+
+static int path_of_rpc(struct way *path, const struct sdp_rpc *rpc)
+{
+	return path_of(path, rpc->who.sn, rpc->ep->sk, rpc->peer, rpc->secure,
+		       &rpc->marking);
 }
 
 static void path_end(const struct way *path)
@@ -70,7 +79,9 @@ static u8 traffic_class(const struct way *path, u8 prio)
 	const struct sock *sk = path->sk;
 	u8 own;
 
-	if (path->peer->v4)
+	if (unlikely(READ_ONCE(path->marking->tos)))
+		own = READ_ONCE(path->marking->tos);
+	else if (path->peer->v4)
 		own = READ_ONCE(inet_sk(sk)->tos);
 	else
 		own = READ_ONCE(inet6_sk(sk)->tclass);
@@ -91,7 +102,7 @@ static __be32 flow_label(struct sk_buff *skb, const struct way *path)
 	if (!inet6_test_bit(AUTOFLOWLABEL_SET, sk))
 		automatic = ip6_default_np_autolabel(net);
 	/* The packet has a hash: no flow is looked at. */
-	return ip6_make_flowlabel(net, skb, path->label, automatic, NULL);
+	return ip6_make_flowlabel(net, skb, path->marking->label, automatic, NULL);
 }
 
 static void ip_header_v4(struct sk_buff *skb, const struct way *path, u8 prio)
@@ -114,7 +125,7 @@ static void ip_header_v4(struct sk_buff *skb, const struct way *path, u8 prio)
 	else	/* By addresses and protocol. */
 		__ip_select_ident(path->sn->net, ip,
 				  skb_shinfo(skb)->gso_segs ?: 1);
-	ttl = READ_ONCE(inet_sk(sk)->uc_ttl);
+	ttl = READ_ONCE(path->marking->hops) ?: READ_ONCE(inet_sk(sk)->uc_ttl);
 	ip->ttl = ttl < 0 ? ip4_dst_hoplimit(path->route.dst) : ttl;
 	skb->protocol = htons(ETH_P_IP);
 }
@@ -128,7 +139,7 @@ static void ip_header_v6(struct sk_buff *skb, const struct way *path, u8 prio)
 	ip6_flow_hdr(ip, traffic_class(path, prio), flow_label(skb, path));
 	ip->payload_len = htons(skb->len - sizeof(*ip));
 	ip->nexthdr = path->sk->sk_protocol;
-	hops = READ_ONCE(inet6_sk(path->sk)->hop_limit);
+	hops = READ_ONCE(path->marking->hops) ?: READ_ONCE(inet6_sk(path->sk)->hop_limit);
 	ip->hop_limit = hops < 0 ? ip6_dst_hoplimit(path->route.dst) : hops;
 	ip->saddr = path->peer->local;
 	ip->daddr = path->peer->key.daddr;
@@ -409,11 +420,10 @@ void sdp_transmit_data(struct sdp_rpc *rpc, const struct mtp_insn *insn)
 	/* What is not ready must not become a very long packet. */
 	if (WARN_ON_ONCE(offset > end))
 		return;
-	if (path_of(&path, rpc->who.sn, rpc->ep->sk, rpc->peer, rpc->secure)) {
+	if (path_of_rpc(&path, rpc)) {
 		sdp_count(rpc->who.sn->counts, SDP_CTR_tx_errors);
 		return;
 	}
-	path.label = rpc->label;
 	overhead = path.ip_header + header;
 	if (insn->flags & MTP_TX_AUTH)
 		overhead += sizeof(struct sdp_data_trailer);
@@ -445,7 +455,7 @@ u32 sdp_transmit_whole(struct sdp_rpc *rpc, u32 bytes)
 	struct way path;
 	u32 payload;
 
-	if (path_of(&path, rpc->who.sn, rpc->ep->sk, rpc->peer, rpc->secure))
+	if (path_of_rpc(&path, rpc))
 		return bytes;
 	payload = path.mtu - path.ip_header - data_header_length(rpc);
 	path_end(&path);
@@ -615,11 +625,10 @@ void sdp_transmit_control(struct sdp_rpc *rpc, const struct mtp_insn *insn,
 	if (rpc->secure)
 		sdp_control_of_request(&control, server ? NULL : &rpc->seal,
 				       server ? &rpc->open : NULL);
-	if (path_of(&path, rpc->who.sn, rpc->ep->sk, rpc->peer, rpc->secure)) {
+	if (path_of_rpc(&path, rpc)) {
 		sdp_count(rpc->who.sn->counts, SDP_CTR_tx_errors);
 		return;
 	}
-	path.label = rpc->label;
 	send_control(&path, &to, rpc->session, &control, insn, count);
 	path_end(&path);
 }
@@ -661,7 +670,7 @@ void sdp_transmit_answer(const struct sdp_origin *to, u64 id,
 	peer = sdp_origin_peer(to, NULL);
 	if (IS_ERR(peer))
 		return;
-	if (!path_of(&path, to->sn, to->ep->sk, peer, to->session)) {
+	if (!path_of(&path, to->sn, to->ep->sk, peer, to->session, &unmarked)) {
 		send_control(&path, &address, to->session, &control, insn,
 			     count);
 		path_end(&path);

@@ -117,12 +117,6 @@ static struct dst_entry *find_route(const struct sdp_peer_key *key,
 	return is_v4(key) ? route_v4(key, sk, from) : route_v6(key, sk, from);
 }
 
-static bool unspecified(const struct in6_addr *addr)
-{
-	return ipv6_addr_any(addr) ||
-	       (ipv6_addr_v4mapped(addr) && !addr->s6_addr32[3]);
-}
-
 struct sdp_peer *sdp_route_peer(const struct sdp_peer_key *key,
 				const struct sock *sk, gfp_t gfp, bool stranger)
 {
@@ -132,13 +126,13 @@ struct sdp_peer *sdp_route_peer(const struct sdp_peer_key *key,
 
 	if (likely(peer))
 		return peer;
-	if (unspecified(&key->saddr)) {
+	if (sdp_route_any(&key->saddr)) {
 		dst = find_route(key, sk, &local);
 		if (IS_ERR(dst))
 			return ERR_CAST(dst);
 		dst_release(dst);
 		/* A device without any: nobody could answer. */
-		if (unspecified(&local))
+		if (sdp_route_any(&local))
 			return ERR_PTR(-EADDRNOTAVAIL);
 	}
 	return sdp_peer_add(key, &local, gfp, stranger);
@@ -160,7 +154,7 @@ static struct dst_entry *route_from_local(struct sdp_peer *peer,
 	struct dst_entry *dst;
 
 	lockdep_assert_held(&peer->lock);
-	if (unspecified(&peer->key.saddr) && !peer->key.retired)
+	if (sdp_route_any(&peer->key.saddr) && !peer->key.retired)
 		from = peer->key.saddr;
 	dst = find_route(&peer->key, sk, &from);
 	if (IS_ERR(dst) || ipv6_addr_equal(&from, &peer->local))

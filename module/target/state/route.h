@@ -7,6 +7,13 @@
 
 #include "peer.h"
 
+/** sdp_route_any() - is it the any-address, of either family (v4 as v4-mapped)? */
+static inline bool sdp_route_any(const struct in6_addr *addr)
+{
+	return ipv6_addr_any(addr) ||
+	       (ipv6_addr_v4mapped(addr) && !addr->s6_addr32[3]);
+}
+
 /**
  * sdp_peer_key_init() - the key of a socket's peer.
  * @key:   written.

@@ -79,6 +79,21 @@ struct sdp_rpc_id {
  * sdp_rpc_check() asserts this after each event, in debug builds.
  */
 
+/* In @tos of the following: there is one. */
+#define SDP_TOS_GIVEN 0x100
+
+/**
+ * struct sdp_marking - what the application wants on an RPC's packets.
+ * @label: IPv6 flow label, or zero.
+ * @tos:   traffic class and SDP_TOS_GIVEN, or zero: the socket's.
+ * @hops:  time to live, or zero: the socket's.
+ */
+struct sdp_marking {
+	__be32 label;
+	u16 tos;
+	u8 hops;
+};
+
 /**
  * struct sdp_rpc - an RPC at one of its ends. The slab is type-safe under RCU:
  *	@node and @lock are initialised once for an object's many lives.
@@ -105,7 +120,7 @@ struct sdp_rpc_id {
  * @client:  of a clear request, held; otherwise NULL.
  * @seen:    what is remembered of it and its like, held; otherwise NULL.
  * @hash:    of @who.
- * @label:   IPv6 flow label that the application wants, or zero.
+ * @marking: of its packets. What a response sets is read meanwhile: once.
  * @cookie:  of the application.
  * @prog:    the program's context. Under @lock.
  * @timer:   the program's timer.
@@ -156,7 +171,7 @@ struct sdp_rpc {
 	struct sdp_client *client;
 	struct sdp_seen *seen;
 	u32 hash;
-	__be32 label;
+	struct sdp_marking marking;
 	u64 cookie;
 
 	struct prog_rpc prog;

@@ -85,6 +85,17 @@ Fd rewriting_ip4(uint32_t ip4, uint16_t port, bpf_attach_type attach)
 	return load(program, std::size(program), BPF_PROG_TYPE_CGROUP_SOCK_ADDR, attach);
 }
 
+Fd rewriting_source4(uint32_t ip4, bpf_attach_type attach)
+{
+	bpf_insn program[] = {
+		set_register(2, htonl(ip4)),
+		store_in_context(offsetof(bpf_sock_addr, msg_src_ip4), 2),
+		set_register(0, 1),
+		leave(),
+	};
+	return load(program, std::size(program), BPF_PROG_TYPE_CGROUP_SOCK_ADDR, attach);
+}
+
 Group::Group(const std::string &name) : path_("/sys/fs/cgroup/" + name)
 {
 	// Where it is not to be had, set() tells.

@@ -17,6 +17,8 @@ Fd returning(int value, bpf_prog_type type, bpf_attach_type attach);
 /// A program for addresses, of @a attach's kind, that puts @a ip4 and @a port, both in host
 /// byte order, in the place of what it sees, and agrees.
 Fd rewriting_ip4(uint32_t ip4, uint16_t port, bpf_attach_type attach);
+/// The same for the address that a message leaves from.
+Fd rewriting_source4(uint32_t ip4, bpf_attach_type attach);
 
 /// A control group that processes can join. The namespace of a socket is not its matter,
 /// but when it was made: by a process in it.
