@@ -7,7 +7,7 @@
 PREFIX ?= /usr/local
 lib := selftests/lib
 
-.PHONY: help deps module mlx5 userspace demo shell check check-nic bench deb install uninstall clean distclean
+.PHONY: help deps module mlx5 userspace demo shell check check-nic bench bench-redis deb install uninstall clean distclean
 
 help:
 	@echo 'make [module]         the kernel modules, in build/amd64 (Debian 6.12)'
@@ -18,6 +18,7 @@ help:
 	@echo 'make check            all tests'
 	@echo 'make check-nic        those about NICs that seal'
 	@echo 'make bench            counted instructions beside UDP, TCP, kTLS and TLS, tables and plots'
+	@echo 'make bench-redis      Redis over TCP, over its TLS and over SDP: workloads of YCSB'
 	@echo 'make deb              Debian packages, in build/deb'
 	@echo 'make install          module (DKMS), library and tool, into this machine'
 	@echo 'make uninstall        takes that back'
@@ -29,9 +30,9 @@ help:
 	@echo 'PART="P ..."  check: these parts alone'
 	@echo 'LIST=1        check: lists the parts'
 	@echo 'ALL=1         check, check-nic: also what takes long'
-	@echo 'QUICK=1       bench: some of it, in a few minutes'
+	@echo 'QUICK=1       bench, bench-redis: some of it, in a few minutes'
 	@echo 'ONLY="S ..."  bench: these suites alone'
-	@echo 'ARGS=...      bench: options of bench/run'
+	@echo 'ARGS=...      bench, bench-redis: options of bench/run, bench/redis'
 	@echo 'PREFIX=D      install, uninstall: /usr/local'
 	@echo 'DESTDIR=D     install, uninstall: into this folder, without DKMS'
 	@echo 'From the environment: SDP_BUILD (build/), SDP_CACHE (~/.cache/sdp),'
@@ -62,6 +63,9 @@ shell:
 
 bench:
 	@bench/run $(if $(QUICK),-q) $(ARGS) $(ONLY)
+
+bench-redis:
+	@bench/redis $(if $(QUICK),-q) $(ARGS)
 
 deb:
 	@selftests/deps build package

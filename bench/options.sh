@@ -20,5 +20,16 @@ version() {
 	[ -e "$SDP_TOP/.git" ] || { echo "unknown: no git work tree" && return; }
 	git -C "$SDP_TOP" -c safe.directory='*' describe --always --dirty
 }
+# about SUITES SEED VERSION: what is said of a measurement, beside what its guest says.
+about() {
+	echo "measured counted"
+	echo "date $(date -u +%FT%TZ)"
+	echo "seed $2"
+	echo "version $3"
+	echo "emulator $(qemu-system-x86_64 --version | head -n 1)"
+	echo "compiler $(g++ --version | head -n 1)"
+	echo "openssl $(openssl version)"
+	echo "suites $1"
+}
 # Those of the kernel's lsm=, which takes any word.
 are_modules() { [[ $1 =~ ^[a-z]+(,[a-z]+)*$ ]] || misused "not security modules: $1"; }

@@ -27,6 +27,14 @@ FNR == 1 { next }
 			put("tails: " $8 " of " $5 " bytes, microseconds, by messages beside", $6, $9 / 1000, "%.0f")
 		if ($8 == "bulk_bytes_per_s")
 			put("tails: Mbit/s of the messages beside, each way", $6, $9 * 8 / 1e6, "%.0f")
+	} else if (suite == "redis") {
+		way = $3 == "closed" ? $6 " at a time" : $6 " a second"
+		if ($8 == "server_ns")
+			put("redis, " way ": thousands of instructions of the server, an operation, by bytes", $5, $9 / 1000, "%.1f")
+		if ($8 == "rate" && $3 == "closed")
+			put("redis, " way ": operations a second, by bytes", $5, $9, "%.0f")
+		if ($8 == "p50" || $8 == "p99")
+			put("redis, " way ": " $8 ", microseconds, by bytes", $5, $9 / 1000, "%.0f")
 	} else if (suite == "open") {
 		if ($8 ~ /^slowdown/)
 			put("open: " $8 " of " $7 ", " $6 " % load, by size (0: all)", $5, $9, "%.2f")

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // SDP by the library: a channel and a listener on engines with io_uring, sessions by the
 // handshake for a shared secret. Calls are coroutines on the engine's thread.
+#include "arrivals.hpp"
 #include "transport.hpp"
 
 #include <sdp/channel.hpp>
 #include <sdp/listener.hpp>
 
 #include <array>
-#include <condition_variable>
-#include <deque>
-#include <mutex>
 #include <system_error>
 #include <thread>
 
@@ -54,49 +52,7 @@ void serve(const plan &what, const pipe_pair &setup)
 	});
 }
 
-/** Answers on their way from the engine's thread to who waits for them. */
-class arrivals {
-public:
-	void put(std::uint64_t tag)
-	{
-		const std::lock_guard hold(lock_);
-		tags_.push_back(tag);
-		some_.notify_one();
-	}
-	void fail(std::string why)
-	{
-		const std::lock_guard hold(lock_);
-		failure_ = std::move(why);
-		some_.notify_one();
-	}
-	std::optional<std::uint64_t> take(std::optional<clock::time_point> until)
-	{
-		std::unique_lock hold(lock_);
-		const auto any = [&] { return !tags_.empty() || !failure_.empty(); };
-		if (until) {
-			some_.wait_until(hold, *until, any);
-		} else {
-			some_.wait(hold, any);
-		}
-		if (!failure_.empty()) {
-			throw std::runtime_error(failure_);
-		}
-		if (tags_.empty()) {
-			return {};
-		}
-		const std::uint64_t tag = tags_.front();
-		tags_.pop_front();
-		return tag;
-	}
-
-private:
-	std::mutex lock_;
-	std::condition_variable some_;
-	std::deque<std::uint64_t> tags_;
-	std::string failure_;
-};
-
-sdp::task<void> finish(sdp::pending_call call, std::uint64_t tag, arrivals &to)
+sdp::task<void> finish(sdp::pending_call call, std::uint64_t tag, arrivals<std::uint64_t> &to)
 {
 	const auto got = co_await std::move(call);
 	if (got) {
@@ -137,7 +93,7 @@ public:
 
 private:
 	outgoing from_;
-	arrivals arrivals_;
+	arrivals<std::uint64_t> arrivals_;
 	sdp::task_group calls_;
 	sdp::channel channel_; /**< ends first, and with it all calls */
 };

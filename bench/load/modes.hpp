@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * @file
- * What is measured, and how it is printed: lines of CSV,
- * mode,transport,size,outstanding,case,metric,value. Times are nanoseconds.
+ * What is measured.
  */
 #ifndef BENCH_MODES_HPP
 #define BENCH_MODES_HPP
 
-#include "histogram.hpp"
 #include "host.hpp"
+#include "print.hpp"
 #include "transport.hpp"
 #include "workload.hpp"
 
@@ -70,18 +69,6 @@ bool run(const setting &all, const closed_mode &what);
 bool run(const setting &all, const open_mode &what);
 bool run(const setting &all, const tails_mode &what);
 bool run(const setting &all, const peers_mode &what);
-
-/** One line of results. */
-struct place {
-	std::string_view mode;
-	std::string_view transport;
-	std::uint32_t size = 0;
-	std::uint32_t outstanding = 0;
-	std::string which;
-};
-void report(const place &where, std::string_view metric, double value);
-/** p50, p90, p99, p999, most, mean and count. */
-void report(const place &where, const histogram &times);
 
 /** A server on its host with its client, here. */
 class connection {

@@ -13,6 +13,8 @@ SDP_CACHE=${SDP_CACHE:-${XDG_CACHE_HOME:-~/.cache}/sdp}
 SDP_CACHE=$(realpath -m "$SDP_CACHE")
 export SDP_TOP SDP_BUILD SDP_CACHE
 export CCACHE_DIR=${CCACHE_DIR:-$SDP_CACHE/ccache}
+# What a source includes is told by the compiler: no run of the preprocessor before it.
+export CCACHE_DEPEND=1
 # A fixed C locale: tools' messages are matched by scripts.
 export LC_ALL=C.UTF-8
 # apt's own user and those that tests become read what is made here.

@@ -47,8 +47,7 @@ std::vector<std::string> load(RedisModuleCtx *from)
 	SDP_GET(ACLCheckCommandPermissions);
 	SDP_GET(EventLoopAdd);
 	SDP_GET(EventLoopDel);
-	SDP_GET(CreateTimer);
-	SDP_GET(StopTimer);
+	SDP_GET(SubscribeToServerEvent);
 	SDP_GET(RegisterInfoFunc);
 	SDP_GET(InfoAddSection);
 	SDP_GET(InfoAddFieldULongLong);

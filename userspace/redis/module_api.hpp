@@ -44,7 +44,16 @@ enum : int {
 enum : int { is_string = 0, is_error = 1, is_integer = 2, is_array = 3 };
 
 using loop_function = void (*)(int fd, void *data, int mask);
-using timer_function = void (*)(RedisModuleCtx *on, void *data);
+/** An event of the server, by value. */
+struct server_event {
+	std::uint64_t id;
+	std::uint64_t version;
+};
+/** Of a turn of the event loop, of which 0 is that Redis is about to wait. */
+inline constexpr server_event loop_turn{15, 1};
+inline constexpr std::uint64_t before_sleep = 0;
+using event_function = void (*)(RedisModuleCtx *on, server_event what, std::uint64_t which,
+				void *more);
 using info_function = void (*)(RedisModuleInfoCtx *on, int for_crash_report);
 
 /** The functions, under their names without "RedisModule_". Null before load(). */
@@ -78,9 +87,7 @@ struct functions {
 
 	int (*EventLoopAdd)(int fd, int mask, loop_function, void *data);
 	int (*EventLoopDel)(int fd, int mask);
-	std::uint64_t (*CreateTimer)(RedisModuleCtx *, long long milliseconds, timer_function,
-				     void *data);
-	int (*StopTimer)(RedisModuleCtx *, std::uint64_t id, void **data);
+	int (*SubscribeToServerEvent)(RedisModuleCtx *, server_event, event_function);
 
 	int (*RegisterInfoFunc)(RedisModuleCtx *, info_function);
 	int (*InfoAddSection)(RedisModuleInfoCtx *, const char *name);

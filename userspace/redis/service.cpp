@@ -54,6 +54,8 @@ std::size_t service::hash::operator()(const address &of) const noexcept
 		{reinterpret_cast<const char *>(of.data()), of.size()});
 }
 
+service *service::the_one_;
+
 service::service(RedisModuleCtx *loader, arguments said)
 	: said_(std::move(said)),
 	  limits_{.most_command = said_.most_command},
@@ -70,6 +72,10 @@ service::service(RedisModuleCtx *loader, arguments said)
 	when.it_value.tv_nsec = std::chrono::nanoseconds(each - seconds).count();
 	when.it_interval = when.it_value;
 	check(::timerfd_settime(timer_.get(), 0, &when, nullptr), "timer");
+	the_one_ = this;
+	if (redis.SubscribeToServerEvent(loader, api::loop_turn, before_sleep) != api::ok) {
+		throw std::runtime_error("Redis does not tell of turns of its loop");
+	}
 	watch(true);
 	if (redis.EventLoopAdd(timer_.get(), api::readable, tick, this) != api::ok) {
 		watch(false);
@@ -81,9 +87,7 @@ service::~service()
 {
 	watch(false);
 	redis.EventLoopDel(timer_.get(), api::readable);
-	if (is_due_) {
-		redis.StopTimer(executor_.context(), due_, nullptr);
-	}
+	redis.SubscribeToServerEvent(executor_.context(), api::loop_turn, nullptr);
 }
 
 service_counts service::counts() const noexcept
@@ -109,22 +113,23 @@ void service::watch(bool yes)
 void service::readable(int /*fd*/, void *self, int /*mask*/) noexcept
 {
 	// Redis writes what a module's calls have changed to the append-only file and to replicas
-	// when a callback with a context ends. This is none; a timer's is, and comes in the same
-	// turn of the loop.
+	// when a callback with a context ends. This is none; that of an event is, and one comes
+	// before Redis waits again.
 	auto &me = *static_cast<service *>(self);
 	me.executor_.look_at_server();
 	if (me.executor_.is_busy()) {
 		me.take(); // There are no timers while a script runs, and nothing is changed.
-	} else if (!std::exchange(me.is_due_, true)) {
-		me.due_ = redis.CreateTimer(me.executor_.context(), 0, due, self);
+	} else {
+		me.is_due_ = true;
 	}
 }
 
-void service::due(RedisModuleCtx * /*on*/, void *self) noexcept
+void service::before_sleep(RedisModuleCtx * /*on*/, api::server_event /*what*/, std::uint64_t which,
+			   void * /*more*/) noexcept
 {
-	auto &me = *static_cast<service *>(self);
-	me.is_due_ = false;
-	me.take();
+	if (which == api::before_sleep && std::exchange(the_one_->is_due_, false)) {
+		the_one_->take();
+	}
 }
 
 void service::take() noexcept
@@ -137,6 +142,9 @@ void service::take() noexcept
 				return;
 			}
 			handle(std::move(*what));
+			if (!listener_.has_ready()) {
+				return; // What has come since makes the descriptor readable.
+			}
 		}
 	} catch (const std::exception &error) {
 		redis.Log(executor_.context(), "warning", "%s; trying again later", error.what());

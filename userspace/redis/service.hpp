@@ -63,7 +63,8 @@ private:
 	};
 
 	static void readable(int fd, void *self, int mask) noexcept;
-	static void due(RedisModuleCtx *on, void *self) noexcept;
+	static void before_sleep(RedisModuleCtx *on, api::server_event what, std::uint64_t which,
+				 void *more) noexcept;
 	static void tick(int fd, void *self, int mask) noexcept;
 	void watch(bool yes);
 
@@ -90,9 +91,9 @@ private:
 	std::string out_; /**< of who is not within another */
 	int depth_ = 0;
 	bool is_watched_ = false;
-	detail::file timer_; /**< not Redis's, which would not let the module go */
-	std::uint64_t due_ = 0;
-	bool is_due_ = false;
+	detail::file timer_;      /**< not Redis's, which would not let the module go */
+	bool is_due_ = false;     /**< something waits for the end of this turn of Redis's loop */
+	static service *the_one_; /**< events of the server carry no data of a module's */
 	std::uint64_t ticks_ = 0;
 	std::uint64_t next_id_ = std::uint64_t{1} << 32; /**< far from those of Redis's own */
 	service_counts counts_;

@@ -201,6 +201,11 @@ std::optional<request> listener::poll()
 	return core_->poll();
 }
 
+bool listener::has_ready() const
+{
+	return core_->has_ready();
+}
+
 address listener::local() const
 {
 	return core_->local();

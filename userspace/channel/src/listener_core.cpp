@@ -112,9 +112,8 @@ std::optional<request> listener_core::take(std::unique_lock<std::mutex> &held)
 	return std::nullopt;
 }
 
-/** One look at the kernel, as the only one who does. */
 void listener_core::look_alone(std::unique_lock<std::mutex> &held,
-			       std::optional<clock::time_point> until)
+			       const std::function<bool()> &look)
 {
 	struct turn {
 		turn(listener_core &of, std::unique_lock<std::mutex> &lock) : of_(of), lock_(lock)
@@ -139,7 +138,7 @@ void listener_core::look_alone(std::unique_lock<std::mutex> &held,
 	bool has_handshakes = false;
 	{
 		const turn mine(*this, held);
-		has_handshakes = look(until);
+		has_handshakes = look();
 	}
 	if (has_handshakes) {
 		// Meanwhile another one looks, and takes what is there.
@@ -163,7 +162,7 @@ std::optional<request> listener_core::next(std::optional<clock::time_point> unti
 		}
 		if (!is_looked_at_) {
 			try {
-				look_alone(held, until);
+				look_alone(held, [&] { return look(until); });
 			} catch (...) {
 				changed_.notify_one(); // It is told likewise.
 				throw;
@@ -199,7 +198,7 @@ std::optional<request> listener_core::poll()
 	auto got = take(held);
 	if (!got && !is_looked_at_) {
 		try {
-			look_alone(held, clock::time_point());
+			look_alone(held, [this] { return look_at_once(); });
 			got = take(held);
 		} catch (...) {
 			changed_.notify_one();
@@ -207,10 +206,38 @@ std::optional<request> listener_core::poll()
 		}
 		changed_.notify_one(); // Who waits in next() looks from now on.
 	}
-	if (!ready_.empty()) {
-		wake(); // fd() stays readable.
-	}
+	keep_readable(!ready_.empty());
 	return got;
+}
+
+bool listener_core::has_ready() const
+{
+	const std::scoped_lock held(lock_);
+	return !ready_.empty();
+}
+
+void listener_core::keep_readable(bool yes) noexcept
+{
+	// Who looks would miss what wakes it.
+	if (yes == is_kept_readable_ || (!yes && is_looked_at_)) {
+		return;
+	}
+	std::uint64_t value = 0;
+	is_kept_readable_ = yes;
+	if (yes) {
+		wake();
+	} else {
+		static_cast<void>(::eventfd_read(wake_.get(), &value));
+	}
+}
+
+bool listener_core::look_at_once()
+{
+	// Handshakes, and answers that wait, have their turn too.
+	if (++looks_ % burst != 0 && receive()) {
+		return false;
+	}
+	return look(clock::time_point());
 }
 
 bool listener_core::look(std::optional<clock::time_point> until)
@@ -253,9 +280,12 @@ void listener_core::handle(const epoll_event &event)
 		break;
 	case source::handshakes:
 		break;
-	case source::wake:
+	case source::wake: {
+		const std::scoped_lock held(lock_);
+		is_kept_readable_ = false;
 		static_cast<void>(::eventfd_read(wake_.get(), &value));
 		break;
+	}
 	case source::retry:
 		// Nothing to be read: it was set again meanwhile.
 		static_cast<void>(::eventfd_read(retry_.get(), &value));
@@ -275,8 +305,9 @@ void listener_core::await_handshakes()
 	watch(EPOLL_CTL_MOD, parts_.handshakes->fd(), EPOLLIN | EPOLLONESHOT, source::handshakes);
 }
 
-void listener_core::receive()
+bool listener_core::receive()
 {
+	bool any = false;
 	for (int left = burst; left > 0; --left) {
 		arrival what;
 		int error = 0;
@@ -288,8 +319,9 @@ void listener_core::receive()
 			continue;
 		}
 		if (error == EAGAIN || error == EINTR || error == ENOMEM) {
-			return;
+			break;
 		}
+		any = true;
 		if (error == EPROTO) {
 			continue;
 		}
@@ -300,6 +332,7 @@ void listener_core::receive()
 			admit(std::move(what));
 		}
 	}
+	return any;
 }
 
 void listener_core::admit(arrival &&what)

@@ -54,6 +54,7 @@ public:
 	[[nodiscard]] std::optional<request> next(std::optional<clock::time_point> until,
 						  const std::stop_token &stop);
 	[[nodiscard]] std::optional<request> poll();
+	[[nodiscard]] bool has_ready() const;
 	/** Runs @p start with each request, until @p stop; whatever memory there is. */
 	void serve(const std::function<void(request)> &start, const std::stop_token &stop);
 	/** Has @p on receive and send, and run @p start with each request, until @p stop. */
@@ -86,11 +87,17 @@ private:
 	enum class source : std::uint64_t { socket, handshakes, wake, retry };
 
 	void watch(int operation, int fd, std::uint32_t events, source which);
-	void look_alone(std::unique_lock<std::mutex> &held, std::optional<clock::time_point> until);
+	/** @param look as the only one who does; whether there are handshakes to be done. */
+	void look_alone(std::unique_lock<std::mutex> &held, const std::function<bool()> &look);
 	/** @return whether there are handshakes to be done, which waits for nobody else. */
 	[[nodiscard]] bool look(std::optional<clock::time_point> until);
+	/** Likewise; requests are looked for first, and mostly alone. */
+	[[nodiscard]] bool look_at_once();
+	/** Has fd() readable while requests wait for poll(), or no longer. By the lock. */
+	void keep_readable(bool yes) noexcept;
 	void handle(const epoll_event &event);
-	void receive();
+	/** @return whether anything came. */
+	bool receive();
 	void await_handshakes();
 	void admit(arrival &&what);
 	/** @param whose the share that it would be of. */
@@ -125,10 +132,12 @@ private:
 	file retry_;     /**< a timer */
 	mapping buffer_; /**< of who looks */
 
-	std::mutex lock_; /**< of the next three; not held in system calls */
+	mutable std::mutex lock_; /**< of the next four; not held in system calls that wait */
 	std::condition_variable_any changed_;
 	std::deque<contents> ready_;
 	bool is_looked_at_ = false; /**< a thread looks at the kernel: the only one */
+	bool is_kept_readable_ = false;
+	int looks_ = 0; /**< of who looks at once */
 
 	early_answers early_answers_;
 	shares shares_;

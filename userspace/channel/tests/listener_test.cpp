@@ -270,6 +270,63 @@ TEST_F(listeners, in_a_foreign_loop)
 	EXPECT_FALSE(from.poll());
 }
 
+// Those that are there are taken at once; whoever stops before keeps it readable, and who
+// has all leaves nothing that would wake it in vain.
+TEST_F(listeners, in_a_foreign_loop_all_that_are_ready)
+{
+	std::vector<sdp::pending_call> all;
+	for (int i = 0; i < 100; ++i) {
+		all.push_back(to.call("m", std::to_string(i)));
+	}
+	bool has_stopped_early = false;
+	pollfd wait{from.fd(), POLLIN, 0};
+	for (int left = 100; left > 0;) {
+		ASSERT_EQ(::poll(&wait, 1, 20'000), 1);
+		for (int most = 3; most > 0; --most) {
+			if (auto got = from.poll()) {
+				got->answer(got->text());
+				--left;
+			}
+			if (!from.has_ready()) {
+				break;
+			}
+		}
+		if (from.has_ready()) {
+			has_stopped_early = true;
+			EXPECT_EQ(::poll(&wait, 1, 0), 1);
+		}
+	}
+	for (auto &each : all) {
+		EXPECT_TRUE(each.get());
+	}
+	EXPECT_TRUE(has_stopped_early);
+	EXPECT_FALSE(from.has_ready());
+	EXPECT_EQ(::poll(&wait, 1, 0), 0);
+}
+
+// What poll() has left is for next() as well, which a stop still reaches.
+TEST_F(listeners, a_foreign_loop_and_next)
+{
+	sdp::pending_call first = to.call("m", "1");
+	sdp::pending_call second = to.call("m", "2");
+	std::this_thread::sleep_for(50ms);
+	auto one = from.poll();
+	ASSERT_TRUE(one);
+	EXPECT_TRUE(from.has_ready());
+	auto other = from.next();
+	ASSERT_TRUE(other);
+	one->answer("");
+	other->answer("");
+	EXPECT_TRUE(first.get());
+	EXPECT_TRUE(second.get());
+	std::stop_source stop;
+	std::jthread stops([&] {
+		std::this_thread::sleep_for(50ms);
+		stop.request_stop();
+	});
+	EXPECT_FALSE(from.next(std::nullopt, stop.get_token()));
+}
+
 TEST_F(listeners, closing_says_so)
 {
 	std::optional<listener> mine(std::move(from));

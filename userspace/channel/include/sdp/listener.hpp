@@ -187,6 +187,8 @@ public:
 	 * may take some milliseconds. Calling it too often or too seldom does no harm.
 	 */
 	[[nodiscard]] std::optional<request> poll();
+	/** Whether poll() has one without asking the kernel, so that it is cheap to call again. */
+	[[nodiscard]] bool has_ready() const;
 
 	[[nodiscard]] address local() const;
 	[[nodiscard]] listener_counts counts() const;
