@@ -149,6 +149,17 @@ SETUP
 	have("vxlan ip_gre ipip sch_netem");
 }
 
+namespace {
+
+/// What a router sends to host b has its own address.
+void masquerade(const net::Netns &router)
+{
+	router.sh("nft add table ip nat; nft 'add chain ip nat post { type nat hook postrouting"
+		  " priority 100 ; }'; nft add rule ip nat post oifname to_b masquerade");
+}
+
+} // namespace
+
 TEST_LIMIT(merged_packets_are_cut_back, 200)
 {
 	auto net = merging_router();
@@ -169,13 +180,47 @@ TEST_LIMIT(masquerading_a_merged_packet, 200)
 	if (!have("nf_tables nft_masq nft_chain_nat nf_nat"))
 		throw test::Skip("no nftables");
 	auto net = merging_router();
-	net->router.sh(
-		"nft add table ip nat; nft 'add chain ip nat post { type nat hook postrouting"
-		" priority 100 ; }'; nft add rule ip nat post oifname to_b masquerade");
+	masquerade(net->router);
 	Watch in(net->router, "to_a");
 	talk(net->a, net->b, net->b.at(net::Family::v4, server_port), "10.0.2.254", false,
 	     net->a.v4);
 	CHECK(in.longest(true) > 3000);
+}
+
+// The protocol has no ports that a router knows: of two hosts behind one address it can tell
+// the answers to one server's apart for neither, and lets the second not through. Who has
+// to wait is told, and comes through when the router has forgotten the first.
+TEST_LIMIT(two_hosts_behind_one_address, 200)
+{
+	if (!have("nf_tables nft_masq nft_chain_nat nf_nat"))
+		throw test::Skip("no nftables");
+	net::Routed net;
+	net.a.ns.patient(false);
+	net.a.ns.sh("ip addr add 10.0.1.11/24 dev eth0");
+	masquerade(net.router);
+	PlainSocket server(net.b.ns, AF_INET, server_port);
+	PlainSocket first(net.a.ns, AF_INET), second(net.a.ns, AF_INET);
+	for (const auto &[client, address] :
+	     {std::pair{&first, "10.0.1.1"}, std::pair{&second, "10.0.1.11"}}) {
+		const net::Address at = net::Address::of(address, 0);
+		OK(bind(client->fd(), at.raw(), at.length));
+	}
+	const net::Address to = net.b.at(net::Family::v4, server_port);
+	const auto talks = [&](const PlainSocket &client) {
+		client.request(to, pattern(3000));
+		const PlainMessage request = server.expect();
+		EQ(request.from, net::Address::of("10.0.2.254", client.port()));
+		server.reply(request, pattern(3000));
+		EQ(pattern_error(client.expect().bytes), "");
+	};
+	talks(first);
+	second.request(to, pattern(3000), 7);
+	EQ(second.expect_failure(ETIMEDOUT).rpc->cookie, 7U);
+	net.router.sh("echo 1 >/proc/sys/net/netfilter/nf_conntrack_generic_timeout");
+	talks(first);
+	// It forgets after a second without packets; an acknowledgement may come late.
+	net.a.ns.patient(true);
+	talks(second);
 }
 
 // A router merges what is in a tunnel that it only forwards.

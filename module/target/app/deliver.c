@@ -418,8 +418,10 @@ static ssize_t copy_sealed(struct sdp_received *got, struct iov_iter *to)
 
 	if (records > 1)
 		err = sdp_opener_begin(&opener, rpc, 1);
-	for (i = 0; i < records && !err; i++)
+	for (i = 0; i < records && !err; i++) {
 		err = copy_record(got, &opener, i, to, &copied);
+		cond_resched();
+	}
 	sdp_opener_end(&opener);
 	if (!err)
 		err = verified(rpc);

@@ -100,6 +100,8 @@ static int make_records(struct outgoing *out)
 		/* Over before all of it was needed: that is no error. */
 		if (READ_ONCE(rpc->over))
 			break;
+		/* A long message is not to hold up short ones of this processor. */
+		cond_resched();
 	}
 	return 0;
 }
