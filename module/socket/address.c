@@ -360,10 +360,12 @@ int sdp_address_settle(struct sdp_sock *s, const struct msghdr *msg,
 	return check_source(sdp_sock_sk(s), send);
 }
 
-static void set_addresses(struct sock *sk, const struct binding *to)
+static void set_binding(struct sock *sk, const struct binding *to)
 {
 	struct inet_sock *inet = inet_sk(sk);
 
+	inet->inet_num = to->port;
+	inet->inet_sport = htons(to->port);
 	inet->inet_rcv_saddr = to->v4;
 	inet->inet_saddr = to->v4;
 	sk->sk_bound_dev_if = to->bound;
@@ -374,9 +376,30 @@ static void set_addresses(struct sock *sk, const struct binding *to)
 	sk->sk_ipv6only = to->v6_only;
 }
 
-static void settle_addresses(struct sdp_endpoint *ep, const void *to)
+/*
+ * Programs of the control group that look at sockets see what it is to be; where they
+ * refuse, it is as it was.
+ */
+static int settle_binding(struct sdp_endpoint *ep, const void *to)
 {
-	set_addresses(ep->sk, to);
+	struct sock *sk = ep->sk;
+	struct binding was = {
+		.v4 = inet_sk(sk)->inet_rcv_saddr,
+		.v6 = sk->sk_v6_rcv_saddr,
+		.bound = sk->sk_bound_dev_if,
+		.port = inet_sk(sk)->inet_num,
+		.v6_only = sk->sk_ipv6only,
+	};
+	int err;
+
+	set_binding(sk, to);
+	if (sk->sk_family == AF_INET)
+		err = BPF_CGROUP_RUN_PROG_INET4_POST_BIND(sk);
+	else
+		err = BPF_CGROUP_RUN_PROG_INET6_POST_BIND(sk);
+	if (err)
+		set_binding(sk, &was);
+	return err;
 }
 
 static int check_port(struct sock *sk, u16 port, u32 flags)
@@ -402,15 +425,13 @@ static int take_port(struct sdp_sock *s, const struct binding *to)
 	if (s->sessions && to->port != s->ep.port)
 		return sdp_error(s, -EINVAL,
 				 "bind: sessions are tied to the present port");
-	err = sdp_endpoint_bind(&s->ep, to->port, settle_addresses, to);
+	err = sdp_endpoint_bind(&s->ep, to->port, settle_binding, to);
 	if (err == -EBUSY)
 		return sdp_error(s, -EINVAL,
 				 "bind: RPCs are open at the present port");
 	if (err)
 		return sdp_error(s, err, NULL);
 	WRITE_ONCE(s->ep.server, true);
-	inet_sk(sk)->inet_num = to->port;
-	inet_sk(sk)->inet_sport = htons(to->port);
 	sk->sk_userlocks |= SOCK_BINDPORT_LOCK;
 	return 0;
 }
@@ -435,10 +456,12 @@ static int bind_locked(struct sdp_sock *s, const struct sockaddr *name,
 	err = check_port(sk, to.port, flags);
 	if (err)
 		return err;
-	if (to.port)
+	if (to.port) {
 		err = take_port(s, &to);
-	else
-		set_addresses(sk, &to);
+	} else {
+		to.port = inet_sk(sk)->inet_num;
+		err = settle_binding(&s->ep, &to);
+	}
 	if (!err && (to.v4 || !ipv6_addr_any(&to.v6)))
 		sk->sk_userlocks |= SOCK_BINDADDR_LOCK;
 	return err;

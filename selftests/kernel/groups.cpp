@@ -157,6 +157,39 @@ TEST(another_source_is_told)
 	});
 }
 
+// Who looks at a socket after bind() may refuse it; then it is as it was.
+TEST(no_binding)
+{
+	struct kind {
+		bpf_attach_type attach;
+		net::Family family;
+	};
+	for (const auto &[attach, family] : {kind{BPF_CGROUP_INET4_POST_BIND, net::Family::v4},
+					     kind{BPF_CGROUP_INET6_POST_BIND, net::Family::v6}}) {
+		const int domain = net::domain(family);
+		const Fd program = bpf::returning(0, BPF_PROG_TYPE_CGROUP_SOCK, attach);
+		bpf::Group group("sdp-binding");
+		group.in([&] {
+			PlainSocket bound(hosts->b.ns, domain, server_port);
+			const PlainSocket fresh(hosts->b.ns, domain);
+			const net::Address before = name_of(bound.fd(), getsockname);
+			group.attach(program, attach);
+			for (const uint16_t port : {uint16_t{4001}, uint16_t{0}}) {
+				const net::Address to = hosts->b.at(family, port);
+				for (const int fd : {bound.fd(), fresh.fd()})
+					FAILS(net::bind_to(fd, to), EPERM);
+			}
+			EQ(name_of(bound.fd(), getsockname), before);
+			// It is reached at any address, and nobody has the other port.
+			PlainSocket client(hosts->a.ns, domain);
+			client.request(hosts->b.at(family, server_port), pattern(10));
+			bound.echo();
+			EQ(client.expect().bytes.size(), 10);
+		});
+		const PlainSocket other(hosts->b.ns, domain, 4001);
+	}
+}
+
 TEST(other_names)
 {
 	Fd program = bpf::rewriting_ip4(elsewhere, 77, BPF_CGROUP_INET4_GETSOCKNAME);

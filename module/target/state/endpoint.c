@@ -45,7 +45,7 @@ static void set_port(struct sdp_endpoint *ep, u16 port)
  * moves, it is found where it was.
  */
 int sdp_endpoint_bind(struct sdp_endpoint *ep, u16 port,
-		      void (*settled)(struct sdp_endpoint *ep, const void *arg),
+		      int (*settled)(struct sdp_endpoint *ep, const void *arg),
 		      const void *arg)
 {
 	int err = 0, taken = 0;
@@ -61,7 +61,7 @@ int sdp_endpoint_bind(struct sdp_endpoint *ep, u16 port,
 	if (taken && ep->rpc_count)
 		err = -EBUSY;
 	if (!err && settled)
-		settled(ep, arg);
+		err = settled(ep, arg);
 	if (!err && taken)
 		set_port(ep, taken);
 	spin_unlock_bh(&ep->lock);

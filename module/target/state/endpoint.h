@@ -107,16 +107,17 @@ int sdp_endpoint_init(struct sdp_endpoint *ep, struct sock *sk);
  * sdp_endpoint_bind() - take a port, or move to another.
  * @ep:      the endpoint.
  * @port:    1 to 0xffff in host byte order; its present one: it stays there.
- * @settled: called when nothing can fail any more, before a packet can come to a new
- *           port, under ep->lock; or NULL.
+ * @settled: called when nothing else can fail any more, before a packet can come to a
+ *           new port, under ep->lock; it may refuse by an errno; or NULL.
  * @arg:     handed to @settled.
  *
  * One that is refused has changed nothing, not for a moment. Context: process, may
  * sleep; calls for one endpoint do not overlap.
- * Return: 0, -EADDRINUSE, -ENOMEM, or -EBUSY: it has RPCs at its present port.
+ * Return: 0, -EADDRINUSE, -ENOMEM, -EBUSY: it has RPCs at its present port, or what
+ * @settled says.
  */
 int sdp_endpoint_bind(struct sdp_endpoint *ep, u16 port,
-		      void (*settled)(struct sdp_endpoint *ep, const void *arg),
+		      int (*settled)(struct sdp_endpoint *ep, const void *arg),
 		      const void *arg);
 
 /**
