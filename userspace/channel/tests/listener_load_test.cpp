@@ -30,10 +30,14 @@ using namespace std::chrono_literals;
 using sdp::listener;
 using sdp::status;
 
+/** Of this test: a ring keeps the address of the one before for a moment. */
+int turn = 0;
+
 /** The address of client @p who; of the listener: 0. */
 socklen_t name_of(std::uint64_t who, sockaddr_storage &into)
 {
-	const std::string text = std::to_string(::getpid()) + "-sdp-" + std::to_string(who);
+	const std::string text = std::to_string(::getpid()) + "-sdp-" + std::to_string(turn) + "-" +
+				 std::to_string(who);
 	sockaddr_un name{};
 	name.sun_family = AF_UNIX;
 	std::ranges::copy(text, &name.sun_path[1]);
@@ -151,6 +155,7 @@ protected:
 		return got.has_value();
 	}
 
+	const int turn_ = ++turn; /**< before there are addresses */
 	std::shared_ptr<hub> hub_ = std::make_shared<hub>();
 	std::optional<listener> from;
 	client deaf{1}, other{2};
