@@ -35,7 +35,7 @@ static int check_rpc(struct sdp_sock *s, const struct sdp_rpc_cmsg *rpc)
 }
 
 static int take_rpc(struct sdp_sock *s, const struct cmsghdr *cmsg,
-		     struct sdp_send *send)
+		    struct sdp_send *send)
 {
 	struct sdp_rpc_cmsg rpc;
 	int err;
@@ -62,7 +62,7 @@ static bool holds(const struct cmsghdr *cmsg, size_t bytes)
 }
 
 static int take_socket(const struct sock *sk, const struct cmsghdr *cmsg,
-			struct sdp_send *send)
+		       struct sdp_send *send)
 {
 	struct user_namespace *ns = sock_net(sk)->user_ns;
 
@@ -156,7 +156,7 @@ static int take_v6(const struct cmsghdr *cmsg, struct sdp_send *send)
 }
 
 static int take_one(struct sdp_sock *s, const struct cmsghdr *cmsg,
-		     struct sdp_send *send)
+		    struct sdp_send *send)
 {
 	const struct sock *sk = sdp_sock_sk(s);
 
