@@ -47,7 +47,7 @@ std::uint64_t zipfian::draw(chance &from) const
 }
 
 operations::operations(char workload, std::uint64_t records, std::uint64_t seed)
-	: workload_(workload), records_(records), ranks_(records), from_(seed)
+	: workload_(workload), records_(records), next_(records), ranks_(records), from_(seed)
 {
 }
 
@@ -56,8 +56,7 @@ operation operations::draw()
 	const double share = from_.uniform();
 	if (workload_ == 'd') {
 		if (share < 0.05) {
-			ranks_.grow(records_ + 1);
-			return {verb::insert, records_++};
+			return {verb::insert, next_++};
 		}
 		return {verb::read, records_ - 1 - ranks_.draw(from_)};
 	}
@@ -72,6 +71,15 @@ operation operations::draw()
 	default:
 		return {verb::read, key};
 	}
+}
+
+void operations::inserted(std::uint64_t key)
+{
+	ended_.insert(key);
+	while (ended_.erase(records_) != 0) {
+		++records_;
+	}
+	ranks_.grow(records_);
 }
 
 std::string key_name(std::uint64_t number)

@@ -10,6 +10,7 @@
 #include "../load/workload.hpp"
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -45,14 +46,17 @@ class operations {
 public:
 	/** @param workload one of names. @param records that are there, at least 2. */
 	operations(char workload, std::uint64_t records, std::uint64_t seed);
-	/** An insert's key is there from now on. */
 	operation draw();
+	/** An insert has ended: its key may be read once all before it may. */
+	void inserted(std::uint64_t key);
 
 	static constexpr std::string_view names = "abcdf";
 
 private:
 	char workload_;
-	std::uint64_t records_;
+	std::uint64_t records_;         /**< that are there */
+	std::uint64_t next_;            /**< to be inserted */
+	std::set<std::uint64_t> ended_; /**< inserts, out of turn */
 	zipfian ranks_;
 	chance from_;
 };

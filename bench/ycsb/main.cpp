@@ -158,6 +158,9 @@ private:
 			to_.send(got.lane, set(on.what.key, value_));
 			return false;
 		}
+		if (on.what.what == verb::insert) {
+			from_.inserted(on.what.key);
+		}
 		times_.add(clock::now() - on.due);
 		idle_.push_back(got.lane);
 		return true;

@@ -81,11 +81,37 @@ TEST(operations, read_only_what_is_there)
 		const operation one = from.draw();
 		if (one.what == verb::insert) {
 			EXPECT_EQ(one.key, records++);
+			from.inserted(one.key);
 		} else {
 			EXPECT_LT(one.key, records);
 		}
 	}
 	EXPECT_GT(records, 500U);
+}
+
+// Several inserts are under way, and end in another order.
+TEST(operations, read_nothing_that_is_on_its_way)
+{
+	operations from('d', 2, 5);
+	std::vector<std::uint64_t> inserts;
+	const auto draw_until = [&](std::size_t count, std::uint64_t there) {
+		for (bool is_latest_read = false; inserts.size() < count || !is_latest_read;) {
+			const operation one = from.draw();
+			if (one.what == verb::insert) {
+				inserts.push_back(one.key);
+			} else {
+				ASSERT_LT(one.key, there);
+				is_latest_read |= one.key == there - 1;
+			}
+		}
+	};
+	draw_until(3, 2);
+	from.inserted(inserts[1]);
+	draw_until(4, 2);
+	from.inserted(inserts[0]);
+	draw_until(5, 4);
+	from.inserted(inserts[2]);
+	draw_until(6, 5);
 }
 
 TEST(operations, are_the_same_with_the_same_seed)
