@@ -66,6 +66,7 @@ protected:
 			const auto token = sdp::bytes_view(what.bytes).subspan(said.length);
 			EXPECT_TRUE(std::ranges::equal(token, token_));
 			++collected_;
+			const std::scoped_lock held(collect_lock_);
 			collect_(by, what);
 		});
 		return fake::make_channel(here, sessions_, options_);
@@ -75,17 +76,23 @@ protected:
 	{
 		return to.call("get", "body", call_options(how).early()).get();
 	}
+	/** Has @p how answer who asks for the answer, from now on. */
+	void collects(std::function<void(fake::end &, const fake::arrival &)> how)
+	{
+		const std::scoped_lock held(collect_lock_);
+		collect_ = std::move(how);
+	}
 	/** Answers who asks for the answer with @p inner, in a reply with @p outer. */
 	void answers(bytes inner, status outer = status::ok)
 	{
-		collect_ = [=](fake::end &by, const fake::arrival &what) {
+		collects([=](fake::end &by, const fake::arrival &what) {
 			// What a listener sends has the reply as its body.
 			fake::arrival to = what;
 			const auto said = sdp::parse_request(to.bytes);
 			to.bytes.resize(said.length);
 			to.bytes.insert(to.bytes.end(), inner.begin(), inner.end());
 			fake::reply(by, to, {.status = outer});
-		};
+		});
 	}
 	static std::function<void(early_exchange &)> fate(early_fate what)
 	{
@@ -96,7 +103,8 @@ protected:
 	std::shared_ptr<fake::sessions> sessions_ = std::make_shared<fake::sessions>();
 	std::shared_ptr<fake::end> here_;
 	std::function<void(early_exchange &)> how_ = fate(early_fate::accepted);
-	std::function<void(fake::end &, const fake::arrival &)> collect_;
+	std::mutex collect_lock_;
+	std::function<void(fake::end &, const fake::arrival &)> collect_; /**< by it */
 	std::atomic<int> offered_ = 0, ordinary_ = 0, collected_ = 0;
 	bytes request_;
 	sdp::early_token token_{};
@@ -182,13 +190,13 @@ TEST_F(early_calls, a_question_that_finds_no_session_is_not_the_request)
 	answers(reply_of(status::ok, "late"));
 	std::atomic<bool> failed = false;
 	const auto answer = collect_;
-	collect_ = [&](fake::end &by, const fake::arrival &what) {
+	collects([&](fake::end &by, const fake::arrival &what) {
 		if (!failed.exchange(true)) {
 			fake::fail(by, what, ETIMEDOUT);
 			return;
 		}
 		answer(by, what);
-	};
+	});
 	sdp::channel to = begin();
 	const auto got = ask(to);
 	ASSERT_FALSE(got);
@@ -200,9 +208,9 @@ TEST_F(early_calls, a_question_that_finds_no_session_is_not_the_request)
 TEST_F(early_calls, the_question_fails_and_the_request_is_not_sent_again)
 {
 	for (const int error : {EBADMSG, ENOBUFS, ENOMEM, EMSGSIZE, ETIMEDOUT}) {
-		collect_ = [error](fake::end &by, const fake::arrival &what) {
+		collects([error](fake::end &by, const fake::arrival &what) {
 			fake::fail(by, what, error);
-		};
+		});
 		sdp::channel to = begin();
 		const auto got = ask(to);
 		ASSERT_FALSE(got);
