@@ -8,7 +8,8 @@
 
 /**
  * struct sdp_session_key - what a session is found by.
- * @owner:      token of the socket: nobody else sends or receives under it.
+ * @owner:      token of the socket: nobody else sends or receives under it, not the next
+ *              one with this port either.
  * @peer:       address; IPv4 as v4-mapped.
  * @peer_port:  host byte order.
  * @local_port: host byte order.

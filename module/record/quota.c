@@ -16,13 +16,13 @@
  * @net:  cookie of the network namespace, 0: those of all that the user owns.
  * @ns:   user namespace of @uid; held.
  * @uid:  the user.
- * @zero: fills it up.
+ * @kind: enum sdp_quota_kind.
  */
 struct quota_key {
 	u64 net;
 	const struct user_namespace *ns;
 	kuid_t uid;
-	u32 zero;
+	u32 kind;
 };
 
 /**
@@ -100,35 +100,48 @@ static void count_down(struct sdp_quota *quota)
 	}
 }
 
-/*
- * Those whose owners are charged, the innermost first: from the caller's on, or from the
- * network namespace's, where that was handed to a caller outside of it.
- */
-static u32 owned_namespaces(const struct net *net, const struct user_namespace **all)
+/* Is @ns @above, or below it? */
+static bool is_within(const struct user_namespace *ns, const struct user_namespace *above)
 {
-	const struct user_namespace *ns;
+	while (ns->level > above->level)
+		ns = ns->parent;
+	return ns == above;
+}
+
+/*
+ * Those whose owners are charged, the innermost first: from the user's on, or from the
+ * network namespace's, where that was handed to a user outside of it.
+ */
+static u32 owned_namespaces(const struct net *net, const struct cred *cred,
+			    const struct user_namespace **all)
+{
+	const struct user_namespace *ns = cred->user_ns;
 	u32 count = 0;
 
-	ns = current_in_userns(net->user_ns) ? current_user_ns() : net->user_ns;
+	if (!is_within(ns, net->user_ns))
+		ns = net->user_ns;
 	for (; ns->parent && count < LEVELS; ns = ns->parent)
 		if (!uid_eq(ns->owner, GLOBAL_ROOT_UID))
 			all[count++] = ns;
 	return count;
 }
 
-static struct sdp_quota *charge_all(const struct net *net,
+static struct sdp_quota *charge_all(enum sdp_quota_kind kind, const struct net *net,
+				    const struct cred *cred,
 				    const struct sdp_quota_limits *limits)
 {
 	struct quota_key key = {
-		.net = net->net_cookie, .ns = current_user_ns(), .uid = current_uid(),
+		.net = net->net_cookie, .ns = cred->user_ns, .uid = cred->uid,
+		.kind = kind,
 	};
 	const struct user_namespace *owned[LEVELS];
 	struct sdp_quota *quota = NULL, *next;
-	u32 count = owned_namespaces(net, owned);
+	u32 count = owned_namespaces(net, cred, owned);
 
 	while (count--) {
 		const struct quota_key above = {
 			.ns = owned[count]->parent, .uid = owned[count]->owner,
+			.kind = kind,
 		};
 
 		next = count_up(&above, quota, limits->owner);
@@ -144,13 +157,14 @@ fail:
 	return next;
 }
 
-struct sdp_quota *sdp_quota_charge(const struct net *net,
+struct sdp_quota *sdp_quota_charge(enum sdp_quota_kind kind, const struct net *net,
+				   const struct cred *cred,
 				   const struct sdp_quota_limits *limits)
 {
 	struct sdp_quota *quota;
 
 	mutex_lock(&quotas_mutex);
-	quota = charge_all(net, limits);
+	quota = charge_all(kind, net, cred, limits);
 	mutex_unlock(&quotas_mutex);
 	return quota;
 }

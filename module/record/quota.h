@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How many sessions a user has: counted in each network namespace, and for each user
+ * How many sessions, and orphans, a user has: counted in each network namespace, and for each user
  * namespace on the way up once more as its owner's, as the kernel counts what
  * namespaces have. Who makes namespaces gets no more by it.
  */
@@ -9,11 +9,18 @@
 
 #include <linux/types.h>
 
+struct cred;
 struct net;
 struct sdp_quota;
 
+/* What is counted, each by itself. */
+enum sdp_quota_kind {
+	SDP_QUOTA_SESSION,
+	SDP_QUOTA_ORPHAN,
+};
+
 /**
- * struct sdp_quota_limits - what the current user may have.
+ * struct sdp_quota_limits - what a user may have.
  * @user:  in a network namespace.
  * @owner: in all user namespaces that it owns, and those below, together. The
  *	   machine's root may have any number there.
@@ -24,14 +31,17 @@ struct sdp_quota_limits {
 };
 
 /**
- * sdp_quota_charge() - count one more of the current user.
+ * sdp_quota_charge() - count one more of a user.
+ * @kind:   of what.
  * @net:    where.
+ * @cred:   whose.
  * @limits: which it may not pass.
  *
  * Context: process, may sleep. Return: for sdp_quota_uncharge(), or ERR_PTR: -ENOBUFS,
  * -ENOMEM.
  */
-struct sdp_quota *sdp_quota_charge(const struct net *net,
+struct sdp_quota *sdp_quota_charge(enum sdp_quota_kind kind, const struct net *net,
+				   const struct cred *cred,
 				   const struct sdp_quota_limits *limits);
 
 /** sdp_quota_uncharge() - one less; process context, may sleep. */

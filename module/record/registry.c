@@ -523,6 +523,22 @@ static void unlink_all(struct sdp_session_set *set, void *list)
 		unlink_session(session, list);
 }
 
+void sdp_session_set_keep(struct sdp_session_set *set,
+			  bool (*needed)(struct sdp_session *session))
+{
+	struct sdp_session *session, *next;
+	HLIST_HEAD(list);
+
+	mutex_lock(&set->lock);
+	for (session = sdp_set_from(set, 0, 0); session; session = next) {
+		next = sdp_set_from(set, session->id, session->serial + 1);
+		if (!needed || !needed(session))
+			unlink_session(session, &list);
+	}
+	mutex_unlock(&set->lock);
+	bury_later(&list);
+}
+
 void sdp_session_set_close(struct sdp_session_set *set)
 {
 	HLIST_HEAD(list);

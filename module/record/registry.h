@@ -15,7 +15,7 @@ struct sdp_session_set;
 /**
  * struct sdp_session_owner - a socket, for the calls below.
  * @net:      its namespace.
- * @token:    identifies it, the struct sock; never followed.
+ * @token:    identifies it, the target's endpoint; never followed in this room.
  * @nonces:   its pool.
  * @set:      its sessions; NULL: it never had any, and gets none by these calls.
  * @bound:    VRF it is in, or 0.
@@ -43,6 +43,16 @@ struct sdp_session_owner {
  * has been called for each of them.
  */
 void sdp_session_set_close(struct sdp_session_set *set);
+
+/**
+ * sdp_session_set_keep() - remove the sessions of a socket that are of no use any more.
+ * @set:    from sdp_session_set_new().
+ * @needed: which ones stay; called under the set's lock. NULL: none.
+ *
+ * Context: process, may sleep; does not wait for their end.
+ */
+void sdp_session_set_keep(struct sdp_session_set *set,
+			  bool (*needed)(struct sdp_session *session));
 
 /**
  * sdp_session_del() - SDP_SESSION_DEL.

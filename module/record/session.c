@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Sessions as objects. */
+#include <linux/cred.h>
 #include <linux/ktime.h>
 #include <linux/memcontrol.h>
 #include <linux/sched/mm.h>
@@ -117,7 +118,7 @@ struct sdp_session *sdp_session_make(struct sdp_session_set *set,
 	struct sdp_session *session;
 	struct sdp_quota *quota;
 
-	quota = sdp_quota_charge(key->net, limits);
+	quota = sdp_quota_charge(SDP_QUOTA_SESSION, key->net, current_cred(), limits);
 	if (IS_ERR(quota))
 		return ERR_CAST(quota);
 	session = kzalloc(struct_size(session, transport,

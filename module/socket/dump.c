@@ -99,6 +99,19 @@ static void dump_address(struct sock *sk, struct in6_addr *addr)
 		*addr = sk->sk_v6_rcv_saddr;
 }
 
+/* An orphan has no inode that would tell. */
+static kuid_t user_of(struct sock *sk)
+{
+	return READ_ONCE(sdp_sk(sk)->ep.orphan) ? sk->sk_uid : sock_i_uid(sk);
+}
+
+static const char *role_of(const struct sdp_endpoint *ep)
+{
+	if (READ_ONCE(ep->orphan))
+		return "orphan";
+	return READ_ONCE(ep->server) ? "server" : "client";
+}
+
 static void put_socket(struct seq_file *seq, struct sock *sk)
 {
 	struct sdp_sock *s = sdp_sk(sk);
@@ -107,12 +120,11 @@ static void put_socket(struct seq_file *seq, struct sock *sk)
 
 	dump_address(sk, &addr);
 	seq_printf(seq, "%u %lu ",
-		   from_kuid_munged(seq_user_ns(seq), sock_i_uid(sk)),
+		   from_kuid_munged(seq_user_ns(seq), user_of(sk)),
 		   sock_i_ino(sk));
-	put_address(seq, &addr, s->ep.port);
+	put_address(seq, &addr, READ_ONCE(s->ep.port) ?: s->last_port);
 	seq_printf(seq, " %s %s rpcs=%u ready=%u rmem=%d/%d wmem=%d/%d",
-		   policy_name(READ_ONCE(s->ep.policy)),
-		   READ_ONCE(s->ep.server) ? "server" : "client",
+		   policy_name(READ_ONCE(s->ep.policy)), role_of(&s->ep),
 		   READ_ONCE(s->ep.rpc_count), READ_ONCE(s->ep.ready_count),
 		   sdp_endpoint_rmem(&s->ep), READ_ONCE(sk->sk_rcvbuf),
 		   sdp_endpoint_wmem(&s->ep), READ_ONCE(sk->sk_sndbuf));
@@ -126,7 +138,7 @@ static int show_socket(struct seq_file *seq, void *v)
 {
 	if (v == SEQ_START_TOKEN)
 		seq_puts(seq, "uid inode local policy role ...\n");
-	else if (may_see(seq, sock_i_uid(v)))
+	else if (may_see(seq, user_of(v)))
 		put_socket(seq, v);
 	return 0;
 }
@@ -206,7 +218,7 @@ static void advance(struct seq_file *seq, struct walk *walk, advance_fn fn)
 		/* The one that was being told about may have gone. */
 		if (walk->sock != at)
 			begin_socket(walk);
-		walk->there = may_see(seq, sock_i_uid(sk)) && fn(walk, sdp_sk(sk));
+		walk->there = may_see(seq, user_of(sk)) && fn(walk, sdp_sk(sk));
 		sock_put(sk);
 		if (walk->there)
 			break;

@@ -123,7 +123,7 @@ static void owner_of(struct sdp_sock *s, struct sdp_session_owner *owner)
 	struct net *net = sock_net(sk);
 
 	owner->net = net;
-	owner->token = sk;
+	owner->token = &s->ep;
 	owner->nonces = &s->nonces;
 	owner->set = sdp_sock_set(s);
 	owner->bound = l3mdev_master_ifindex_by_index(net, sk->sk_bound_dev_if);

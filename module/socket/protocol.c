@@ -50,6 +50,8 @@ static void destruct(struct sock *sk)
 		inet6_sock_destruct(sk);
 	else
 		inet_sock_destruct(sk);
+	if (s->ep.orphan)
+		sdp_orphan_destruct();
 }
 
 static int open_endpoint(struct sdp_sock *s)
@@ -95,6 +97,12 @@ static void destroy_sock(struct sock *sk)
 	sock_prot_inuse_add(sock_net(sk), sk->sk_prot, -1);
 }
 
+/* SO_LINGER with a time of 0 asks for the end of everything, also of a program that exits. */
+static bool is_abort(const struct sock *sk)
+{
+	return sock_flag(sk, SOCK_LINGER) && !READ_ONCE(sk->sk_lingertime);
+}
+
 /* @timeout: of SO_LINGER; 0 without, with a time of 0, and when the program exits. */
 static void close_sock(struct sock *sk, long timeout)
 {
@@ -103,6 +111,8 @@ static void close_sock(struct sock *sk, long timeout)
 	/* A kernel's thread that closes for others has no time for this. */
 	if (timeout && s->opened && !(current->flags & PF_KTHREAD))
 		sdp_close_linger(&s->ep, timeout);
+	if (s->opened && !is_abort(sk) && sdp_orphan_adopt(s))
+		return;
 	sk_common_release(sk);
 }
 
@@ -370,6 +380,7 @@ static int __net_init socket_net_init(struct net *net)
 {
 	int err;
 
+	sdp_orphan_net_init(net);
 	err = sdp_sysctl_net_init(net);
 	if (err)
 		return err;
@@ -387,6 +398,8 @@ static void __net_exit socket_net_exit(struct net *net)
 
 static struct pernet_operations socket_net_ops = {
 	.init = socket_net_init,
+	/* Before devices go. */
+	.pre_exit = sdp_orphan_net_end,
 	.exit = socket_net_exit,
 	.id = &sdp_socket_net_id,
 	.size = sizeof(struct sdp_socket_net),
@@ -402,15 +415,15 @@ int sdp_socket_init(void)
 	int err;
 
 	set_memory_limits();
-	err = register_pernet_subsys(&socket_net_ops);
-	if (err)
-		return err;
 	err = proto_register(&sdp_prot, 1);
 	if (err)
-		goto no_proto;
+		return err;
 	err = proto_register(&sdp6_prot, 1);
 	if (err)
 		goto no_proto6;
+	err = register_pernet_subsys(&socket_net_ops);
+	if (err)
+		goto no_net;
 	inet_register_protosw(&switch_v4);
 	err = ipv6_mod_enabled() ? inet6_register_protosw(&switch_v6) : 0;
 	if (err)
@@ -419,23 +432,24 @@ int sdp_socket_init(void)
 
 no_switch:
 	inet_unregister_protosw(&switch_v4);
+	unregister_pernet_subsys(&socket_net_ops);
+no_net:
 	proto_unregister(&sdp6_prot);
 no_proto6:
 	proto_unregister(&sdp_prot);
-no_proto:
-	unregister_pernet_subsys(&socket_net_ops);
 	return err;
 }
 
-/** sdp_socket_exit() - the first step of unloading; no socket is left. */
+/** sdp_socket_exit() - the first step of unloading; no socket is left but orphans. */
 void sdp_socket_exit(void)
 {
 	if (ipv6_mod_enabled())
 		inet6_unregister_protosw(&switch_v6);
 	inet_unregister_protosw(&switch_v4);
+	unregister_pernet_subsys(&socket_net_ops);
+	sdp_orphan_exit();
 	proto_unregister(&sdp6_prot);
 	proto_unregister(&sdp_prot);
-	unregister_pernet_subsys(&socket_net_ops);
 }
 
 MODULE_ALIAS_NET_PF_PROTO_TYPE(PF_INET, SDP_PROTOCOL, 2);

@@ -34,6 +34,12 @@ struct sdp_pool;
  * @serial:     index in the dump of the namespace, 0: none.
  * @error_text: says more about the last error, for HOMAIOCINFO; a constant.
  * @nonces:     for SDP_SESSION_ADD.
+ * @last_port:  of an orphan: the port that it had. What follows is of orphans, too, and
+ *              written by their work alone once they are listed.
+ * @quota:      where it is counted.
+ * @left:       what it had to do when it was looked at last, sdp_close_left().
+ * @look:       when it is looked at next, jiffies.
+ * @next:       to be released, too.
  */
 struct sdp_sock {
 	struct inet_sock inet;
@@ -48,6 +54,11 @@ struct sdp_sock {
 	u32 serial;
 	const char *error_text;
 	struct sdp_nonces nonces;
+	u16 last_port;
+	struct sdp_quota *quota;
+	u64 left;
+	unsigned long look;
+	struct sdp_sock *next;
 };
 
 /** struct sdp6_sock - an AF_INET6 socket. */
@@ -99,6 +110,33 @@ extern struct proto sdp6_prot;
 
 int sdp_socket_init(void);
 void sdp_socket_exit(void);
+
+/* orphan.c */
+
+/**
+ * sdp_orphan_adopt() - let responses that are on their way finish; for close().
+ * @s: no call of the application's is in it; all its other RPCs end.
+ *
+ * Context: process, may sleep. Return: whether it lives on, and may be gone any time;
+ * false: there are no such responses, or too many orphans, and the caller releases it.
+ */
+bool sdp_orphan_adopt(struct sdp_sock *s);
+
+/** sdp_orphan_destruct() - an orphan's memory is about to be freed; any context. */
+void sdp_orphan_destruct(void);
+
+void sdp_orphan_net_init(struct net *net);
+
+/**
+ * sdp_orphan_net_end() - end all orphans of a namespace, while it can still send.
+ * @net: no socket of it has a file.
+ *
+ * Context: process, sleeps for a grace period or two.
+ */
+void sdp_orphan_net_end(struct net *net);
+
+/** sdp_orphan_exit() - wait until the last one is freed; all namespaces have ended theirs. */
+void sdp_orphan_exit(void);
 
 /* address.c: what addresses a socket takes, and calls that name some. */
 

@@ -104,6 +104,7 @@ static const struct ctl_table limits[] = {
 	UINT("peer_rpcs", peer_rpcs, &one, &count_max),
 	UINT("max_peers", max_peers, &one, &count_max),
 	UINT("user_sessions", user_sessions, SYSCTL_ZERO, &count_max),
+	UINT("user_orphans", user_orphans, SYSCTL_ZERO, &count_max),
 };
 
 static const struct ctl_table settings[] = {
@@ -136,6 +137,7 @@ static void inherit_limits(struct sdp_settings *set)
 	set->peer_rpcs = READ_ONCE(from->peer_rpcs);
 	set->max_peers = READ_ONCE(from->max_peers);
 	set->user_sessions = READ_ONCE(from->user_sessions);
+	set->user_orphans = READ_ONCE(from->user_orphans);
 	sdp_settings_derive(set);
 }
 

@@ -53,6 +53,34 @@ void sdp_close_shutdown(struct sdp_endpoint *ep)
 	sk->sk_write_space(sk);
 }
 
+bool sdp_close_orphan(struct sdp_endpoint *ep)
+{
+	spin_lock_bh(&ep->lock);
+	ep->shutdown = true;
+	spin_unlock_bh(&ep->lock);
+	WRITE_ONCE(ep->server, false);
+	sdp_message_abort_but(ep, answers);
+	return READ_ONCE(ep->rpc_count);
+}
+
+static int add_left(const struct sdp_rpc_state *state, void *left)
+{
+	const struct prog_info *info = &state->info;
+
+	/* It may have just ended. */
+	if (info->tx_length > 0)
+		*(u64 *)left += info->tx_length - info->tx_sent + SDP_CLOSE_ANSWER;
+	return 0;
+}
+
+u64 sdp_close_left(struct sdp_endpoint *ep)
+{
+	u64 left = 0;
+
+	sdp_message_dump(ep, add_left, &left);
+	return left;
+}
+
 void sdp_close_release(struct sdp_endpoint *ep)
 {
 	sdp_close_shutdown(ep);

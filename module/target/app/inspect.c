@@ -258,6 +258,24 @@ static int session_begin(struct sdp_session *session)
 	return 0;
 }
 
+/* Whoever closes its socket waits until its sessions have been told to be dead. */
+static struct sdp_endpoint *endpoint_of(const struct sdp_session *session)
+{
+	return (struct sdp_endpoint *)sdp_session_key_of(session)->owner;
+}
+
+bool sdp_session_busy(struct sdp_session *session)
+{
+	struct sdp_pctx *pctx = sdp_session_transport(session);
+	struct sdp_endpoint *ep = endpoint_of(session);
+	bool busy;
+
+	spin_lock_bh(&ep->lock);
+	busy = !list_empty(&pctx->rpcs);
+	spin_unlock_bh(&ep->lock);
+	return busy;
+}
+
 /* One of a session's RPCs that have not been looked at, held, or NULL. */
 static struct sdp_rpc *take_of_session(struct sdp_endpoint *ep,
 				       struct sdp_pctx *pctx)
@@ -281,24 +299,15 @@ static struct sdp_rpc *take_of_session(struct sdp_endpoint *ep,
  */
 static void session_dead(struct sdp_session *session)
 {
-	const struct sdp_session_key *key = sdp_session_key_of(session);
-	struct sdp_endpoint *ep;
+	struct sdp_endpoint *ep = endpoint_of(session);
 	struct sdp_rpc *rpc;
 
-	rcu_read_lock();
-	ep = sdp_endpoint_find(sdp_net(key->net), key->local_port);
-	if (ep && !refcount_inc_not_zero(&ep->sk->sk_refcnt))
-		ep = NULL;
-	rcu_read_unlock();
-	if (!ep)
-		return;
 	while ((rpc = take_of_session(ep, sdp_session_transport(session)))) {
 		if (!READ_ONCE(rpc->error))
 			abort_one(rpc, sdp_rpc_is_server(rpc) ? 0 : ECONNRESET);
 		sdp_rpc_put(rpc);
 		cond_resched();
 	}
-	sock_put(ep->sk);
 }
 
 const struct sdp_record_ops sdp_session_ops = {

@@ -86,7 +86,7 @@ static struct sdp_session *choose_session(struct sdp_endpoint *ep,
 	bound = sk->sk_bound_dev_if ?
 		l3mdev_master_ifindex_by_index(sock_net(sk),
 					       sk->sk_bound_dev_if) : 0;
-	sdp_session_key_init(&key, sk, sock_net(sk), bound,
+	sdp_session_key_init(&key, ep, sock_net(sk), bound,
 			     ipv6_addr_type(&send->to.addr) &
 			     IPV6_ADDR_LINKLOCAL ? send->to.ifindex : 0,
 			     &send->to.addr, send->to.port, READ_ONCE(ep->port));

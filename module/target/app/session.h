@@ -9,4 +9,12 @@
 
 extern const struct sdp_record_ops sdp_session_ops;
 
+/**
+ * sdp_session_busy() - has a session RPCs?
+ * @session: its socket has not been closed.
+ *
+ * Context: process.
+ */
+bool sdp_session_busy(struct sdp_session *session);
+
 #endif /* SDP_TARGET_SESSION_H */

@@ -12,6 +12,7 @@
 #include "../../observe/observe.h"
 #include "../../observe/trace.h"
 #include "../run/reclaim.h"
+#include "../state/orphan.h"
 #include "receive.h"
 #include "receive_clear.h"
 #include "receive_secure.h"
@@ -158,6 +159,17 @@ static bool ipsec_ok(struct sock *sk, const struct sdp_packet *packet)
 	return xfrm6_policy_check(sk, XFRM_POLICY_IN, packet->skb);
 }
 
+/* What an orphan waits for comes to a port that is not its own any more. */
+static struct sdp_endpoint *find_endpoint(const struct sdp_packet *packet)
+{
+	struct sdp_net *sn = packet->to.sn;
+	struct sdp_endpoint *ep = NULL;
+
+	if (unlikely(atomic_read(&sn->orphans.count)))
+		ep = sdp_orphan_find(&packet->who);
+	return ep ?: sdp_endpoint_find(sn, packet->who.port);
+}
+
 static enum sdp_drop receive_packet(struct sdp_packet *packet, struct net *net)
 {
 	struct sdp_endpoint *ep;
@@ -180,7 +192,7 @@ static enum sdp_drop receive_packet(struct sdp_packet *packet, struct net *net)
 				 packet->who.port, packet->who.pport,
 				 ntohl(packet->hdr->sequence),
 				 packet->skb->len);
-	ep = sdp_endpoint_find(packet->to.sn, packet->who.port);
+	ep = find_endpoint(packet);
 	if (unlikely(!ep || !socket_matches(ep->sk, packet))) {
 		if (!ipsec_ok(NULL, packet))
 			return SDP_DROP_ipsec;

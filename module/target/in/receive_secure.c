@@ -26,7 +26,7 @@ static void session_key(const struct sdp_packet *packet, struct sdp_session_key 
 					       sk->sk_bound_dev_if) : 0;
 	scope = ipv6_addr_type(&packet->who.addr) & IPV6_ADDR_LINKLOCAL ?
 		packet->to.ifindex : 0;
-	sdp_session_key_init(key, sk, sock_net(sk), bound, scope,
+	sdp_session_key_init(key, packet->to.ep, sock_net(sk), bound, scope,
 			     &packet->who.addr, packet->who.pport,
 			     packet->who.port);
 }

@@ -7,6 +7,7 @@
 #include "../out/transmit.h"
 #include "../state/kept.h"
 #include "../state/memory.h"
+#include "../state/orphan.h"
 #include "../state/pressure.h"
 #include "../state/rpc_check.h"
 #include "../state/rpc_table.h"
@@ -341,6 +342,9 @@ static void end(struct sdp_run *run, struct sdp_rpc *rpc)
 	rpc->parked = 0;
 	sdp_timer_remove(&rpc->timer);
 	sdp_rpc_end(rpc);
+	/* It is one for good, and gets no others. */
+	if (unlikely(READ_ONCE(rpc->ep->orphan)) && !READ_ONCE(rpc->ep->rpc_count))
+		sdp_orphan_ended(rpc->ep);
 }
 
 static void carry_out(struct sdp_run *run, struct sdp_rpc *rpc)

@@ -40,8 +40,8 @@ static void set_port(struct sdp_endpoint *ep, u16 port)
 }
 
 /*
- * An RPC is found by its port, and lives no longer than its socket: it may not stay
- * behind for the port's next owner to find. Until it is settled that the endpoint
+ * An RPC is found by its port, and may not stay behind for the port's next owner to find,
+ * but with an orphan, whose RPCs are looked for first. Until it is settled that the endpoint
  * moves, it is found where it was.
  */
 int sdp_endpoint_bind(struct sdp_endpoint *ep, u16 port,
@@ -119,6 +119,7 @@ int sdp_endpoint_init(struct sdp_endpoint *ep, struct sock *sk)
 		    READ_ONCE(ep->sn->set.policy_allowed) & ~BIT(SDP_POLICY_CLEAR);
 	spin_lock_init(&ep->lock);
 	spin_lock_init(&ep->mem_lock);
+	INIT_LIST_HEAD(&ep->orphan_link);
 	INIT_LIST_HEAD(&ep->rpcs);
 	INIT_LIST_HEAD(&ep->ready);
 	INIT_LIST_HEAD(&ep->incoming[0]);
@@ -138,7 +139,7 @@ void sdp_endpoint_unbind(struct sdp_endpoint *ep)
 
 	spin_lock_bh(&ep->lock);
 	old = ep->port;
-	WARN_ON_ONCE(ep->rpc_count);
+	WARN_ON_ONCE(ep->rpc_count && !ep->orphan);
 	set_port(ep, 0);
 	spin_unlock_bh(&ep->lock);
 	if (old)

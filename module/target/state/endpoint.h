@@ -29,6 +29,8 @@ struct sdp_rpc;
  *             one may look like: wherever there may be secure ones; once set, stays.
  * @padding:   secure messages have a multiple of so many bytes; 0: any.
  * @shutdown:  set once, under @lock: nothing starts or waits any more.
+ * @orphan:    set once, under @lock: closed, and answers are still on their way.
+ * @orphan_link: in a list of sn->orphans, under its lock.
  * @last_peer: peer of the last request, held, or NULL; exchanged.
  * @id_port:   bits 47 to 62 of the ids of RPCs that begin here, by @port.
  * @id_count:  the last one's number; from a random one on.
@@ -65,7 +67,9 @@ struct sdp_endpoint {
 	u8 policy;
 	bool marks;
 	bool shutdown;
+	bool orphan;
 	u32 padding;
+	struct list_head orphan_link;
 	struct sdp_peer __rcu *last_peer;
 	u64 id_port;
 	atomic64_t id_count;
@@ -130,7 +134,7 @@ int sdp_endpoint_autobind(struct sdp_endpoint *ep);
 
 /**
  * sdp_endpoint_unbind() - give the port back; for close().
- * @ep: the endpoint; it is shut down, and has no RPCs any more.
+ * @ep: the endpoint; it is shut down, and has no RPCs any more, or is an orphan.
  *
  * Context: process.
  */

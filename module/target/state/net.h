@@ -15,6 +15,7 @@
 #include <net/netns/generic.h>
 
 #include "../../observe/observe.h"
+#include "orphans.h"
 #include "program.h"
 #include "places.h"
 #include "ports.h"
@@ -30,6 +31,7 @@
  * @peer_rpcs:      requests that a peer may have open at one server socket.
  * @max_peers:      peers remembered in the namespace; half for strangers.
  * @user_sessions:  sessions that one user may have.
+ * @user_orphans:   orphans that one user may have; all in a namespace four times as many.
  * @rekey_s:        seconds that a session sends under one key.
  * @nic_min_bytes:  shortest message that a NIC seals.
  * @pace_ns:        length of the device queue that pacing aims at, 0: off.
@@ -44,6 +46,7 @@ struct sdp_settings {
 	u32 peer_rpcs;
 	u32 max_peers;
 	u32 user_sessions;
+	u32 user_orphans;
 	u32 rekey_s;
 	u32 pace_ns;
 	u32 nic_min_bytes;
@@ -67,6 +70,7 @@ struct sdp_settings {
  * @nic_lock:  of @nic_hooked.
  * @nic_hooked: what is plain is looked at before it leaves IP (out/nic_ip.c).
  * @ports:     who has which.
+ * @orphans:   sockets whose last responses are on their way.
  * @sysctl:    owned by socket/sysctl.c.
  */
 struct sdp_net {
@@ -86,6 +90,7 @@ struct sdp_net {
 	struct mutex nic_lock;
 	bool nic_hooked;
 	struct sdp_ports ports;
+	struct sdp_orphans orphans;
 	struct ctl_table_header *sysctl;
 	struct ctl_table *sysctl_table;
 };

@@ -2,6 +2,7 @@
 // A file descriptor that closes itself.
 #pragma once
 
+#include <sys/socket.h>
 #include <unistd.h>
 #include <utility>
 
@@ -30,3 +31,11 @@ public:
 private:
 	int fd_ = -1;
 };
+
+/// SO_LINGER with a time of 0: what a case leaves behind is not the next one's concern.
+inline void abort_at_close(int fd)
+{
+	const linger at_once{1, 0};
+	if (fd >= 0)
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+}

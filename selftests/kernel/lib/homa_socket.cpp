@@ -36,6 +36,7 @@ HomaSocket::HomaSocket(HomaSocket &&other) noexcept
 
 HomaSocket::~HomaSocket()
 {
+	abort_at_close(fd_);
 	fd_.reset();
 	if (region_)
 		munmap(region_, size_);

@@ -39,6 +39,17 @@ PlainSocket::PlainSocket(const net::Netns &ns, int domain, uint16_t port)
 	}
 }
 
+PlainSocket::~PlainSocket()
+{
+	abort_at_close(fd_);
+}
+
+void PlainSocket::linger(int seconds) const
+{
+	const ::linger value{1, seconds};
+	OK(setsockopt(fd_, SOL_SOCKET, SO_LINGER, &value, sizeof(value)));
+}
+
 void PlainSocket::set_timeout(unsigned milliseconds) const
 {
 	milliseconds = test::slow(milliseconds);

@@ -24,6 +24,10 @@ struct PlainMessage {
 class PlainSocket {
 public:
 	PlainSocket(const net::Netns &ns, int domain, uint16_t port = 0);
+	/// Cuts off what it is sending; close() does not.
+	~PlainSocket();
+	PlainSocket(PlainSocket &&other) noexcept = default;
+	PlainSocket &operator=(PlainSocket &&other) noexcept = default;
 
 	/// sendmsg() with the control message @a rpc, or with none.
 	ssize_t send(const net::Address *to, View bytes, const sdp_rpc_cmsg *rpc,
@@ -48,6 +52,8 @@ public:
 	[[nodiscard]] uint16_t port() const;
 	void set_timeout(unsigned milliseconds) const;
 	void set(int option, int value) const;
+	/// SO_LINGER.
+	void linger(int seconds) const;
 	void close() { fd_.reset(); }
 
 private:
