@@ -12,7 +12,8 @@
  *   SEND_REQUEST   message_length, length, prio, unsched, small, record, paced,
  *                  secure. The RPC is fresh; a verdict means it is not kept.
  *   SEND_RESPONSE  message_length, length, prio, unsched, small, record, paced,
- *                  scarce
+ *                  scarce; of an RPC that is strange (prog_rpc_strange()): strange,
+ *                  budget
  *                  @length is how many bytes are ready (sealed) so far, @prio
  *                  what prog_peer_prio() says for @message_length, @unsched and
  *                  @small what prog_peer_unsched() and prog_peer_small() say.
@@ -24,17 +25,20 @@
  *   TAKE_ACKS      length: give up at most that many MTP_ACK (1 clear, 5 secure)
  * Network, the RPC exists
  *   DATA           offset, length (payload), message_length, incoming,
- *                  cutoff_version, auth, again, payload, record
+ *                  cutoff_version, auth, again, payload, record; in clear mode
+ *                  echo, wire
+ *   PROOF          cutoff_version, echo, wire, paced: DATA for an RPC that waits for
+ *                  just that (prog_rpc_proving()), in place of DATA
  *   GRANT          offset, prio, resend_all, paced
  *   RESEND         offset, length, prio, auth (the flag "bad record"), record,
- *                  paced
+ *                  paced; in clear mode wire
  *   RPC_UNKNOWN    before, paced
  *   BUSY NEED_ACK
  *   ACK            the RPC is acknowledged: one event for each of the packet's
  *   ABORT_PACKET   error (positive), secure mode only
  *   ICMP_ERROR     error (positive), clear mode only
  * Network, a request whose RPC has just been created: as DATA
- *   REQUEST_NEW_CLEAR, REQUEST_NEW_SECURE
+ *   REQUEST_NEW_CLEAR (and strange), REQUEST_NEW_SECURE
  * Network, a request for which there is no memory (answers as for no RPC)
  *   REQUEST_REFUSED
  * Network, no RPC (a PACKET goes back to the source, for the RPC of @id)
@@ -48,7 +52,7 @@
  *   FIFO_TURN      record
  *   SEND_TURN      length: bytes that may be sent now
  * Raised by chains only
- *   REQUEST_DONE ACK_LATER PEER_ALIVE GRANT_SETTLE HOLE PATH
+ *   REQUEST_DONE ACK_LATER PEER_ALIVE GRANT_SETTLE HOLE PATH ECHO
  *
  * A message that is sent with @paced set waits in PROG_RANK_SEND for its
  * SEND_TURN, unless it is short (prog_params.pace_bytes).
@@ -59,6 +63,18 @@
 #include "mtp.h"
 
 #define PROG_PRIOS 8
+
+/*
+ * What a clear packet's cutoff version says, if the target looks: one that goes out in
+ * CUTOFFS to one address, and that nobody else can know, shows that the sender has
+ * that address.
+ */
+enum prog_echo {
+	PROG_ECHO_PLAIN,	/* that of the settings, or not; shows nothing */
+	PROG_ECHO_SPARED,	/* not looked at, not 0 */
+	PROG_ECHO_RIGHT,	/* as we told this address of late */
+	PROG_ECHO_WRONG,	/* another, or 0 */
+};
 
 /**
  * struct prog_ev - an event.
@@ -72,6 +88,8 @@
  *                  bytes end at multiples of it; 0: not secure.
  * @unsched:        most bytes that the path takes without a grant; 0: no limit known.
  * @cutoffs:        of a CUTOFFS packet.
+ * @wire:           bytes of the packet with all headers.
+ * @budget:         of the peer's address, see prog_peer_budget().
  * @error:          positive errno.
  * @cutoff_version: version of cutoffs that the sender uses, or offers.
  * @port:           port of the RPC's server.
@@ -91,6 +109,8 @@
  *                  half used up.
  * @small:          the path passes small packets only.
  * @again:          DATA: marked as a retransmission.
+ * @echo:           enum prog_echo.
+ * @strange:        nobody has shown that the source address is the sender's.
  */
 struct prog_ev {
 	u64 now;
@@ -102,6 +122,8 @@ struct prog_ev {
 	u32 record;
 	u32 unsched;
 	u32 cutoffs[PROG_PRIOS];
+	u32 wire;
+	u32 budget;
 	s32 error;
 	u16 cutoff_version;
 	u16 port;
@@ -120,6 +142,8 @@ struct prog_ev {
 	u8 scarce;
 	u8 small;
 	u8 again;
+	u8 echo;
+	u8 strange;
 };
 
 /* RESEND: nothing of the message has arrived, its length is not known. */
@@ -131,7 +155,8 @@ struct prog_ev {
  *   GRANT        a: offset, prio
  *   RESEND       a: offset, b: length, prio, flags: MTP_TX_AUTH (bad record)
  *   RPC_UNKNOWN  flags: MTP_TX_BEFORE
- *   CUTOFFS      our own cutoffs and version, from struct prog_params
+ *   CUTOFFS      our own cutoffs, from struct prog_params; and the version, from
+ *                there or the target's for this address (enum prog_echo)
  *   ACK          for the RPC itself; the MTP_ACK instructions that follow at
  *                once are its further entries
  *   ABORT        a: reason (positive errno); secure mode only

@@ -113,6 +113,7 @@ static const struct ctl_table settings[] = {
 	UINT("rekey_s", rekey_s, &one, &rekey_max),
 	UINT("pace_ns", pace_ns, SYSCTL_ZERO, &pace_max),
 	UINT("nic_min_bytes", nic_min_bytes, SYSCTL_ZERO, SYSCTL_INT_MAX),
+	UINT("prove_addresses", prove_addresses, SYSCTL_ZERO, &one),
 	UINT("unsched_bytes", prog.unsched_bytes, SYSCTL_ZERO, &bytes_max),
 	UINT("max_unsched", prog.max_unsched, SYSCTL_ZERO, &bytes_max),
 	UINT("window", prog.window, &window_min, &bytes_max),

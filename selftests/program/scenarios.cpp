@@ -38,6 +38,83 @@ TEST_F(Scenario, a_request_of_one_packet_takes_two_packets)
 	}
 }
 
+TEST_F(Scenario, first_contact_takes_a_round_trip_more)
+{
+	World world({.prove = true});
+	for (const u64 asked : {1, 1, 1}) {
+		world.request(0, 1, false, 100, 300000);
+		world.run_until(world.now() + 5 * ms);
+		EXPECT_EQ(world.count["clear 18"], asked) << "RESEND";
+	}
+	world.run(world.now() + 5000 * ms);
+	EXPECT_EQ(world.broken, "");
+	EXPECT_EQ(world.failed(), 0U);
+	EXPECT_EQ(world.retransmitted, 1U) << "the request's first byte";
+}
+
+TEST_F(Scenario, a_short_first_response_does_not_wait)
+{
+	World world({.prove = true});
+	world.request(0, 1, false, 64, 64);
+	world.run_until(world.now() + 2 * ms);
+	EXPECT_EQ(world.failed(), 0U);
+	EXPECT_EQ(world.count["clear 16"], 2U);
+	EXPECT_EQ(world.count["clear 18"], 0U);
+	world.run(world.now() + 5000 * ms);
+	EXPECT_EQ(world.broken, "");
+}
+
+TEST_F(Scenario, what_shows_the_address_may_be_lost)
+{
+	for (const u32 lost : {0x15U, 0x12U, type_data}) {
+		World world({.prove = true});
+		int left = 3;
+		world.swallow = [&](const Packet &packet) {
+			const bool first = packet.type != type_data || packet.again;
+			return packet.type == lost && first && left-- > 0;
+		};
+		world.request(0, 1, false, 100, 300000);
+		world.run(10000 * ms);
+		EXPECT_EQ(world.broken, "") << lost;
+		EXPECT_EQ(world.failed(), 0U) << lost;
+		EXPECT_LE(left, 0);
+	}
+}
+
+// Host 2 hears nothing: what goes there in its name is a forger's doing.
+TEST_F(Scenario, a_forger_gets_little_sent_to_its_victim)
+{
+	for (const bool prove : {false, true}) {
+		World world({.hosts = 3, .prove = prove});
+		u64 came = 0;
+		u64 went = 0;
+		world.tap = [&](const Packet &packet) {
+			came += packet.from == 2 ? bytes_of(packet) : 0;
+			went += packet.to == 2 ? bytes_of(packet) : 0;
+		};
+		world.swallow = [](const Packet &packet) { return packet.to == 2; };
+		const u64 id = world.request(2, 1, false, 100, 1000000);
+		for (int i = 0; i < 50; i++) {
+			Packet packet;
+			packet.from = 2;
+			packet.to = 1;
+			packet.id = id | 1;
+			packet.type = i % 2 != 0 ? PROG_PACKET_GRANT : PROG_PACKET_RESEND;
+			packet.ev.offset = i % 2 != 0 ? 1000000 : 0;
+			packet.ev.length = i % 2 != 0 ? 0 : 1000000;
+			came += bytes_of(packet);
+			world.at(world.now() + static_cast<u64>(i + 1) * 10 * ms,
+				 [&world, packet] { world.inject(packet); });
+		}
+		world.run_until(world.now() + 2000 * ms);
+		EXPECT_EQ(world.broken, "");
+		if (prove)
+			EXPECT_LE(went, 3 * came);
+		else
+			EXPECT_GT(went, 1000 * came);
+	}
+}
+
 TEST_F(Scenario, acknowledgements_ride_in_the_next_request)
 {
 	World world({});

@@ -74,6 +74,7 @@ struct Rpc {
 	u32 sealed = 0; // bytes ready
 	u32 granted_before = 0;
 	u32 sent_before = 0;
+	bool held = false; // its response waited for a proof, last we looked
 	u64 rank_key[PROG_RANKS]{};
 	bool in_rank[PROG_RANKS]{};
 	int position[PROG_RANKS] = {-1, -1, -1};
@@ -90,6 +91,8 @@ struct Host {
 	std::map<Key, std::shared_ptr<Rpc>> rpcs;
 	std::map<std::pair<int, bool>, prog_peer> peers;
 	std::map<std::pair<int, u64>, prog_client> clients; // by host and part of its ids
+	// Clear mode: bytes from an address, and those sent there before it was proven.
+	std::map<int, std::pair<u64, u64>> traded;
 	std::set<Key> delivered;       // secure: the record layer's replay window
 	std::set<u64> control_numbers; // likewise of control packets
 	u64 next_id = 2;
@@ -131,6 +134,7 @@ struct Settings {
 	double corrupt = 0;               // secure DATA whose record will not open
 	double forge = 0;                 // forged packets per packet, clear mode
 	bool paced = false;
+	bool prove = false; // clear clients have to show that they have their address
 	u32 payload = 1400; // bytes of a message in a packet, at most
 	u32 record = 4000;
 	u64 service_ns = 20 * us;
@@ -237,6 +241,9 @@ private:
 	void carry_out(Host &h, const std::shared_ptr<Rpc> &rpc,
 		       const std::vector<mtp_insn> &later);
 	void transmit(Host &h, Rpc &rpc, const mtp_insn &insn);
+	bool allows(Host &h, const Rpc &rpc, u32 bytes);
+	u16 told(int by, int to, u64 minute) const;
+	void look(Host &h, const Rpc &rpc, prog_ev &ev, const Packet &packet, bool fresh);
 	Packet control(const Host &h, const Key &key, const mtp_insn &insn);
 	void set_timer(Host &h, const std::shared_ptr<Rpc> &rpc, u64 deadline);
 	std::vector<std::shared_ptr<Rpc>> winners(Host &h, u32 rank);

@@ -111,7 +111,10 @@ void World::check_rpc(Rpc &rpc, u32 kind)
 	check(ctx.rx_granted <= ctx.rx_length, "granted past the length");
 	check(ctx.tx_granted <= ctx.tx_length, "granted to us past the length");
 	check(ctx.tx_sent <= ctx.tx_granted && ctx.tx_sent <= ctx.tx_ready, "sent too far");
-	check(kind == PROG_EV_RPC_UNKNOWN || ctx.tx_sent >= rpc.sent_before, "sent has fallen");
+	check(kind == PROG_EV_RPC_UNKNOWN || kind == PROG_EV_PROOF || rpc.held ||
+		      ctx.tx_sent >= rpc.sent_before,
+	      "sent has fallen");
+	rpc.held = prog_rpc_proving(&ctx) != 0;
 	check(ctx.rx_received == rpc.in.got, "received is not what is here");
 	check(ctx.rx_received <= ctx.rx_granted, "received past the grant");
 	check(ctx.gaps <= HOMA_GAPS, "too many gaps");
@@ -139,7 +142,8 @@ void World::check_rpc(Rpc &rpc, u32 kind)
 		check(ctx.ranked != 0, "wants grants without asking for them");
 	if (ctx.state == HOMA_OUT || ctx.state == HOMA_REPLY) {
 		const u32 limit = ctx.tx_granted < ctx.tx_ready ? ctx.tx_granted : ctx.tx_ready;
-		check(ctx.tx_sent >= limit || ctx.queued != 0, "may send and does not");
+		check(ctx.tx_sent >= limit || ctx.queued != 0 || prog_rpc_proving(&ctx) != 0,
+		      "may send and does not");
 	}
 }
 

@@ -10,6 +10,7 @@ namespace sim {
 namespace {
 
 constexpr size_t max_turns = 20000;
+constexpr u64 minute_ns = 60'000 * ms;
 
 bool creates(u32 kind)
 {
@@ -179,7 +180,8 @@ void World::carry_out(Host &h, const std::shared_ptr<Rpc> &rpc, const std::vecto
 				i++;
 				packet.acks.emplace_back(later[i].key, later[i].a);
 			}
-			send(packet);
+			if (allows(h, *rpc, bytes_of(packet)))
+				send(packet);
 		} else if (insn.op == MTP_NOTIFY) {
 			notify(h, rpc, insn);
 		}
@@ -195,7 +197,13 @@ void World::transmit(Host &h, Rpc &rpc, const mtp_insn &insn)
 	const bool one = (insn.flags & MTP_TX_ONE) != 0;
 	const u32 end = one ? std::min(insn.b, insn.a + most) : insn.b;
 	u32 start = insn.a;
+	Packet empty;
 
+	empty.secure = secure;
+	empty.type = type_data;
+	if (!allows(h, rpc,
+		    end - start + bytes_of(empty) * std::max((end - start + most - 1) / most, 1U)))
+		return;
 	if ((insn.flags & MTP_TX_RETRANSMIT) != 0)
 		retransmitted += end - start;
 	do {
@@ -250,7 +258,57 @@ Packet World::control(const Host &h, const Key &key, const mtp_insn &insn)
 	for (size_t i = 0; i < PROG_PRIOS; i++)
 		packet.ev.cutoffs[i] = h.params.cutoffs[i];
 	packet.ev.cutoff_version = h.params.cutoff_version;
+	if (settings.prove && !packet.secure)
+		packet.ev.cutoff_version = told(h.number, packet.to, now() / minute_ns);
 	return packet;
+}
+
+// Not 0, and nobody else's.
+u16 World::told(int by, int to, u64 minute) const
+{
+	return static_cast<u16>(1000 + 100 * (minute % 600) + 10 * static_cast<u64>(by) +
+				static_cast<u64>(to));
+}
+
+// A clear packet of DATA has come: what the kernel tells the program of it.
+void World::look(Host &h, const Rpc &rpc, prog_ev &ev, const Packet &packet, bool fresh)
+{
+	const prog_peer &peer = h.peers[{packet.from, false}];
+	const u64 minute = now() / minute_ns;
+
+	if (!settings.prove || packet.secure)
+		return;
+	ev.echo = ev.cutoff_version != 0 ? PROG_ECHO_SPARED : PROG_ECHO_WRONG;
+	if (fresh && prog_peer_fresh(&peer, now()) != 0)
+		return;
+	if (fresh)
+		ev.strange = prog_peer_proven(&peer, now()) != 0 ? 0 : 1;
+	else if (prog_rpc_strange(&rpc.ctx) == 0)
+		return;
+	ev.echo = ev.cutoff_version == told(h.number, packet.from, minute) ||
+				  (minute > 0 &&
+				   ev.cutoff_version == told(h.number, packet.from, minute - 1))
+			  ? PROG_ECHO_RIGHT
+			  : PROG_ECHO_WRONG;
+	ev.wire = bytes_of(packet);
+}
+
+// May a packet, or several, go to an address that may be forged? The bound is kept
+// account of here once more.
+bool World::allows(Host &h, const Rpc &rpc, u32 bytes)
+{
+	const int peer = std::get<0>(rpc.key);
+	prog_peer &known = h.peers[{peer, false}];
+
+	if (std::get<1>(rpc.key) || prog_rpc_strange(&rpc.ctx) == 0)
+		return true;
+	const bool proven = prog_peer_proven(&known, now()) != 0;
+	if (prog_peer_spend(&known, bytes, now()) == 0)
+		return false;
+	auto &[came, went] = h.traded[peer];
+	went += proven ? 0 : bytes;
+	check(went <= 3 * came, "more than three times the bytes go to a strange address");
+	return true;
 }
 
 void World::set_timer(Host &h, const std::shared_ptr<Rpc> &rpc, u64 deadline)

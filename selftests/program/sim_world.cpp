@@ -207,6 +207,8 @@ void World::arrive(const Packet &packet)
 	}
 	if (packet.secure && !authentic(h, packet))
 		return;
+	if (!packet.secure)
+		h.traded[packet.from].first += bytes_of(packet);
 	for (const auto &[id, port] : packet.acks) {
 		const auto found = h.rpcs.find(Key{packet.from, packet.secure, id | 1});
 		if (found == h.rpcs.end())
@@ -227,9 +229,12 @@ void World::arrive(const Packet &packet)
 void World::arrive_data(Host &h, const Packet &packet, std::shared_ptr<Rpc> rpc)
 {
 	const Key key{packet.from, packet.secure, packet.id};
+	prog_ev ev = packet.ev;
 
 	if (rpc) {
-		exec(h, rpc, packet.ev, PROG_EV_DATA, &packet);
+		look(h, *rpc, ev, packet, false);
+		exec(h, rpc, ev, prog_rpc_proving(&rpc->ctx) != 0 ? PROG_EV_PROOF : PROG_EV_DATA,
+		     &packet);
 		return;
 	}
 	if ((packet.id & 1) == 0) {
@@ -241,16 +246,20 @@ void World::arrive_data(Host &h, const Packet &packet, std::shared_ptr<Rpc> rpc)
 	rpc = std::make_shared<Rpc>();
 	rpc->key = key;
 	h.rpcs[key] = rpc;
-	exec(h, rpc, packet.ev,
-	     packet.secure ? PROG_EV_REQUEST_NEW_SECURE : PROG_EV_REQUEST_NEW_CLEAR, &packet);
+	look(h, *rpc, ev, packet, true);
+	exec(h, rpc, ev, packet.secure ? PROG_EV_REQUEST_NEW_SECURE : PROG_EV_REQUEST_NEW_CLEAR,
+	     &packet);
 }
 
 void World::arrive_control(Host &h, const Packet &packet, const std::shared_ptr<Rpc> &rpc)
 {
+	prog_ev ev = packet.ev;
+
+	ev.wire = bytes_of(packet);
 	if (packet.type == PROG_PACKET_CUTOFFS || !rpc)
 		stray(h, packet);
 	else
-		exec(h, rpc, packet.ev, event_of(packet.type, true), &packet);
+		exec(h, rpc, ev, event_of(packet.type, true), &packet);
 }
 
 void World::stray(Host &h, const Packet &packet)
@@ -401,6 +410,9 @@ void World::respond(int number, const std::shared_ptr<Rpc> &rpc)
 	ev.prio = static_cast<u8>(prog_peer_prio(&ctx, &h.params, ev.message_length));
 	ev.unsched = prog_peer_unsched(&ctx);
 	ev.small = static_cast<u8>(prog_peer_small(&ctx, now()));
+	if (prog_rpc_strange(&rpc->ctx) != 0)
+		ev.strange = prog_peer_proven(&ctx, now()) != 0 ? 0 : 1;
+	ev.budget = prog_peer_budget(&ctx);
 	rpc->sealed = ev.length;
 	exec(h, rpc, ev, PROG_EV_SEND_RESPONSE);
 	seal_more(number, rpc);

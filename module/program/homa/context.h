@@ -85,6 +85,21 @@
 #define HOMA_IDLE_MAX 4000000000ull
 
 /*
+ * An address that has echoed what it was told counts as its sender's for so many ns;
+ * in the second half of that, its echoes are looked at again.
+ */
+#define HOMA_PROVEN_NS 600000000000ull
+/* So many wrong echoes in HOMA_SHUT_NS, and none is believed for as long. */
+#define HOMA_WRONGS 8
+#define HOMA_SHUT_NS 60000000000ull
+/* What an address that is not proven gets, for each byte that came from it. */
+#define HOMA_AMPLIFY 3
+/* At most so many bytes are saved up for that. */
+#define HOMA_BUDGET_MAX 0x40000000u
+/* At least the headers of a DATA packet, that of IP included. */
+#define HOMA_HEADERS 96
+
+/*
  * Ranks. Of PROG_RANK_GRANT, the target lets clear messages win at most half of
  * the places while secure ones wait.
  */
@@ -109,6 +124,13 @@ enum homa_state {
 	HOMA_FAILED,	/* client: the application has to be told */
 	HOMA_OVER,	/* ended; the target has been told (CTX_END) */
 	HOMA_STATES
+};
+
+/* Clear requests from addresses that may be forged (prove.h). */
+enum homa_strange {
+	HOMA_KNOWN,	/* shown to be the client's, or of no importance */
+	HOMA_STRANGE,	/* what is sent is within the peer's budget */
+	HOMA_HELD,	/* and the response is not, it waits */
 };
 
 /**
@@ -184,6 +206,8 @@ struct homa_range {
  *               peer has answered BUSY, or does not know the request, in a row.
  * @known:       the peer has said BUSY about our message, and not RPC_UNKNOWN since.
  * @restarts:    times that the request was started over.
+ * @strange:     server, in the clear: nobody has shown that the client has the address
+ *               that it gives; enum homa_strange.
  * @tx_prio:     of unscheduled data.
  * @tx_sched_prio: of scheduled data.
  * @rx_prio:     of the last grant.
@@ -242,6 +266,7 @@ struct prog_rpc {
 	u8 patience;
 	u8 known;
 	u8 restarts;
+	u8 strange;
 	u8 tx_prio;
 	u8 tx_sched_prio;
 	u8 rx_prio;
@@ -286,6 +311,10 @@ struct homa_ack {
  * @small_again:    times that this time is doubled when large ones fail again.
  * @asked:          when a RESEND last went to this peer.
  * @asker:          RPC id of that RESEND, while it is not answered.
+ * @proven:         clear: until then, who sends from the address has it.
+ * @shut:           clear: no echo is believed before.
+ * @wrong_since:    when the first of @wrong came.
+ * @budget:         clear: bytes that may go to the address while it is not proven.
  * @window:         bytes of it that one message may have granted and not received;
  *                  0: as many as settings say.
  * @queues:         the last grant took far longer than the shortest.
@@ -301,6 +330,9 @@ struct homa_ack {
  * @spurious:       times that the time to ask is doubled, as what we asked for had
  *                  been on its way.
  * @unanswered:     RESENDs since the peer was last heard.
+ * @wrongs:         number of @wrong.
+ * @wrong:          wrong echoes of late, each once: who knows the one before last
+ *                  repeats it, who guesses does not.
  * @acks:           number of @ack.
  * @ack:            acknowledgements to send.
  */
@@ -313,6 +345,10 @@ struct prog_peer {
 	u64 small_until;
 	u64 asked;
 	u64 asker;
+	u64 proven;
+	u64 shut;
+	u64 wrong_since;
+	u32 budget;
 	u32 window;
 	u32 threshold;
 	u32 credit;
@@ -327,6 +363,8 @@ struct prog_peer {
 	u8 queues;
 	u8 unanswered;
 	u8 small_again;
+	u8 wrongs;
+	u16 wrong[HOMA_WRONGS];
 	u8 acks;
 	struct homa_ack ack[HOMA_ACKS];
 };

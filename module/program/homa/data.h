@@ -19,6 +19,7 @@ static inline void homa_data_fresh(const struct prog_ev *ev,
 	scratch->fresh = 1;
 	rpc->server = 1;
 	rpc->secure = ev->secure;
+	rpc->strange = ev->strange ? HOMA_STRANGE : HOMA_KNOWN;
 	homa_emit(out, MTP_CTX_KEEP, 0, 0, 0);
 }
 
@@ -97,6 +98,15 @@ static inline void homa_data_begin(const struct prog_ev *ev,
 	homa_emit(out, MTP_TX_FLUSH, 0, 0, 0);
 }
 
+/* Whether the sender's cutoffs are not ours. */
+static inline u32 homa_data_stale(const struct prog_ev *ev,
+				  const struct prog_params *params)
+{
+	if (ev->echo == PROG_ECHO_PLAIN)
+		return ev->cutoff_version != params->cutoff_version;
+	return ev->echo == PROG_ECHO_WRONG;
+}
+
 static inline void homa_data_start(const struct prog_ev *ev,
 				   const struct prog_params *params,
 				   struct prog_rpc *rpc,
@@ -108,8 +118,10 @@ static inline void homa_data_start(const struct prog_ev *ev,
 		return;
 	if (!rpc->rx_length)
 		homa_data_begin(ev, params, rpc, scratch, out);
+	if (rpc->strange || ev->echo == PROG_ECHO_RIGHT)
+		homa_raise(out, PROG_EV_ECHO);
 	/* Once per RPC, lest a burst of old packets be answered by a burst. */
-	if (ev->cutoff_version != params->cutoff_version && !rpc->offered) {
+	if (homa_data_stale(ev, params) && !rpc->offered) {
 		rpc->offered = 1;
 		homa_packet(out, PROG_PACKET_CUTOFFS);
 	}

@@ -12,13 +12,15 @@
 /* All of a response has been sent: what is missing is the acknowledgement. */
 static inline u32 homa_due_answered(const struct prog_rpc *rpc)
 {
-	return rpc->state == HOMA_REPLY && rpc->tx_sent == rpc->tx_length;
+	return rpc->state == HOMA_REPLY && rpc->tx_sent == rpc->tx_length &&
+	       rpc->strange != HOMA_HELD;
 }
 
 /* It is our turn: there is leave to send what has not been sent. */
 static inline u32 homa_due_ours(const struct prog_rpc *rpc)
 {
-	return homa_sending(rpc) && rpc->tx_sent < rpc->tx_granted;
+	return homa_sending(rpc) && rpc->tx_sent < rpc->tx_granted &&
+	       rpc->strange != HOMA_HELD;
 }
 
 /*
@@ -30,6 +32,8 @@ static inline u32 homa_due_idle(const struct prog_rpc *rpc)
 {
 	if (rpc->state == HOMA_IN)
 		return !rpc->gaps && rpc->rx_end == rpc->rx_granted;
+	if (rpc->strange == HOMA_HELD)
+		return 0;
 	if (rpc->tx_granted == rpc->tx_length)
 		return 0;
 	return rpc->state == HOMA_REPLY || rpc->known ||

@@ -9,7 +9,7 @@
 #ifndef SDP_PROGRAM_HOMA_RESEND_H
 #define SDP_PROGRAM_HOMA_RESEND_H
 
-#include "send.h"
+#include "held.h"
 
 /*
  * Whether the last byte sent can hardly have arrived. Who asks for it goes by a
@@ -82,6 +82,16 @@ static inline void homa_resend_grant(const struct prog_ev *ev,
 }
 
 /*
+ * A server asks for the first byte of a request that it has, to see whether the sender
+ * gets what it sends (prove.h). That is no loss, and is not to wait.
+ */
+static inline u32 homa_resend_proof(const struct prog_ev *ev,
+				    const struct prog_rpc *rpc)
+{
+	return !ev->offset && ev->length == 1 && !rpc->server && !rpc->secure;
+}
+
+/*
  * Who asks for all of a response has nothing of it, as far as it knows: all may wait
  * in a queue on the way, with those of others. One packet of it is answer enough.
  */
@@ -95,18 +105,20 @@ static inline void homa_resend_part(const struct prog_ev *ev,
 	u32 end = all ? rpc->tx_sent :
 			start + homa_min(ev->length, rpc->tx_length - start);
 	u8 flags = (all ? MTP_TX_ONE : 0) | (ev->auth ? MTP_TX_AUTH : 0);
+	u32 proof = homa_resend_proof(ev, rpc);
 	u32 tail;
 
 	if (!all && start < end) {
 		homa_resend_grant(ev, params, rpc, peer, end, out);
 		homa_resend_small(ev, rpc, peer);
 	}
-	tail = end >= rpc->tx_sent && start < rpc->tx_sent && !ev->auth;
+	tail = end >= rpc->tx_sent && start < rpc->tx_sent && !ev->auth &&
+	       !proof;
 	if ((tail && homa_resend_early(ev, params, rpc, peer,
 				       all ? end : 0)) ||
 	    !homa_send_again(ev, params, rpc, peer, start, end, flags, out))
 		homa_packet(out, PROG_PACKET_BUSY);
-	else if (!all && start < rpc->tx_unsched)
+	else if (!all && !proof && start < rpc->tx_unsched)
 		homa_resend_shrink(rpc, peer);
 }
 
@@ -121,12 +133,17 @@ static inline void homa_resend_answer(const struct prog_ev *ev,
 	u32 waits = rpc->server && rpc->state == HOMA_IN;
 
 	peer->heard = ev->now;
+	if (rpc->strange)
+		homa_prove_credit(ev, peer);
 	if (waits && homa_barren(ev, params, rpc, out))
 		return;
 	/* A question is no part of the message, or acknowledgement, we wait for. */
 	homa_alive(rpc, 0, out);
 	if (rpc->state == HOMA_REPLY || (rpc->state == HOMA_OUT && ev->length))
 		rpc->active = ev->now;
+	if (rpc->strange && rpc->state == HOMA_REPLY &&
+	    homa_held_resend(ev, params, rpc, peer, out))
+		return;
 	if (homa_sending(rpc))
 		homa_resend_part(ev, params, rpc, peer, out);
 	else if (rpc->state == HOMA_FAILED)

@@ -6,7 +6,7 @@
 #ifndef SDP_PROGRAM_HOMA_SEND_H
 #define SDP_PROGRAM_HOMA_SEND_H
 
-#include "due.h"
+#include "prove.h"
 
 /*
  * What grants are multiples of, out of a window of so many bytes: the record,
@@ -31,6 +31,8 @@ static inline u32 homa_round(u32 bytes, u32 quantum)
 /* End of what may be sent now. */
 static inline u32 homa_send_limit(const struct prog_rpc *rpc)
 {
+	if (rpc->strange == HOMA_HELD)
+		return rpc->tx_sent;
 	return homa_min(rpc->tx_granted, rpc->tx_ready);
 }
 
@@ -113,9 +115,10 @@ static inline void homa_send_start(const struct prog_ev *ev,
 		homa_send_until(ev, rpc, 0, out);
 }
 
+/* What is to be sent, and how. */
 static inline void homa_send_message(const struct prog_ev *ev,
 				     const struct prog_params *params,
-				     struct prog_rpc *rpc, struct mtp_out *out)
+				     struct prog_rpc *rpc)
 {
 	u32 unsched = params->unsched_bytes;
 
@@ -129,7 +132,6 @@ static inline void homa_send_message(const struct prog_ev *ev,
 	rpc->tx_ready = homa_min(ev->length, ev->message_length);
 	rpc->tx_unsched = homa_min(unsched, ev->message_length);
 	rpc->tx_prio = homa_min(ev->prio, params->prios - 1);
-	homa_send_start(ev, rpc, out);
 }
 
 /* Why our message cannot be sent, or 0. */
@@ -156,7 +158,8 @@ static inline void homa_send_request(const struct prog_ev *ev,
 	rpc->secure = ev->secure;
 	rpc->state = HOMA_OUT;
 	homa_timer_set(out, ev->now + params->resend_ns);
-	homa_send_message(ev, params, rpc, out);
+	homa_send_message(ev, params, rpc);
+	homa_send_start(ev, rpc, out);
 }
 
 /*
@@ -173,6 +176,14 @@ static inline u64 homa_send_look(const struct prog_ev *ev,
 	return HOMA_ACK_LATE_NS;
 }
 
+static inline void homa_send_reply(const struct prog_ev *ev,
+				   const struct prog_params *params,
+				   struct prog_rpc *rpc, struct mtp_out *out)
+{
+	homa_send_start(ev, rpc, out);
+	homa_timer_set(out, ev->now + homa_send_look(ev, params, rpc));
+}
+
 /* SEND_RESPONSE: also -EINVAL unless the application has the request. */
 static inline void homa_send_response(const struct prog_ev *ev,
 				      const struct prog_params *params,
@@ -186,8 +197,28 @@ static inline void homa_send_response(const struct prog_ev *ev,
 	if (out->verdict)
 		return;
 	rpc->state = HOMA_REPLY;
-	homa_send_message(ev, params, rpc, out);
-	homa_timer_set(out, ev->now + homa_send_look(ev, params, rpc));
+	homa_send_message(ev, params, rpc);
+	if (!ev->strange)
+		rpc->strange = HOMA_KNOWN;
+	if (rpc->strange && !homa_prove_small(rpc, ev->budget))
+		homa_prove_hold(ev, params, rpc, out);
+	else
+		homa_send_reply(ev, params, rpc, out);
+}
+
+/* The client has its address: the response goes out. */
+static inline void homa_send_proven(const struct prog_ev *ev,
+				    const struct prog_params *params,
+				    struct prog_rpc *rpc, struct mtp_out *out)
+{
+	u32 held = rpc->strange == HOMA_HELD;
+
+	rpc->strange = HOMA_KNOWN;
+	if (!held)
+		return;
+	rpc->patience = 0;
+	rpc->barren = 0;
+	homa_send_reply(ev, params, rpc, out);
 }
 
 /* READY_MORE: more of our message is sealed. Never less. */
@@ -276,7 +307,7 @@ static inline void homa_send_granted(const struct prog_ev *ev,
 {
 	u32 before = rpc->tx_granted;
 
-	if (!homa_sending(rpc)) {
+	if (!homa_sending(rpc) || rpc->strange == HOMA_HELD) {
 		out->verdict = PROG_DROP_STATE;
 		return;
 	}

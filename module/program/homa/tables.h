@@ -93,6 +93,55 @@ static inline u32 prog_peer_cutoff_version(const struct prog_peer *peer)
 	return peer->cutoff_version;
 }
 
+/**
+ * prog_rpc_strange() - whether the RPC is a clear request from an address that is not
+ * proven: what is sent for it is asked of prog_peer_spend() first. May be racy.
+ */
+static inline u32 prog_rpc_strange(const struct prog_rpc *rpc)
+{
+	return rpc->strange != HOMA_KNOWN;
+}
+
+/** prog_rpc_proving() - whether a packet of DATA is a PROOF. */
+static inline u32 prog_rpc_proving(const struct prog_rpc *rpc)
+{
+	return rpc->strange == HOMA_HELD;
+}
+
+/** prog_peer_proven() - whether the address is proven at @now; may be racy. */
+static inline u32 prog_peer_proven(const struct prog_peer *peer, u64 now)
+{
+	return peer->proven > now;
+}
+
+/** prog_peer_fresh() - whether no echo need be looked at yet; may be racy. */
+static inline u32 prog_peer_fresh(const struct prog_peer *peer, u64 now)
+{
+	return prog_peer_proven(peer, now + (HOMA_PROVEN_NS >> 1));
+}
+
+/** prog_peer_budget() - bytes that may go to a strange address; may be racy. */
+static inline u32 prog_peer_budget(const struct prog_peer *peer)
+{
+	return peer->budget;
+}
+
+/**
+ * prog_peer_spend() - whether a packet may go to a strange address.
+ * @peer:  locked.
+ * @bytes: of the packet, with all headers.
+ * @now:   the time, ns.
+ */
+static inline u32 prog_peer_spend(struct prog_peer *peer, u32 bytes, u64 now)
+{
+	if (prog_peer_proven(peer, now))
+		return 1;
+	if (peer->budget < bytes)
+		return 0;
+	peer->budget -= bytes;
+	return 1;
+}
+
 /** prog_peer_acks() - acknowledgements that TAKE_ACKS would find; may be racy. */
 static inline u32 prog_peer_acks(const struct prog_peer *peer)
 {

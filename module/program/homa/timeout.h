@@ -11,6 +11,7 @@
  *   either, part of a message is missing RESEND of that part, GRANT again
  *   either, nothing is missing           RESEND of no bytes: are you there?
  *   server, response sent                NEED_ACK
+ *   server, response held (prove.h)      RESEND of the request's first byte
  * half as often each time while there is no answer, or it is BUSY, and fails when
  * nothing has been heard from the peer for prog_params.dead_ns. One RPC per peer
  * asks so at a time, a few where answers show that packets are lost.
@@ -18,7 +19,7 @@
 #ifndef SDP_PROGRAM_HOMA_TIMEOUT_H
 #define SDP_PROGRAM_HOMA_TIMEOUT_H
 
-#include "due.h"
+#include "send.h"
 
 /* TIMEOUT: whether it is time to ask, and because of silence or for a hole only. */
 static inline void homa_timeout_check(const struct prog_ev *ev,
@@ -34,6 +35,11 @@ static inline void homa_timeout_check(const struct prog_ev *ev,
 	scratch->silent = 0;
 	if (!homa_sending(rpc) && rpc->state != HOMA_IN)
 		return;
+	/* By another RPC. */
+	if (rpc->strange == HOMA_HELD && prog_peer_proven(peer, ev->now)) {
+		homa_send_proven(ev, params, rpc, out);
+		return;
+	}
 	if (homa_due_ours(rpc)) {
 		rpc->active = ev->now;
 		rpc->tries = 0;
@@ -276,7 +282,9 @@ static inline void homa_timeout_silent(const struct prog_ev *ev,
 		homa_packet(out, PROG_PACKET_NEED_ACK);
 	} else {
 		rpc->asking = 1;
-		if (homa_due_idle(rpc))
+		if (rpc->strange == HOMA_HELD)
+			homa_prove_ask(params, out);
+		else if (homa_due_idle(rpc))
 			homa_packet_resend(out, params, 0, 0, 0);
 		else if (rpc->state == HOMA_OUT)
 			homa_timeout_beg(ev, params, rpc, 0, PROG_LENGTH_ALL, 0, out);

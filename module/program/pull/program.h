@@ -104,6 +104,36 @@ static inline u32 prog_peer_cutoff_version(const struct prog_peer *peer)
 	return 0;
 }
 
+static inline u32 prog_rpc_strange(const struct prog_rpc *rpc)
+{
+	return 0;
+}
+
+static inline u32 prog_rpc_proving(const struct prog_rpc *rpc)
+{
+	return 0;
+}
+
+static inline u32 prog_peer_proven(const struct prog_peer *peer, u64 now)
+{
+	return 1;
+}
+
+static inline u32 prog_peer_fresh(const struct prog_peer *peer, u64 now)
+{
+	return 1;
+}
+
+static inline u32 prog_peer_budget(const struct prog_peer *peer)
+{
+	return 0;
+}
+
+static inline u32 prog_peer_spend(struct prog_peer *peer, u32 bytes, u64 now)
+{
+	return 1;
+}
+
 static inline u32 prog_peer_acks(const struct prog_peer *peer)
 {
 	return 0;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include "../../observe/observe.h"
 #include "../out/transmit.h"
 #include "../run/exec.h"
 #include "../state/memory.h"
+#include "../state/proof.h"
 #include "../state/rpc_table.h"
 #include "hand_on.h"
 
@@ -60,11 +62,14 @@ static int run_send(struct sdp_rpc *rpc, u32 kind, u32 ready)
 		      .paced = sdp_transmit_paced(rpc));
 	if (kind == PROG_EV_SEND_RESPONSE) {
 		describe_path(&run->ev, rpc);
+		sdp_proof_of_response(&run->ev, rpc);
 		run->ev.scarce = sdp_memory_scarce(rpc->ep, rpc->secure);
 		err = sdp_exec_send_response(run, rpc);
 		/* Refused, so nobody has looked at it: it may be made anew. */
 		if (err)
 			WRITE_ONCE(rpc->tx.ready, 0);
+		else if (unlikely(prog_rpc_proving(&rpc->prog)))
+			sdp_count(run->sn->counts, SDP_CTR_unproven_held);
 	} else {
 		err = sdp_exec(run, rpc, kind);
 	}

@@ -13,6 +13,7 @@
 #include "../run/exec.h"
 #include "../run/pacer.h"
 #include "../run/rank.h"
+#include "../state/proof.h"
 #include "../state/rpc_table.h"
 #include "../state/settings.h"
 #include "session.h"
@@ -39,6 +40,7 @@ static int __net_init net_begin(struct net *net)
 	for (rank = 0; rank < PROG_RANKS; rank++)
 		sdp_rank_init(&sn->ranks[rank], SDP_RANK_WINNERS);
 	get_random_bytes(&sn->id_key, sizeof(sn->id_key));
+	sdp_proof_init(sn);
 	sdp_ports_init(&sn->ports);
 	sdp_pacer_init_net(sn);
 	return 0;

@@ -147,6 +147,7 @@ enum sdp_drop sdp_receive_control(struct sdp_run *run,
 		break;
 	case SDP_TYPE_RESEND:
 		on_resend(&run->ev, packet);
+		run->ev.wire = packet->skb->len + sdp_ip_header(packet->v4);
 		break;
 	case SDP_TYPE_ABORT:
 		/* What the peer says is only that it gave up. */

@@ -4,6 +4,7 @@
  */
 #include "../../observe/observe.h"
 #include "../state/memory.h"
+#include "../state/proof.h"
 #include "../state/rpc_table.h"
 #include "control.h"
 #include "receive_clear.h"
@@ -63,11 +64,16 @@ static enum sdp_drop data_piece(struct sdp_run *run, struct sdp_packet *packet)
 			goto uncharge;
 	}
 	drop = SDP_DROP_program;
+	if (new || rpc)
+		sdp_proof_look(&run->ev, new ?: rpc, new);
 	if (new) {
 		verdict = sdp_exec_request_clear(run, new);
 	} else if (!rpc) {
 		verdict = sdp_exec_stray(run, NULL, PROG_EV_STRAY_DATA);
 		drop = SDP_DROP_no_rpc;
+	} else if (unlikely(prog_rpc_proving(&rpc->prog))) {
+		run->ev.paced = sdp_transmit_paced(rpc);
+		verdict = sdp_exec(run, rpc, PROG_EV_PROOF);
 	} else if (!rpc->secure) {
 		verdict = sdp_exec_data(run, rpc);
 	} else {

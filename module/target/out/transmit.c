@@ -11,6 +11,7 @@
 #include "../../offload/segment.h"
 #include "../../record/control.h"
 #include "../../record/seal.h"
+#include "../state/proof.h"
 #include "../state/route.h"
 #include "nic.h"
 #include "pace.h"
@@ -33,6 +34,7 @@ struct way {
 	u32 mtu;
 	bool split;
 	const struct sdp_marking *marking;
+	struct sdp_rpc *rpc;
 };
 
 static const struct sdp_marking unmarked;
@@ -50,8 +52,8 @@ static int path_of(struct way *path, struct sdp_net *sn, const struct sock *sk,
 	path->sk = sk;
 	path->peer = peer;
 	path->marking = marking;
-	path->ip_header = peer->v4 ? sizeof(struct iphdr) :
-				     sizeof(struct ipv6hdr);
+	path->rpc = NULL;
+	path->ip_header = sdp_ip_header(peer->v4);
 	/* The length field of IP is the limit on a loopback device. */
 	path->mtu = min(sdp_peer_mtu(peer, secure, sk, path->route.dst,
 				     &path->split), 65535U);
@@ -432,6 +434,10 @@ void sdp_transmit_data(struct sdp_rpc *rpc, const struct mtp_insn *insn)
 		payload = min(payload, MTP_SMALL);
 	if (insn->flags & MTP_TX_ONE)
 		end = min(end, offset + payload);
+	if (!sdp_proof_allows(rpc, end - offset +
+			      (path.ip_header + header) *
+			      max(DIV_ROUND_UP(end - offset, payload), 1U)))
+		goto out;
 	room = payload;
 	if (!(insn->flags & MTP_TX_AUTH) && end - offset > payload)
 		room = sdp_segment_room(path.route.dst->dev, path.ip_header + header,
@@ -502,22 +508,23 @@ static void put_acks(struct sdp_ack_hdr *hdr, const struct mtp_insn *insn,
 }
 
 static void put_cutoffs(struct sdp_cutoffs_hdr *hdr,
-			const struct prog_params *params)
+			const struct prog_params *params, u16 version)
 {
 	u32 i;
 
 	for (i = 0; i < SDP_NUM_CUTOFFS; i++)
 		hdr->cutoffs[i] = htonl(READ_ONCE(params->cutoffs[i]));
-	hdr->version = htons(READ_ONCE(params->cutoff_version));
+	hdr->version = htons(version);
 }
 
 /*
  * Append the clear form of a control packet, whose fields beyond the common
  * header are zero unless its type has them. Returns its length.
  */
-static u32 put_control(struct sk_buff *skb, const struct sdp_net *sn,
+static u32 put_control(struct sk_buff *skb, const struct way *path,
 		       const struct mtp_insn *insn, u32 count, bool secure)
 {
+	const struct prog_params *params = &path->sn->set.prog;
 	union {
 		struct sdp_common_hdr *common;
 		struct sdp_grant_hdr *grant;
@@ -542,7 +549,9 @@ static u32 put_control(struct sk_buff *skb, const struct sdp_net *sn,
 		break;
 	case PROG_PACKET_CUTOFFS:
 		length = sizeof(*hdr.cutoffs);
-		put_cutoffs(hdr.cutoffs, &sn->set.prog);
+		put_cutoffs(hdr.cutoffs, params, secure ?
+			    READ_ONCE(params->cutoff_version) :
+			    sdp_proof_version(path->peer));
 		break;
 	case PROG_PACKET_ACK:
 		length = sizeof(*hdr.ack);
@@ -580,7 +589,11 @@ static void send_control(const struct way *path, const struct address *to,
 	skb_reserve(skb, HEADROOM);
 	memset(skb->data, 0, SDP_CONTROL_MAX);
 	hdr = (void *)skb->data;
-	length = put_control(skb, path->sn, insn, count, session);
+	length = put_control(skb, path, insn, count, session);
+	if (path->rpc && !sdp_proof_allows(path->rpc, path->ip_header + length)) {
+		kfree_skb(skb);
+		return;
+	}
 	common_header(hdr, insn->what, to->sport, to->dport, to->id);
 	if (session) {
 		hdr->type |= SDP_TYPE_SECURE;
@@ -629,6 +642,7 @@ void sdp_transmit_control(struct sdp_rpc *rpc, const struct mtp_insn *insn,
 		sdp_count(rpc->who.sn->counts, SDP_CTR_tx_errors);
 		return;
 	}
+	path.rpc = rpc;
 	send_control(&path, &to, rpc->session, &control, insn, count);
 	path_end(&path);
 }

@@ -34,6 +34,7 @@
  * @user_orphans:   orphans that one user may have; all in a namespace four times as many.
  * @rekey_s:        seconds that a session sends under one key.
  * @nic_min_bytes:  shortest message that a NIC seals.
+ * @prove_addresses: clear clients have to show that their address is theirs.
  * @pace_ns:        length of the device queue that pacing aims at, 0: off.
  */
 struct sdp_settings {
@@ -50,6 +51,7 @@ struct sdp_settings {
 	u32 rekey_s;
 	u32 pace_ns;
 	u32 nic_min_bytes;
+	u32 prove_addresses;
 };
 
 /**
@@ -58,6 +60,7 @@ struct sdp_settings {
  * @counts:    its counters.
  * @set:       sysctls.
  * @id_key:    which part of RPC ids a port has, see sdp_endpoint_next_id().
+ * @proof_key: of what shows that a clear client has its address (state/proof.c).
  * @host_lock: protects @host. Innermost but for @ranks' locks.
  * @host:      the program's host context.
  * @ranks:     members that wait, by rank.
@@ -78,6 +81,7 @@ struct sdp_net {
 	struct sdp_counts __percpu *counts;
 	struct sdp_settings set;
 	siphash_key_t id_key;
+	siphash_key_t proof_key;
 	spinlock_t host_lock ____cacheline_aligned_in_smp;
 	struct prog_host host;
 	struct sdp_rank ranks[PROG_RANKS];

@@ -7,6 +7,7 @@
 #define SDP_TARGET_PEER_H
 
 #include <linux/in6.h>
+#include <linux/ip.h>
 #include <net/dst.h>
 #include <net/ipv6.h>
 
@@ -169,6 +170,12 @@ struct sdp_peer *sdp_peer_find(const struct sdp_peer_key *key, bool stranger);
 struct sdp_peer *sdp_peer_add(const struct sdp_peer_key *key,
 			      const struct in6_addr *local, gfp_t gfp,
 			      bool stranger);
+
+/** sdp_ip_header() - bytes of an IP header, of IPv4 if @v4. */
+static inline u32 sdp_ip_header(bool v4)
+{
+	return v4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+}
 
 /** sdp_peer_retired() - has the route come to prefer another address of ours? */
 static inline bool sdp_peer_retired(const struct sdp_peer *peer)

@@ -54,9 +54,12 @@ std::optional<HomaPeer::Seen> HomaPeer::next(int milliseconds) const
 		if (seen.ip.next != packet::protocol)
 			continue;
 		seen.homa = packet::parse(seen.ip.payload);
-		if (seen.homa.ends.to == self_.port() && same_address(seen.ip.to, self_) &&
-		    seen.homa.ends.from == host_.port())
-			return seen;
+		if (seen.homa.ends.to != self_.port() || !same_address(seen.ip.to, self_) ||
+		    seen.homa.ends.from != host_.port())
+			continue;
+		if (seen.homa.type == packet::cutoffs)
+			cutoff_version = seen.homa.cutoff_version;
+		return seen;
 	}
 }
 
@@ -90,7 +93,7 @@ void HomaPeer::send_data(const packet::Ends &ends, View message, uint32_t from, 
 	fields.incoming = std::min(fields.message_length, std::max(unscheduled, to));
 	fields.retransmit = retransmit;
 	fields.explicit_offset = explicit_offsets;
-	fields.cutoff_version = 1;
+	fields.cutoff_version = cutoff_version;
 	for (fields.offset = from; fields.offset < to; fields.offset += payload) {
 		uint32_t count = std::min(payload, to - fields.offset);
 		send(packet::make_data(ends, fields, message.subspan(fields.offset, count)));

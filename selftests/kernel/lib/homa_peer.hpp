@@ -53,6 +53,8 @@ public:
 	/// Every n-th DATA packet that arrives is ignored once, and asked for.
 	unsigned lose_every = 0;
 	uint64_t next_id = 2;
+	/// Of the host's cutoffs, as it was last told; before that, of some other time.
+	mutable uint16_t cutoff_version = 1;
 
 	struct Counts {
 		unsigned grants = 0;
