@@ -334,7 +334,7 @@ static int check_source(struct sock *sk, const struct sdp_send *send)
 	bool v4 = ipv6_addr_v4mapped(&send->to.addr);
 
 	if (send->ifindex) {
-		if (send->ifindex < 0 || (device && device != send->ifindex))
+		if (device && device != send->ifindex)
 			return -EINVAL;
 		device = send->ifindex;
 	}
@@ -378,7 +378,8 @@ static void set_binding(struct sock *sk, const struct binding *to)
 
 /*
  * Programs of the control group that look at sockets see what it is to be; where they
- * refuse, it is as it was.
+ * refuse, it is as it was. They read it from the socket, which has its new addresses while
+ * they run, also for packets.
  */
 static int settle_binding(struct sdp_endpoint *ep, const void *to)
 {

@@ -112,7 +112,7 @@ static int take_v4(const struct cmsghdr *cmsg, struct sdp_send *send)
 
 	switch (cmsg->cmsg_type) {
 	case IP_PKTINFO:
-		if (!holds(cmsg, sizeof(*info)))
+		if (!holds(cmsg, sizeof(*info)) || info->ipi_ifindex < 0)
 			return -EINVAL;
 		send->ifindex = info->ipi_ifindex;
 		ipv6_addr_set_v4mapped(info->ipi_spec_dst.s_addr, &send->source);
@@ -133,7 +133,7 @@ static int take_v6(const struct cmsghdr *cmsg, struct sdp_send *send)
 	bool v4 = ipv6_addr_v4mapped(&send->to.addr), unset;
 
 	if (cmsg->cmsg_type == IPV6_PKTINFO) {
-		if (!holds(cmsg, sizeof(*info)) ||
+		if (!holds(cmsg, sizeof(*info)) || (int)info->ipi6_ifindex < 0 ||
 		    (v4 && !sdp_route_any(&info->ipi6_addr) &&
 		     !ipv6_addr_v4mapped(&info->ipi6_addr)))
 			return -EINVAL;

@@ -56,6 +56,7 @@ int sdp_homa_send(struct sdp_sock *s, struct msghdr *msg)
 	err = check_send_args(&args);
 	if (err)
 		return sdp_error(s, err, "sendmsg: bad homa_sendmsg_args");
+	send.id = args.id;
 	err = sdp_address_destination(s, msg, &send.to) ?:
 	      sdp_address_settle(s, msg, &send);
 	/* As Homa has it. */
@@ -64,7 +65,6 @@ int sdp_homa_send(struct sdp_sock *s, struct msghdr *msg)
 	if (err)
 		return sdp_error(s, err, "sendmsg: bad destination");
 
-	send.id = args.id;
 	send.cookie = args.completion_cookie;
 	send.private = args.flags & HOMA_SENDMSG_PRIVATE;
 	send.clear = args.flags & SDP_MSG_CLEAR;

@@ -251,7 +251,7 @@ static void look_after(struct work_struct *work)
 	struct sdp_sock *s;
 
 	while ((s = next_due(orphans, interval))) {
-		look_at_orphan(s, orphans->over);
+		look_at_orphan(s, READ_ONCE(orphans->over));
 		cond_resched();
 	}
 	release_done(orphans);
@@ -271,7 +271,7 @@ void sdp_orphan_net_end(struct net *net)
 
 	/* No file is left, and so none is to come. */
 	spin_lock_bh(&orphans->lock);
-	orphans->over = true;
+	WRITE_ONCE(orphans->over, true);
 	spin_unlock_bh(&orphans->lock);
 	if (atomic_read(&orphans->count)) {
 		sdp_orphans_run(orphans, 0);

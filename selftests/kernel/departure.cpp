@@ -314,6 +314,7 @@ TEST(refused_to_v4)
 	refuses(Controls().add(SOL_IP, IP_TOS, uint16_t{9}));
 	refuses(Controls().add(SOL_IP, IP_PKTINFO, 1));
 	refuses(Controls().add(SOL_SOCKET, SO_MARK, uint64_t{1}));
+	refuses(leaving(net::Family::v4, "10.0.0.11", -1));
 	// Nothing of all this was sent.
 	CHECK(!talk.server.ready(POLLIN, 50));
 }

@@ -174,10 +174,11 @@ TEST(no_binding)
 			const PlainSocket fresh(hosts->b.ns, domain);
 			const net::Address before = name_of(bound.fd(), getsockname);
 			group.attach(program, attach);
-			for (const uint16_t port : {uint16_t{4001}, uint16_t{0}}) {
+			for (const uint16_t port : {uint16_t{4001}, server_port, uint16_t{0}}) {
 				const net::Address to = hosts->b.at(family, port);
-				for (const int fd : {bound.fd(), fresh.fd()})
-					FAILS(net::bind_to(fd, to), EPERM);
+				FAILS(net::bind_to(bound.fd(), to), EPERM);
+				FAILS(net::bind_to(fresh.fd(), to),
+				      port == server_port ? EADDRINUSE : EPERM);
 			}
 			EQ(name_of(bound.fd(), getsockname), before);
 			// It is reached at any address, and nobody has the other port.

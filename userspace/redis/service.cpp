@@ -72,22 +72,29 @@ service::service(RedisModuleCtx *loader, arguments said)
 	when.it_value.tv_nsec = std::chrono::nanoseconds(each - seconds).count();
 	when.it_interval = when.it_value;
 	check(::timerfd_settime(timer_.get(), 0, &when, nullptr), "timer");
-	the_one_ = this;
-	if (redis.SubscribeToServerEvent(loader, api::loop_turn, before_sleep) != api::ok) {
-		throw std::runtime_error("Redis does not tell of turns of its loop");
-	}
 	watch(true);
 	if (redis.EventLoopAdd(timer_.get(), api::readable, tick, this) != api::ok) {
 		watch(false);
 		throw std::runtime_error(no_descriptors);
 	}
+	the_one_ = this;
+	if (redis.SubscribeToServerEvent(loader, api::loop_turn, before_sleep) != api::ok) {
+		leave_loop();
+		throw std::runtime_error("Redis does not tell of turns of its loop");
+	}
 }
 
 service::~service()
 {
+	redis.SubscribeToServerEvent(executor_.context(), api::loop_turn, nullptr);
+	the_one_ = nullptr;
+	leave_loop();
+}
+
+void service::leave_loop()
+{
 	watch(false);
 	redis.EventLoopDel(timer_.get(), api::readable);
-	redis.SubscribeToServerEvent(executor_.context(), api::loop_turn, nullptr);
 }
 
 service_counts service::counts() const noexcept

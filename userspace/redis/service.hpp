@@ -67,6 +67,7 @@ private:
 				 void *more) noexcept;
 	static void tick(int fd, void *self, int mask) noexcept;
 	void watch(bool yes);
+	void leave_loop();
 
 	void take() noexcept;
 	void handle(request &&what);

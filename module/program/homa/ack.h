@@ -38,17 +38,13 @@ static inline void homa_ack_take(const struct prog_ev *ev,
 	homa_ack_give(peer, ev->length, out);
 }
 
-/*
- * ACK_LATER: the client has the response. To a request of ours, whose id nobody else
- * knows: who sends from that address has it.
- */
+/* ACK_LATER: the client has the response. */
 static inline void homa_ack_later(const struct prog_ev *ev,
 				  const struct prog_params *params,
 				  struct prog_rpc *rpc, struct prog_peer *peer,
 				  struct prog_scratch *scratch,
 				  struct mtp_out *out)
 {
-	peer->proven = ev->now + HOMA_PROVEN_NS;
 	if (peer->acks == HOMA_ACKS) {
 		homa_packet(out, PROG_PACKET_ACK);
 		homa_ack_give(peer, HOMA_ACKS, out);

@@ -95,7 +95,7 @@
 /* What an address that is not proven gets, for each byte that came from it. */
 #define HOMA_AMPLIFY 3
 /* At most so many bytes are saved up for that. */
-#define HOMA_BUDGET_MAX 0x40000000u
+#define HOMA_BUDGET_MAX 0x10000u
 /* At least the headers of a DATA packet, that of IP included. */
 #define HOMA_HEADERS 96
 

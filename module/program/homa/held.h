@@ -46,7 +46,8 @@ static inline u32 homa_held_resend(const struct prog_ev *ev,
 		homa_send_proven(ev, params, rpc, out);
 		return waited;
 	}
-	if (!waited && homa_prove_small(rpc, peer->budget))
+	/* Where any has gone out, the client may have no request to answer from any more. */
+	if (!waited && (rpc->tx_sent || homa_prove_small(rpc, peer->budget)))
 		return 0;
 	homa_prove_hold(ev, params, rpc, out);
 	return 1;

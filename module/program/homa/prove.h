@@ -11,8 +11,8 @@
  * packet that has not arrived. DATA brings the version back.
  *
  * The versions have 16 bits, so guesses are counted: after HOMA_WRONGS in a while no
- * echo is believed. Those of an address that is proven are not looked at: nobody else can
- * undo that.
+ * echo is believed, also none that would prove for longer what is proven. Nothing makes
+ * that shorter.
  */
 #ifndef SDP_PROGRAM_HOMA_PROVE_H
 #define SDP_PROGRAM_HOMA_PROVE_H
@@ -54,13 +54,11 @@ static inline void homa_prove_wrong(const struct prog_ev *ev,
 static inline void homa_prove_echo(const struct prog_ev *ev,
 				   struct prog_peer *peer)
 {
-	u32 proven = prog_peer_proven(peer, ev->now);
-
-	if (!proven && ev->now < peer->shut)
+	if (ev->now < peer->shut)
 		return;
 	if (ev->echo == PROG_ECHO_RIGHT)
 		peer->proven = ev->now + HOMA_PROVEN_NS;
-	else if (ev->echo == PROG_ECHO_WRONG && ev->cutoff_version && !proven)
+	else if (ev->echo == PROG_ECHO_WRONG && ev->cutoff_version)
 		homa_prove_wrong(ev, peer);
 }
 

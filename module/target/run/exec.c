@@ -17,7 +17,7 @@
 #include "turns.h"
 
 /* Events that one chain may raise, and these in turn. */
-#define MAX_RAISED 6
+#define MAX_RAISED 8
 
 /* A message that is not needed is freed before its RPC ends if it has more bytes. */
 #define SPENT_LEAST 4096

@@ -65,10 +65,9 @@ int sdp_endpoint_bind(struct sdp_endpoint *ep, u16 port,
 	if (!err && taken)
 		set_port(ep, taken);
 	spin_unlock_bh(&ep->lock);
-	if (err)
-		sdp_ports_free(&ep->sn->ports, taken);
-	else if (taken && old)
-		sdp_ports_free(&ep->sn->ports, old);
+	/* The new one where it was refused, the old one where it has moved. */
+	if (taken && (err || old))
+		sdp_ports_free(&ep->sn->ports, err ? taken : old);
 	return err;
 }
 

@@ -115,7 +115,8 @@ int sdp_endpoint_init(struct sdp_endpoint *ep, struct sock *sk);
  *           new port, under ep->lock; it may refuse by an errno; or NULL.
  * @arg:     handed to @settled.
  *
- * One that is refused has changed nothing, not for a moment. Context: process, may
+ * One that is refused has changed nothing, not for a moment (but see settle_binding()
+ * in address.c). Context: process, may
  * sleep; calls for one endpoint do not overlap.
  * Return: 0, -EADDRINUSE, -ENOMEM, -EBUSY: it has RPCs at its present port, or what
  * @settled says.

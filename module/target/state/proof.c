@@ -76,9 +76,10 @@ void sdp_proof_look(struct prog_ev *ev, const struct sdp_rpc *rpc, bool fresh)
 	if (fresh) {
 		u64 now = ktime_get_coarse_ns();
 
-		if (likely(prog_peer_fresh(known, now)))
+		/* A look that is a moment late does no harm: the chain looks again. */
+		if (likely(data_race(prog_peer_fresh(known, now))))
 			return;
-		ev->strange = !prog_peer_proven(known, now);
+		ev->strange = !data_race(prog_peer_proven(known, now));
 	} else if (likely(!strange)) {
 		return;
 	}
@@ -94,8 +95,8 @@ void sdp_proof_of_response(struct prog_ev *ev, const struct sdp_rpc *rpc)
 	if (likely(!prog_rpc_strange(&rpc->prog)))
 		return;
 	ev->strange = wanted(rpc->who.sn) &&
-		      !prog_peer_proven(known, ktime_get_coarse_ns());
-	ev->budget = prog_peer_budget(known);
+		      !data_race(prog_peer_proven(known, ktime_get_coarse_ns()));
+	ev->budget = data_race(prog_peer_budget(known));
 }
 
 bool sdp_proof_spend(struct sdp_rpc *rpc, u32 bytes)

@@ -137,7 +137,7 @@ private:
 	std::deque<contents> ready_;
 	bool is_looked_at_ = false; /**< a thread looks at the kernel: the only one */
 	bool is_kept_readable_ = false;
-	int looks_ = 0; /**< of who looks at once */
+	unsigned looks_ = 0; /**< of who looks at once */
 
 	early_answers early_answers_;
 	shares shares_;
