@@ -79,6 +79,7 @@ void sdp_proof_look(struct prog_ev *ev, const struct sdp_rpc *rpc, bool fresh)
 		/* A look that is a moment late does no harm: the chain looks again. */
 		if (likely(data_race(prog_peer_fresh(known, now))))
 			return;
+		/* Likewise. */
 		ev->strange = !data_race(prog_peer_proven(known, now));
 	} else if (likely(!strange)) {
 		return;
@@ -94,8 +95,10 @@ void sdp_proof_of_response(struct prog_ev *ev, const struct sdp_rpc *rpc)
 
 	if (likely(!prog_rpc_strange(&rpc->prog)))
 		return;
-	ev->strange = wanted(rpc->who.sn) &&
-		      !data_race(prog_peer_proven(known, ktime_get_coarse_ns()));
+	/* As above; who spends looks again. */
+	ev->strange = !data_race(prog_peer_proven(known, ktime_get_coarse_ns())) &&
+		      wanted(rpc->who.sn);
+	/* Likewise. */
 	ev->budget = data_race(prog_peer_budget(known));
 }
 
