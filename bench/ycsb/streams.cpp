@@ -92,9 +92,12 @@ private:
 				std::chrono::duration_cast<std::chrono::seconds>(time).count();
 			left.tv_nsec = (time % std::chrono::seconds(1)).count();
 		}
-		const int ready = check(::epoll_pwait2(poll_, events.data(), events.size(),
-						       until ? &left : nullptr, nullptr),
-					"epoll");
+		const int ready = ::epoll_pwait2(poll_, events.data(), events.size(),
+						 until ? &left : nullptr, nullptr);
+		if (ready < 0 && errno == EINTR) {
+			return true;
+		}
+		check(ready, "epoll");
 		for (int i = 0; i < ready; ++i) {
 			read(events.at(static_cast<std::size_t>(i)).data.u32, false);
 		}

@@ -210,8 +210,9 @@ TEST_F(Prove, small_response_that_waits_for_the_device)
 	strange();
 	ev.paced = 1;
 	EXPECT_EQ(answer(100).back(), "RANK SEND 100");
-	peer.budget = 0;
 	ev.wire = 0;
+	EXPECT_EQ(resend(0, PROG_LENGTH_ALL), (Words{"BUSY"}));
+	peer.budget = 0;
 	EXPECT_EQ(resend(0, PROG_LENGTH_ALL), hold);
 	ev.length = 3000;
 	EXPECT_EQ(run(PROG_EV_SEND_TURN), (Words{"RANK_CLEAR SEND"}));

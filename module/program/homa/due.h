@@ -12,8 +12,7 @@
 /* All of a response has been sent: what is missing is the acknowledgement. */
 static inline u32 homa_due_answered(const struct prog_rpc *rpc)
 {
-	return rpc->state == HOMA_REPLY && rpc->tx_sent == rpc->tx_length &&
-	       rpc->strange != HOMA_HELD;
+	return rpc->state == HOMA_REPLY && rpc->tx_sent == rpc->tx_length;
 }
 
 /* It is our turn: there is leave to send what has not been sent. */
