@@ -10,7 +10,7 @@
 
 /* What address.c calls, and these tests do not. */
 int sdp_endpoint_bind(struct sdp_endpoint *ep, u16 port,
-		      void (*settled)(struct sdp_endpoint *ep, const void *arg),
+		      int (*settled)(struct sdp_endpoint *ep, const void *arg),
 		      const void *arg)
 {
 	return -EINVAL;
@@ -21,7 +21,7 @@ int sdp_endpoint_autobind(struct sdp_endpoint *ep)
 	return -EINVAL;
 }
 
-int sdp_cgroup_send(struct sdp_sock *s, struct sdp_address *to)
+int sdp_cgroup_send(struct sdp_sock *s, struct sdp_send *send)
 {
 	return -EINVAL;
 }
