@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-/** @file Answers on their way from an engine's thread to who waits for them. */
+/** @file Answers of a channel on their way from its engine's thread to who waits for them. */
 #ifndef BENCH_ARRIVALS_HPP
 #define BENCH_ARRIVALS_HPP
+
+#include <sdp/channel.hpp>
+#include <sdp/task.hpp>
 
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <stdexcept>
@@ -56,6 +60,26 @@ private:
 	std::deque<T> here_;
 	std::string failure_;
 };
+
+/** When @p call ends: @p to gets what @p make makes of its reply, or why there is none. */
+template <typename T, typename Make>
+sdp::task<void> deliver(sdp::pending_call call, arrivals<T> &to, Make make)
+{
+	const auto got = co_await std::move(call);
+	if (got) {
+		to.put(make(*got));
+	} else {
+		to.fail(got.error().describe());
+	}
+}
+
+/** Of a channel with an engine of its own, on io_uring. */
+inline sdp::channel_options own_engine()
+{
+	sdp::channel_options made;
+	made.engine = std::make_shared<sdp::engine>(sdp::engine_kind::io_uring);
+	return made;
+}
 
 } // namespace bench
 

@@ -52,27 +52,10 @@ void serve(const plan &what, const pipe_pair &setup)
 	});
 }
 
-sdp::task<void> finish(sdp::pending_call call, std::uint64_t tag, arrivals<std::uint64_t> &to)
-{
-	const auto got = co_await std::move(call);
-	if (got) {
-		to.put(tag);
-	} else {
-		to.fail(got.error().describe());
-	}
-}
-
-sdp::channel_options options()
-{
-	sdp::channel_options made;
-	made.engine = std::make_shared<sdp::engine>(sdp::engine_kind::io_uring);
-	return made;
-}
-
 class channel_client final : public client {
 public:
 	explicit channel_client(const plan &what)
-		: from_(what.longest), channel_(what.server.text(), who(), options())
+		: from_(what.longest), channel_(what.server.text(), who(), own_engine())
 	{
 		// The session is made here.
 		request(0, 0, shortest, shortest);
@@ -83,7 +66,8 @@ public:
 		     std::uint32_t wanted) override
 	{
 		auto call = channel_.call("echo", from_.message({length, wanted, tag}));
-		calls_.start(finish(std::move(call), tag, arrivals_));
+		calls_.start(deliver(std::move(call), arrivals_,
+				     [tag](const sdp::reply &) { return tag; }));
 	}
 
 	std::optional<std::uint64_t> next(std::optional<clock::time_point> until) override

@@ -3,7 +3,6 @@
 #include "../load/arrivals.hpp"
 #include "link.hpp"
 
-#include <sdp/task.hpp>
 #include <sdp/tls_plugin.hpp>
 
 #include <client.hpp>
@@ -11,33 +10,18 @@
 namespace bench {
 namespace {
 
-sdp::task<void> finish(sdp::pending_call call, std::uint32_t lane, arrivals<reply> &to)
-{
-	const auto got = co_await std::move(call);
-	if (got) {
-		to.put({lane, std::string(got->text())});
-	} else {
-		to.fail(got.error().describe());
-	}
-}
-
-sdp::channel_options options()
-{
-	sdp::channel_options made;
-	made.engine = std::make_shared<sdp::engine>(sdp::engine_kind::io_uring);
-	return made;
-}
-
 class channel_link final : public link {
 public:
 	channel_link(const std::string &to, const std::string &credentials)
-		: to_(to, sdp::tls::from_folder(credentials), options())
+		: to_(to, sdp::tls::from_folder(credentials), own_engine())
 	{
 	}
 
 	void send(std::uint32_t lane, std::string_view command) override
 	{
-		calls_.start(finish(to_.start(command), lane, arrivals_));
+		calls_.start(deliver(to_.start(command), arrivals_, [lane](const sdp::reply &got) {
+			return reply{lane, std::string(got.text())};
+		}));
 	}
 	std::optional<reply> next(
 		std::optional<std::chrono::steady_clock::time_point> until) override
