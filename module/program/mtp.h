@@ -72,6 +72,13 @@ enum mtp_op {
 	MTP_RANK_CLEAR,
 	/* RANK_KICK: raise the event of rank @what for all its winners. */
 	MTP_RANK_KICK,
+	/*
+	 * RANK_PLACE: the RPC's group in rank @what has place @key, 0 at first: groups
+	 * are in order of that, then of their best members. Those of a group are numbered
+	 * by @a, from 1: several RPCs of a peer may give them, and the last one counts,
+	 * whichever comes last.
+	 */
+	MTP_RANK_PLACE,
 	/* RAISE: run event @what on the same contexts, with length = @a. */
 	MTP_RAISE,
 	/* NOTIFY: tell the socket MTP_NOTIFY_* in @what; errno in @a. */

@@ -177,7 +177,7 @@ protected:
 
 	std::string word(const mtp_insn &insn) const
 	{
-		static const char *const ranks[] = {"GRANT", "FIFO", "SEND"};
+		static const char *const ranks[] = {"GRANT", "FIFO", "SEND", "LEND"};
 		switch (insn.op) {
 		case MTP_RX_NEW:
 			return "RX_NEW " + std::to_string(insn.a);
@@ -203,6 +203,9 @@ protected:
 			return std::string("RANK_CLEAR ") + ranks[insn.what];
 		case MTP_RANK_KICK:
 			return std::string("KICK ") + ranks[insn.what];
+		case MTP_RANK_PLACE:
+			return std::string("PLACE ") + ranks[insn.what] + " " +
+			       std::to_string(insn.key);
 		case MTP_RAISE:
 			return std::string("RAISE ") + prog_event_name(insn.what);
 		case MTP_NOTIFY:

@@ -65,7 +65,7 @@ const Class control[] = {
 		 return p.link.rate <= 1'000'000 && is(p, "incast") && p.link.loss < 0.1;
 	 }},
 	// Likewise where less waits, or it waits for less long.
-	{"1 Mbit/s, or a slow way back", 2.1,
+	{"1 Mbit/s, or a slow way back", 2.3,
 	 [](const Path &p) { return p.link.rate <= 1'000'000 || p.variation == "slow_back"; }},
 	{"5 Mbit/s", 1.85, [](const Path &p) { return p.link.rate <= 5'000'000; }},
 	// Each client asks before it knows the path.

@@ -25,7 +25,7 @@ TEST_F(Grant, enters_the_ranks)
 	data(0, 1000, 50000);
 	EXPECT_EQ(run(PROG_EV_GRANT_SETTLE), (Words{"RANK FIFO 1000000000", "RANK GRANT 49000"}));
 	EXPECT_EQ(host.ranked[0], 1U);
-	EXPECT_EQ(run(PROG_EV_GRANT_SETTLE), (Words{"RANK GRANT 49000"}));
+	EXPECT_EQ(run(PROG_EV_GRANT_SETTLE), Words{}) << "of equal ones the first is first";
 	EXPECT_EQ(host.ranked[0], 1U);
 }
 
@@ -164,7 +164,7 @@ TEST_F(Grant, who_was_denied_is_called_when_bytes_arrive)
 	EXPECT_EQ(run(PROG_EV_GRANT_SETTLE), (Words{"RANK GRANT 39000", "KICK GRANT"}));
 	EXPECT_EQ(host.denied[0], 0);
 	host.denied[1] = 1;
-	EXPECT_EQ(run(PROG_EV_GRANT_SETTLE), (Words{"RANK GRANT 39000", "KICK GRANT"}));
+	EXPECT_EQ(run(PROG_EV_GRANT_SETTLE), (Words{"KICK GRANT"}));
 	EXPECT_EQ(host.denied[1], 0);
 }
 

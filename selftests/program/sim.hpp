@@ -77,7 +77,7 @@ struct Rpc {
 	bool held = false; // its response waited for a proof, last we looked
 	u64 rank_key[PROG_RANKS]{};
 	bool in_rank[PROG_RANKS]{};
-	int position[PROG_RANKS] = {-1, -1, -1};
+	int position[PROG_RANKS] = {-1, -1, -1, -1};
 };
 
 class FixedPeer;
@@ -96,7 +96,9 @@ struct Host {
 	std::set<Key> delivered;       // secure: the record layer's replay window
 	std::set<u64> control_numbers; // likewise of control packets
 	u64 next_id = 2;
-	bool pacing = false;     // a turn of PROG_RANK_SEND is due
+	bool pacing = false;                                   // a turn of PROG_RANK_SEND is due
+	std::map<std::pair<int, bool>, u64> place[PROG_RANKS]; // of peers
+	bool lends = false;                                    // has lent
 	bool owed[PROG_RANKS]{}; // a single place is a clear message's next
 	u64 generation = 0;
 	u64 charged = 0; // memory of packets kept

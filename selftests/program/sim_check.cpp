@@ -137,6 +137,9 @@ void World::check_rpc(Rpc &rpc, u32 kind)
 	check((ctx.ranked != 0) == rpc.in_rank[PROG_RANK_GRANT], "ranked but in no rank");
 	check((ctx.ranked != 0) == rpc.in_rank[PROG_RANK_FIFO], "ranked but in no fifo");
 	check((ctx.queued != 0) == rpc.in_rank[PROG_RANK_SEND], "queued but in no rank");
+	check((ctx.waiting != 0) == rpc.in_rank[PROG_RANK_LEND], "waits but in no rank");
+	check(ctx.waiting == 0 || (ctx.ranked != 0 && ctx.held == 0), "waits without a reason");
+	check(ctx.lent == 0 || ctx.held != 0, "what was lent is here");
 	check(ctx.ranked == 0 || ctx.state == HOMA_IN, "ranked in a wrong state");
 	if (ctx.state == HOMA_IN && ctx.rx_granted < ctx.rx_length)
 		check(ctx.ranked != 0, "wants grants without asking for them");
@@ -152,20 +155,33 @@ void World::check_host(Host &h)
 	static u64 calls;
 	u64 held[2]{};
 	u32 ranked[2]{};
+	u32 lent[2]{};
+	std::map<std::pair<int, bool>, std::pair<u32, u32>> of; // peers: held, waiting
 
+	h.lends |= h.ctx.lent[0] + h.ctx.lent[1] != 0;
 	if (h.rpcs.size() > all_rpcs_every && ++calls % all_rpcs_every != 0)
 		return;
 	for (auto &[key, rpc] : h.rpcs) {
 		const size_t kind = std::get<1>(key) ? 1 : 0;
 		held[kind] += rpc->ctx.held;
 		ranked[kind] += rpc->ctx.ranked;
+		lent[kind] += rpc->ctx.lent != 0 ? 1 : 0;
+		auto &[holding, waiting] = of[{std::get<0>(key), std::get<1>(key)}];
+		holding += rpc->ctx.held;
+		waiting += rpc->ctx.waiting;
 	}
 	for (size_t kind = 0; kind < 2; kind++) {
 		check(h.ctx.held[kind] == held[kind], "incoming is not the sum over messages");
 		check(h.ctx.ranked[kind] == ranked[kind], "waiting is not the sum over messages");
+		check(h.ctx.lent[kind] == lent[kind], "lent is not the sum over messages");
+		check(lent[kind] <= h.params.overcommit, "too much is lent");
 	}
+	for (const auto &[peer, sums] : of)
+		check(h.peers[peer].holding == sums.first && h.peers[peer].waiting == sums.second,
+		      "a peer's is not the sum over its messages");
 	const u64 most = h.params.max_incoming;
-	check(held[0] + held[1] <= most + most / 2 + 2ULL * h.params.quantum,
+	const u64 lapsed = h.lends ? h.peers.size() * (h.params.fifo_chunk + settings.record) : 0;
+	check(held[0] + held[1] <= most + most / 2 + 2ULL * h.params.quantum + lapsed,
 	      "incoming over the cap");
 }
 

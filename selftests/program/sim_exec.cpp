@@ -18,6 +18,35 @@ bool creates(u32 kind)
 	       kind == PROG_EV_REQUEST_NEW_SECURE;
 }
 
+// Clear, secure.
+std::vector<std::shared_ptr<Rpc>> first_of_each(const std::vector<std::shared_ptr<Rpc>> &order)
+{
+	std::vector<std::shared_ptr<Rpc>> won;
+
+	for (const bool kind : {false, true}) {
+		const auto first =
+			std::find_if(order.begin(), order.end(), [kind](const auto &rpc) {
+				return std::get<1>(rpc->key) == kind;
+			});
+		if (first != order.end())
+			won.push_back(*first);
+	}
+	return won;
+}
+
+// The best member of the group that an RPC is of.
+const Rpc *best_of(const Host &h, u32 rank, const Key &key)
+{
+	const Rpc *best = nullptr;
+
+	for (const auto &[other, rpc] : h.rpcs)
+		if (rpc->in_rank[rank] && std::get<0>(other) == std::get<0>(key) &&
+		    std::get<1>(other) == std::get<1>(key) &&
+		    (best == nullptr || rpc->rank_key[rank] < best->rank_key[rank]))
+			best = rpc.get();
+	return best;
+}
+
 } // namespace
 
 // Contexts that the event does not name are not there; scratch memory is dirty.
@@ -65,6 +94,8 @@ void World::keep(Host &h, Rpc &rpc, const mtp_insn &insn, const prog_ev &ev, con
 void World::apply(Host &h, const std::shared_ptr<Rpc> &rpc, const mtp_out &out, const prog_ev &ev,
 		  const Packet *packet, std::vector<mtp_insn> &later, std::vector<u32> &raised)
 {
+	const auto [peer, secure, id] = rpc->key;
+
 	for (u32 i = 0; i < out.count; i++) {
 		const mtp_insn &insn = out.insn[i];
 		check_insn(h, *rpc, insn, ev);
@@ -99,6 +130,14 @@ void World::apply(Host &h, const std::shared_ptr<Rpc> &rpc, const mtp_out &out, 
 		case MTP_RANK_KICK:
 			elect(h, insn.what, nullptr, true);
 			break;
+		case MTP_RANK_PLACE: {
+			u64 &place = h.place[insn.what][{peer, secure}];
+			const bool sooner = insn.key < place;
+			place = insn.key;
+			elect(h, insn.what, sooner ? best_of(h, insn.what, rpc->key) : nullptr,
+			      false);
+			break;
+		}
 		case MTP_RAISE:
 			raised.push_back(insn.what);
 			break;
@@ -350,9 +389,16 @@ std::vector<std::shared_ptr<Rpc>> World::winners(Host &h, u32 rank)
 	order.reserve(best.size());
 	for (auto &[group, rpc] : best)
 		order.push_back(rpc);
-	std::stable_sort(order.begin(), order.end(), [rank](const auto &a, const auto &b) {
-		return a->rank_key[rank] < b->rank_key[rank];
-	});
+	const auto place = [&h, rank](const std::shared_ptr<Rpc> &rpc) {
+		const auto found =
+			h.place[rank].find({std::get<0>(rpc->key), std::get<1>(rpc->key)});
+		return std::pair{found == h.place[rank].end() ? 0 : found->second,
+				 rpc->rank_key[rank]};
+	};
+	std::stable_sort(order.begin(), order.end(),
+			 [&place](const auto &a, const auto &b) { return place(a) < place(b); });
+	if (prog_rank_apart(rank) != 0)
+		return first_of_each(order);
 	const size_t limit = prog_rank_winners(rank, &h.params);
 	const bool clear_turn = limit == 1 && clear_waits && h.owed[rank];
 	const size_t most_clear = secure_waits && !clear_turn ? limit / 2 : limit;

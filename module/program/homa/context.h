@@ -101,12 +101,14 @@
 
 /*
  * Ranks. Of PROG_RANK_GRANT, the target lets clear messages win at most half of
- * the places while secure ones wait.
+ * the places while secure ones wait; of PROG_RANK_LEND there is a place for each of
+ * both.
  */
 enum prog_rank {
 	PROG_RANK_GRANT,	/* key: bytes remaining */
 	PROG_RANK_FIFO,		/* key: time of birth */
 	PROG_RANK_SEND,		/* key: bytes left to send */
+	PROG_RANK_LEND,		/* key: bytes remaining; place: see lend.h */
 	PROG_RANKS
 };
 
@@ -178,6 +180,7 @@ struct homa_range {
  * @rx_end:      end of the last byte received.
  * @rx_received: bytes received.
  * @rx_settled:  @rx_received when the host context last heard of it.
+ * @lent:        until then a quantum is lent to the message (lend.h), in ticks; 0: none.
  * @held:        bytes of it that the host context counts as incoming.
  * @gaps:        number of @gap.
  * @gap:         holes below @rx_end, in order.
@@ -187,6 +190,8 @@ struct homa_range {
  * @secure:      secure mode.
  * @verified:    the received message has been opened, whole.
  * @ranked:      in the ranks of messages that want grants.
+ * @waiting:     in PROG_RANK_LEND, too.
+ * @doubted:     the quantum was lent although the peer had let one lapse.
  * @queued:      in PROG_RANK_SEND.
  * @asking:      the peer owes an answer to this RPC.
  * @offered:     CUTOFFS have been sent for this RPC.
@@ -244,12 +249,15 @@ struct prog_rpc {
 	u32 came;
 	u32 part;
 	u32 sought;
+	u32 lent;
 	u32 held;
 	u8 state;
 	u8 server;
 	u8 secure;
 	u8 verified;
 	u8 ranked;
+	u8 waiting;
+	u8 doubted;
 	u8 queued;
 	u8 asking;
 	u8 offered;
@@ -314,6 +322,12 @@ struct homa_ack {
  * @proven:         clear: until then, who sends from the address has it.
  * @shut:           clear: no echo is believed before.
  * @wrong_since:    when the first of @wrong came.
+ * @holds:          since when @holding is not 0.
+ * @spent:          time for which it has held any of late, ns.
+ * @aged:           when @spent was last halved.
+ * @holding:        sum of the held bytes of its messages.
+ * @waiting:        its messages in PROG_RANK_LEND.
+ * @places:         places there that it has had.
  * @budget:         clear: bytes that may go to the address while it is not proven.
  * @window:         bytes of it that one message may have granted and not received;
  *                  0: as many as settings say.
@@ -333,6 +347,7 @@ struct homa_ack {
  * @wrongs:         number of @wrong.
  * @wrong:          wrong echoes of late, each once: who knows the one before last
  *                  repeats it, who guesses does not.
+ * @lapsed:         the last quantum that was lent to it did not come in time.
  * @acks:           number of @ack.
  * @ack:            acknowledgements to send.
  */
@@ -348,6 +363,12 @@ struct prog_peer {
 	u64 proven;
 	u64 shut;
 	u64 wrong_since;
+	u64 holds;
+	u64 spent;
+	u64 aged;
+	u32 holding;
+	u32 waiting;
+	u32 places;
 	u32 budget;
 	u32 window;
 	u32 threshold;
@@ -364,6 +385,7 @@ struct prog_peer {
 	u8 unanswered;
 	u8 small_again;
 	u8 wrongs;
+	u8 lapsed;
 	u16 wrong[HOMA_WRONGS];
 	u8 acks;
 	struct homa_ack ack[HOMA_ACKS];
@@ -375,12 +397,24 @@ struct prog_peer {
  * @fifo_credit: bytes that the oldest message may be granted.
  * @ranked:      RPCs that want grants.
  * @denied:      a winner of the class got nothing: kick it when that changes.
+ * @lent:        quanta that are lent.
+ * @doubted:     of these, those lent to peers that had let one lapse.
+ * @round:       since when @came is counted, ns.
+ * @came:        bytes that have come since then, but for those that are lent.
+ * @owed:        bytes that were held then.
+ * @slow:        in the round before, less than half of them came.
  */
 struct prog_host {
 	u64 held[2];
 	u64 fifo_credit;
+	u64 round;
+	u64 came[2];
+	u64 owed[2];
 	u32 ranked[2];
+	u32 lent[2];
+	u32 doubted[2];
 	u8 denied[2];
+	u8 slow[2];
 };
 
 /**

@@ -13,22 +13,20 @@
 #ifndef SDP_PROGRAM_HOMA_GRANT_H
 #define SDP_PROGRAM_HOMA_GRANT_H
 
-#include "send.h"
-
-static inline u32 homa_grant_class(const struct prog_rpc *rpc)
-{
-	return rpc->secure ? 1 : 0;
-}
+#include "lend.h"
 
 /* Count what the RPC holds now. */
-static inline void homa_grant_count(struct prog_rpc *rpc, struct prog_host *host)
+static inline void homa_grant_count(const struct prog_ev *ev,
+				    struct prog_rpc *rpc, struct prog_peer *peer,
+				    struct prog_host *host, struct mtp_out *out)
 {
 	u32 used = homa_max(homa_max(rpc->rx_received, rpc->rx_unsched),
 			    rpc->rx_stale);
 	u32 held = rpc->state == HOMA_IN ? rpc->rx_granted - used : 0;
-	u32 class = homa_grant_class(rpc);
+	u32 class = homa_class(rpc);
 
 	host->held[class] = host->held[class] - rpc->held + held;
+	homa_lend_hold(ev, rpc, peer, held, out);
 	rpc->held = held;
 	rpc->rx_settled = rpc->rx_received;
 }
@@ -39,17 +37,18 @@ static inline void homa_grant_enter(struct prog_rpc *rpc, struct prog_host *host
 	if (rpc->ranked)
 		return;
 	rpc->ranked = 1;
-	host->ranked[homa_grant_class(rpc)]++;
+	host->ranked[homa_class(rpc)]++;
 	homa_rank_set(out, PROG_RANK_FIFO, rpc->born);
 }
 
-static inline void homa_grant_leave(struct prog_rpc *rpc, struct prog_host *host,
-				    struct mtp_out *out)
+static inline void homa_grant_leave(struct prog_rpc *rpc, struct prog_peer *peer,
+				    struct prog_host *host, struct mtp_out *out)
 {
 	if (!rpc->ranked)
 		return;
 	rpc->ranked = 0;
-	host->ranked[homa_grant_class(rpc)]--;
+	host->ranked[homa_class(rpc)]--;
+	homa_lend_leave(rpc, peer, out);
 	homa_emit(out, MTP_RANK_CLEAR, PROG_RANK_FIFO, 0, 0);
 	homa_emit(out, MTP_RANK_CLEAR, PROG_RANK_GRANT, 0, 0);
 }
@@ -58,24 +57,33 @@ static inline void homa_grant_leave(struct prog_rpc *rpc, struct prog_host *host
 static inline void homa_grant_settle(const struct prog_ev *ev,
 				     const struct prog_params *params,
 				     struct prog_rpc *rpc,
+				     struct prog_peer *peer,
 				     struct prog_host *host,
 				     struct prog_scratch *scratch,
 				     struct mtp_out *out)
 {
 	u32 denied = host->denied[0] || host->denied[1];
 	u64 owes = rpc->rx_stale > rpc->rx_received;
+	u32 moves = !rpc->ranked || rpc->rx_stale ||
+		    rpc->rx_received != rpc->rx_settled;
 
-	homa_grant_count(rpc, host);
+	homa_lend_count(ev, params, rpc, host);
+	homa_grant_count(ev, rpc, peer, host, out);
+	homa_lend_return(ev, rpc, peer, host, out);
 	if (rpc->state == HOMA_IN && rpc->rx_granted < rpc->rx_length) {
 		homa_grant_enter(rpc, host, out);
-		homa_rank_set(out, PROG_RANK_GRANT,
-			      (rpc->rx_length - rpc->rx_received) | owes << 32);
+		/* Of equal ones who came first is first. */
+		if (moves)
+			homa_rank_set(out, PROG_RANK_GRANT,
+				      (rpc->rx_length - rpc->rx_received) |
+				      owes << 32);
 		if (rpc->rx_stale)
 			homa_rank_set(out, PROG_RANK_FIFO,
 				      rpc->born | owes << 63);
 		rpc->rx_stale = owes ? rpc->rx_stale : 0;
+		homa_lend_wait(ev, params, rpc, peer, host, out);
 	} else {
-		homa_grant_leave(rpc, host, out);
+		homa_grant_leave(rpc, peer, host, out);
 	}
 	if (!denied)
 		return;
@@ -121,25 +129,23 @@ static inline void homa_grant_share(const struct prog_params *params,
 }
 
 /*
- * Grant up to byte @want, as far as there is room. Returns the bytes granted.
+ * Grant up to byte @want, as far as there is @room. Returns the bytes granted.
  */
 static inline u32 homa_grant_issue(const struct prog_ev *ev,
 				   const struct prog_params *params,
 				   struct prog_rpc *rpc,
-				   const struct prog_peer *peer,
-				   struct prog_host *host,
+				   struct prog_peer *peer,
+				   struct prog_host *host, u32 room,
 				   u32 want, u32 quantum, u8 prio,
 				   struct mtp_out *out)
 {
-	u32 class = homa_grant_class(rpc);
-	u32 room = homa_grant_room(params, host, class, quantum);
 	u32 before = rpc->rx_granted;
 	u32 waited = rpc->rx_received == before;
 
 	if (want <= before)
 		return 0;
 	if (want - before > room) {
-		host->denied[class] = 1;
+		host->denied[homa_class(rpc)] = 1;
 		want = before + room;
 		want -= want % quantum;
 		if (want <= before)
@@ -158,13 +164,15 @@ static inline u32 homa_grant_issue(const struct prog_ev *ev,
 	}
 	rpc->rx_before = before;
 	rpc->rx_granted = want;
+	rpc->rx_prio = prio;
+	homa_grant_count(ev, rpc, peer, host, out);
+	homa_lend_leave(rpc, peer, out);
+	homa_lend_end(rpc, host, out);
 	/* The timer was set for one that waits, unless it has not come yet. */
 	if (waited && ev->now - rpc->born >= params->resend_ns)
 		homa_due_sleep(ev, params, rpc, peer, out);
-	rpc->rx_prio = prio;
-	homa_grant_count(rpc, host);
 	if (want == rpc->rx_length)
-		homa_grant_leave(rpc, host, out);
+		homa_grant_leave(rpc, peer, host, out);
 	homa_packet_grant(out, want, prio);
 	return want - before;
 }
@@ -183,7 +191,7 @@ static inline void homa_grant_turn(const struct prog_ev *ev,
 	u32 window, quantum;
 	u32 levels = homa_min(ev->winners, params->sched_prios);
 	u32 above = ev->position + 1u;
-	u32 want;
+	u32 want, room;
 
 	if (!rpc->ranked || ev->position >= params->overcommit)
 		return;
@@ -193,7 +201,8 @@ static inline void homa_grant_turn(const struct prog_ev *ev,
 	quantum = homa_quantum(ev, params, window);
 	rpc->rx_step = window >> 2;
 	want = homa_round(rpc->rx_received + window, quantum);
-	want = homa_grant_issue(ev, params, rpc, peer, host,
+	room = homa_grant_room(params, host, homa_class(rpc), quantum);
+	want = homa_grant_issue(ev, params, rpc, peer, host, room,
 				homa_min(want, rpc->rx_length), quantum,
 				levels > above ? levels - above : 0, out);
 	if (want)
@@ -210,18 +219,46 @@ static inline void homa_grant_fifo(const struct prog_ev *ev,
 {
 	u32 window = homa_path_window(params, peer);
 	u32 quantum = homa_quantum(ev, params, window);
-	u32 want;
+	u32 want, room;
 
 	if (!rpc->ranked || host->fifo_credit < params->fifo_chunk ||
 	    rpc->rx_granted - rpc->rx_received > window)
 		return;
+	room = homa_grant_room(params, host, homa_class(rpc), quantum);
 	want = homa_round(rpc->rx_granted + params->fifo_chunk, quantum);
-	want = homa_grant_issue(ev, params, rpc, peer, host,
+	want = homa_grant_issue(ev, params, rpc, peer, host, room,
 				homa_min(want, rpc->rx_length), quantum,
 				params->sched_prios ? params->sched_prios - 1 : 0,
 				out);
 	if (want)
 		host->fifo_credit -= params->fifo_chunk;
+}
+
+/*
+ * LEND_TURN: of those that wait for a quantum, the RPC's peer has held bytes for the
+ * shortest time.
+ */
+static inline void homa_grant_lend(const struct prog_ev *ev,
+				   const struct prog_params *params,
+				   struct prog_rpc *rpc, struct prog_peer *peer,
+				   struct prog_host *host,
+				   struct prog_scratch *scratch,
+				   struct mtp_out *out)
+{
+	u32 window = homa_path_window(params, peer);
+	u32 quantum = homa_quantum(ev, params, window);
+	u32 want = homa_round(rpc->rx_granted +
+			      homa_min(params->fifo_chunk, window), quantum);
+
+	if (!homa_lend_left(params, rpc, peer, host))
+		return;
+	homa_grant_issue(ev, params, rpc, peer, host, want,
+			 homa_min(want, rpc->rx_length), quantum, 0, out);
+	rpc->lent = homa_tick(ev->now + params->resend_ns) | 1;
+	rpc->doubted = peer->lapsed;
+	host->lent[homa_class(rpc)]++;
+	host->doubted[homa_class(rpc)] += rpc->doubted;
+	homa_due_sleep(ev, params, rpc, peer, out);
 }
 
 #endif /* SDP_PROGRAM_HOMA_GRANT_H */

@@ -36,6 +36,15 @@ static inline void homa_rank_set(struct mtp_out *out, u8 rank, u64 key)
 	};
 }
 
+/* The RPC's peer has another place in a rank. */
+static inline void homa_rank_place(struct mtp_out *out, u8 rank, u64 place,
+				   u32 number)
+{
+	out->insn[out->count++] = (struct mtp_insn){
+		.op = MTP_RANK_PLACE, .what = rank, .key = place, .a = number,
+	};
+}
+
 static inline void homa_timer_set(struct mtp_out *out, u64 deadline)
 {
 	out->insn[out->count++] = (struct mtp_insn){

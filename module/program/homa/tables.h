@@ -20,6 +20,8 @@ static inline u32 prog_rank_event(u32 rank)
 		return PROG_EV_FIFO_TURN;
 	case PROG_RANK_SEND:
 		return PROG_EV_SEND_TURN;
+	case PROG_RANK_LEND:
+		return PROG_EV_LEND_TURN;
 	}
 	return PROG_EV_GRANT_TURN;
 }
@@ -30,13 +32,21 @@ static inline u32 prog_rank_event(u32 rank)
  */
 static inline u32 prog_rank_grouped(u32 rank)
 {
-	return rank == PROG_RANK_GRANT;
+	return rank == PROG_RANK_GRANT || rank == PROG_RANK_LEND;
 }
 
-/** prog_rank_winners() - how many winners a rank has, at most. */
+/**
+ * prog_rank_apart() - whether clear and secure members have a place each, and no more.
+ */
+static inline u32 prog_rank_apart(u32 rank)
+{
+	return rank == PROG_RANK_LEND;
+}
+
+/** prog_rank_winners() - how many winners a rank has, at most, unless they are apart. */
 static inline u32 prog_rank_winners(u32 rank, const struct prog_params *params)
 {
-	return prog_rank_grouped(rank) ? params->overcommit : 1;
+	return rank == PROG_RANK_GRANT ? params->overcommit : 1;
 }
 
 /**

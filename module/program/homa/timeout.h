@@ -35,6 +35,8 @@ static inline void homa_timeout_check(const struct prog_ev *ev,
 	scratch->silent = 0;
 	if (!homa_sending(rpc) && rpc->state != HOMA_IN)
 		return;
+	if (homa_due_lend(ev, params, rpc))
+		homa_raise(out, PROG_EV_GRANT_SETTLE);
 	/* By another RPC. */
 	if (rpc->strange == HOMA_HELD && prog_peer_proven(peer, ev->now)) {
 		homa_send_proven(ev, params, rpc, out);

@@ -73,6 +73,11 @@ static inline u32 prog_rank_grouped(u32 rank)
 	return 0;
 }
 
+static inline u32 prog_rank_apart(u32 rank)
+{
+	return 0;
+}
+
 static inline u32 prog_rank_winners(u32 rank, const struct prog_params *params)
 {
 	return 1;

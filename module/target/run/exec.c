@@ -205,6 +205,9 @@ static void apply(struct sdp_run *run, struct sdp_rpc *rpc,
 		case MTP_RANK_KICK:
 			sdp_turns_kick(run, insn->what);
 			break;
+		case MTP_RANK_PLACE:
+			sdp_turns_place(run, rpc, insn->what, insn->key, insn->a);
+			break;
 		case MTP_RAISE:
 			raise(raised, insn->what, insn->a);
 			break;

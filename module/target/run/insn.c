@@ -88,6 +88,9 @@ static bool rpc_insn_ok(const struct sdp_run *run, const struct sdp_rpc *rpc,
 	case MTP_RANK_CLEAR:
 	case MTP_RANK_KICK:
 		return insn->what < PROG_RANKS;
+	case MTP_RANK_PLACE:
+		return insn->what < PROG_RANKS &&
+		       prog_rank_grouped(insn->what);
 	case MTP_RAISE:
 		return insn->what < PROG_EVENTS;
 	case MTP_NOTIFY:

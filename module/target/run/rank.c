@@ -18,8 +18,12 @@ static bool entry_less(struct rb_node *a, const struct rb_node *b)
 
 static bool group_less(struct rb_node *a, const struct rb_node *b)
 {
-	return best(group_of(a))->key <
-	       best(rb_entry(b, struct sdp_rank_group, node))->key;
+	const struct sdp_rank_group *one = group_of(a);
+	const struct sdp_rank_group *two = rb_entry(b, struct sdp_rank_group, node);
+
+	if (one->place != two->place)
+		return one->place < two->place;
+	return best(one)->key < best(two)->key;
 }
 
 void sdp_rank_init(struct sdp_rank *rank, u32 limit)
@@ -84,6 +88,21 @@ static u32 clear_share(const struct sdp_rank *rank)
 	return rank->limit > 1 ? rank->limit / 2 : rank->owed;
 }
 
+/* The first of each kind. */
+static u32 pick_apart(const struct sdp_rank *rank, struct sdp_rank_entry **winners)
+{
+	struct sdp_rank_group *first;
+	u32 count = 0;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		first = group_of(rb_first_cached(&rank->groups[i]));
+		if (first)
+			winners[count++] = best(first);
+	}
+	return count;
+}
+
 /* Merge the two kinds by key, clear ones up to their share. */
 static u32 pick(const struct sdp_rank *rank, struct sdp_rank_entry **winners)
 {
@@ -98,7 +117,7 @@ static u32 pick(const struct sdp_rank *rank, struct sdp_rank_entry **winners)
 		bool take_clear = clear && clear_left;
 
 		if (take_clear && secure)
-			take_clear = best(clear)->key < best(secure)->key;
+			take_clear = group_less(&clear->node, &secure->node);
 		if (take_clear) {
 			winners[count++] = best(clear);
 			clear = group_of(rb_next(&clear->node));
@@ -118,7 +137,7 @@ static void elect(struct sdp_rank *rank, const struct sdp_rank_entry *set,
 		  struct sdp_rank_news *news)
 {
 	struct sdp_rank_entry *winners[SDP_RANK_WINNERS];
-	u32 count = pick(rank, winners);
+	u32 count = rank->apart ? pick_apart(rank, winners) : pick(rank, winners);
 	u32 i;
 
 	for (i = 0; i < count; i++)
@@ -178,6 +197,33 @@ void sdp_rank_clear(struct sdp_rank *rank, struct sdp_rank_entry *entry,
 		unseat(rank, entry);
 		elect(rank, NULL, false, hold, news);
 	}
+	spin_unlock(&rank->lock);
+}
+
+void sdp_rank_place(struct sdp_rank *rank, struct sdp_rank_group *group,
+		    bool secure, u64 place, u32 number,
+		    void (*hold)(struct sdp_rank_entry *entry),
+		    struct sdp_rank_news *news)
+{
+	struct rb_root_cached *groups = &rank->groups[secure];
+	struct sdp_rank_entry *first;
+	bool sooner;
+
+	news->count = 0;
+	spin_lock(&rank->lock);
+	if ((s32)(number - group->number) <= 0)
+		goto out;
+	group->number = number;
+	first = best(group);
+	sooner = place < group->place;
+	if (first)
+		rb_erase_cached(&group->node, groups);
+	group->place = place;
+	if (first) {
+		rb_add_cached(&group->node, groups, group_less);
+		elect(rank, sooner ? first : NULL, false, hold, news);
+	}
+out:
 	spin_unlock(&rank->lock);
 }
 

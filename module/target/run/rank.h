@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * "Who is next?": RPCs ordered by a key that the transport program chooses,
- * grouped (by peer, where a rank allows one winner per peer), least first. The
- * first few groups' best members are the rank's winners.
+ * grouped (by peer, where a rank allows one winner per peer), least first, unless groups
+ * have places. The first few groups' best members are the rank's winners.
  *
  * Clear and secure members are kept apart: while secure ones wait, clear ones
  * win at most half of the places (docs/architecture.md). A single place is
- * theirs by turns, where members are not grouped; else it is a secure one's.
+ * theirs by turns, where members are not grouped; else it is a secure one's. Of a rank
+ * whose members are apart, each kind has one place.
  */
 #ifndef SDP_TARGET_RANK_H
 #define SDP_TARGET_RANK_H
@@ -51,6 +52,20 @@ void sdp_rank_set(struct sdp_rank *rank, struct sdp_rank_entry *entry,
  * sdp_rank_clear() - leave a rank; nothing happens if not in it.
  */
 void sdp_rank_clear(struct sdp_rank *rank, struct sdp_rank_entry *entry,
+		    void (*hold)(struct sdp_rank_entry *entry),
+		    struct sdp_rank_news *news);
+
+/**
+ * sdp_rank_place() - where a group is in its rank; 0 at first.
+ * @rank:   the rank.
+ * @group:  the group.
+ * @secure: which kind its members are.
+ * @place:  least first, before the keys of members.
+ * @number: counts the places of the group, from 1; nothing happens if it had a later one.
+ * @hold, @news: as above; its best member is news if it wins, and comes sooner now.
+ */
+void sdp_rank_place(struct sdp_rank *rank, struct sdp_rank_group *group,
+		    bool secure, u64 place, u32 number,
 		    void (*hold)(struct sdp_rank_entry *entry),
 		    struct sdp_rank_news *news);
 

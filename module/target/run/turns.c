@@ -21,8 +21,10 @@ DEFINE_HOLD(1)
 
 DEFINE_HOLD(2)
 
+DEFINE_HOLD(3)
+
 static void (*const holds[])(struct sdp_rank_entry *entry) = {
-	hold_0, hold_1, hold_2,
+	hold_0, hold_1, hold_2, hold_3,
 };
 
 static_assert(ARRAY_SIZE(holds) >= PROG_RANKS);
@@ -85,6 +87,7 @@ void sdp_turns_set(struct sdp_run *run, struct sdp_rpc *rpc, u32 rank, u64 key)
 		group = &rpc->pctx->group[rank];
 	r->limit = clamp(prog_rank_winners(rank, &run->sn->set.prog), 1U,
 			 (u32)SDP_RANK_WINNERS);
+	r->apart = prog_rank_apart(rank);
 	sdp_rank_set(r, &rpc->rank[rank], group, key, holds[rank], &news);
 	tell_winners(run, rank, &news);
 }
@@ -97,6 +100,17 @@ void sdp_turns_clear(struct sdp_run *run, struct sdp_rpc *rpc, u32 rank)
 	if (!rpc->rank[rank].group)
 		return;
 	sdp_rank_clear(&run->sn->ranks[rank], &rpc->rank[rank], holds[rank],
+		       &news);
+	tell_winners(run, rank, &news);
+}
+
+void sdp_turns_place(struct sdp_run *run, struct sdp_rpc *rpc, u32 rank, u64 place,
+		     u32 number)
+{
+	struct sdp_rank_news news;
+
+	sdp_rank_place(&run->sn->ranks[rank], &rpc->pctx->group[rank],
+		       rpc->rank[rank].secure, place, number, holds[rank],
 		       &news);
 	tell_winners(run, rank, &news);
 }

@@ -17,6 +17,10 @@ void sdp_turns_set(struct sdp_run *run, struct sdp_rpc *rpc, u32 rank, u64 key);
 /** sdp_turns_clear() - RANK_CLEAR; nothing happens if it is not in the rank. */
 void sdp_turns_clear(struct sdp_run *run, struct sdp_rpc *rpc, u32 rank);
 
+/** sdp_turns_place() - RANK_PLACE. */
+void sdp_turns_place(struct sdp_run *run, struct sdp_rpc *rpc, u32 rank, u64 place,
+		     u32 number);
+
 /** sdp_turns_kick() - RANK_KICK. */
 void sdp_turns_kick(struct sdp_run *run, u32 rank);
 

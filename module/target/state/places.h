@@ -17,17 +17,23 @@
 
 /**
  * struct sdp_rank_group - members of which only the best can win.
- * @node:    in the rank, by the key of the best member; while it has members.
+ * @node:    in the rank, by place and the key of the best member; while it has members.
  * @members: entries by key.
+ * @place:   least first; under the lock of the rank.
+ * @number:  of @place; older ones that come later are void.
  */
 struct sdp_rank_group {
 	struct rb_node node;
 	struct rb_root_cached members;
+	u64 place;
+	u32 number;
 };
 
 static inline void sdp_rank_group_init(struct sdp_rank_group *group)
 {
 	group->members = RB_ROOT_CACHED;
+	group->place = 0;
+	group->number = 0;
 }
 
 /**
@@ -54,6 +60,7 @@ struct sdp_rank_entry {
  * @winners: present winners.
  * @count:   how many.
  * @limit:   places for winners.
+ * @apart:   there is one for each kind instead.
  * @owed:    a secure member has had the only place: it is a clear one's turn.
  */
 struct sdp_rank {
@@ -63,6 +70,7 @@ struct sdp_rank {
 	struct sdp_rank_entry *winners[SDP_RANK_WINNERS];
 	u32 count;
 	u32 limit;
+	bool apart;
 	bool owed;
 };
 

@@ -48,6 +48,16 @@ static void rig_init(struct rig *rig, u32 limit)
 	prandom_seed_state(&rig->rnd, 42);
 }
 
+/* Groups are in order of their places first. */
+static bool naive_less(struct rig *rig, struct sdp_rank_entry *a,
+		       struct sdp_rank_entry *b)
+{
+	u64 first = rig->group[group_of_entry(a - rig->entry)].place;
+	u64 second = rig->group[group_of_entry(b - rig->entry)].place;
+
+	return first == second ? a->key < b->key : first < second;
+}
+
 /* Least key among the groups not taken yet, of a kind; NULL: none. */
 static struct sdp_rank_entry *naive_best(struct rig *rig, const bool *taken,
 					 bool secure)
@@ -61,7 +71,7 @@ static struct sdp_rank_entry *naive_best(struct rig *rig, const bool *taken,
 		if (!entry->group || entry->secure != secure ||
 		    taken[group_of_entry(i)])
 			continue;
-		if (!found || entry->key < found->key)
+		if (!found || naive_less(rig, entry, found))
 			found = entry;
 	}
 	return found;
@@ -72,6 +82,12 @@ static u32 naive_winners(struct rig *rig, struct sdp_rank_entry **winners)
 	bool taken[GROUPS] = {};
 	u32 count = 0, clear_left;
 
+	if (rig->rank.apart) {
+		winners[count] = naive_best(rig, taken, false);
+		count += !!winners[count];
+		winners[count] = naive_best(rig, taken, true);
+		return count + !!winners[count];
+	}
 	clear_left = naive_best(rig, taken, true) ? rig->rank.limit / 2 :
 						    rig->rank.limit;
 	while (count < rig->rank.limit) {
@@ -80,7 +96,7 @@ static u32 naive_winners(struct rig *rig, struct sdp_rank_entry **winners)
 			naive_best(rig, taken, false) : NULL;
 		struct sdp_rank_entry *entry = secure;
 
-		if (clear && (!secure || clear->key < secure->key)) {
+		if (clear && (!secure || naive_less(rig, clear, secure))) {
 			entry = clear;
 			clear_left--;
 		}
@@ -108,7 +124,7 @@ static void check(struct kunit *test, struct rig *rig)
 }
 
 /* Keys are unique, so that the model need not know how ties are broken. */
-static void random_operations(struct kunit *test)
+static void random_operations(struct kunit *test, bool apart)
 {
 	struct rig *rig = kunit_kzalloc(test, sizeof(*rig), GFP_KERNEL);
 	struct sdp_rank_news news;
@@ -116,6 +132,7 @@ static void random_operations(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, rig);
 	rig_init(rig, SDP_RANK_WINNERS);
+	rig->rank.apart = apart;
 	for (step = 0; step < 4000; step++) {
 		u32 i = prandom_u32_state(&rig->rnd) % ENTRIES;
 		u8 before[ENTRIES];
@@ -124,7 +141,13 @@ static void random_operations(struct kunit *test)
 		for (j = 0; j < ENTRIES; j++)
 			before[j] = rig->entry[j].position;
 		holds = 0;
-		if (prandom_u32_state(&rig->rnd) % 3) {
+		if (prandom_u32_state(&rig->rnd) % 8 == 0) {
+			sdp_rank_place(&rig->rank,
+				       &rig->group[group_of_entry(i)],
+				       entry_secure(i),
+				       prandom_u32_state(&rig->rnd) % 4,
+				       step + 1, hold, &news);
+		} else if (prandom_u32_state(&rig->rnd) % 3) {
 			u64 key = (u64)(prandom_u32_state(&rig->rnd) % 1000) *
 				  ENTRIES + i;
 
@@ -148,6 +171,48 @@ static void random_operations(struct kunit *test)
 				KUNIT_ASSERT_TRUE(test, told);
 		}
 	}
+}
+
+static void winners_of_random_operations(struct kunit *test)
+{
+	random_operations(test, false);
+}
+
+static void winners_that_are_apart(struct kunit *test)
+{
+	random_operations(test, true);
+}
+
+/* A group that comes sooner is told, though it was the first before. */
+static void who_comes_sooner_is_told(struct kunit *test)
+{
+	struct rig *rig = kunit_kzalloc(test, sizeof(*rig), GFP_KERNEL);
+	struct sdp_rank_group *group;
+	struct sdp_rank_news news;
+
+	KUNIT_ASSERT_NOT_NULL(test, rig);
+	rig_init(rig, 1);
+	group = &rig->group[0];
+	sdp_rank_place(&rig->rank, group, false, U64_MAX, 1, hold, &news);
+	KUNIT_EXPECT_EQ(test, news.count, 0);
+	sdp_rank_set(&rig->rank, &rig->entry[0], group, 7, hold, &news);
+	KUNIT_EXPECT_EQ(test, news.count, 1);
+	sdp_rank_place(&rig->rank, group, false, 5, 2, hold, &news);
+	KUNIT_ASSERT_EQ(test, news.count, 1);
+	KUNIT_EXPECT_PTR_EQ(test, news.entry[0], &rig->entry[0]);
+	sdp_rank_place(&rig->rank, group, false, 6, 3, hold, &news);
+	KUNIT_EXPECT_EQ(test, news.count, 0);
+	sdp_rank_set(&rig->rank, &rig->entry[1], &rig->group[1], 1, hold, &news);
+	KUNIT_EXPECT_PTR_EQ(test, rig->rank.winners[0], &rig->entry[1]);
+	sdp_rank_place(&rig->rank, &rig->group[1], false, 7, 1, hold, &news);
+	KUNIT_ASSERT_EQ(test, news.count, 1);
+	KUNIT_EXPECT_PTR_EQ(test, news.entry[0], &rig->entry[0]);
+	/* It was overtaken. */
+	sdp_rank_place(&rig->rank, group, false, 8, 3, hold, &news);
+	KUNIT_EXPECT_EQ(test, news.count, 0);
+	KUNIT_EXPECT_EQ(test, group->place, 6);
+	sdp_rank_clear(&rig->rank, &rig->entry[0], hold, &news);
+	sdp_rank_clear(&rig->rank, &rig->entry[1], hold, &news);
 }
 
 static void clear_gets_half_while_secure_wait(struct kunit *test)
@@ -256,7 +321,9 @@ static void kinds_alternate_without_groups(struct kunit *test)
 }
 
 static struct kunit_case cases[] = {
-	KUNIT_CASE(random_operations),
+	KUNIT_CASE(winners_of_random_operations),
+	KUNIT_CASE(winners_that_are_apart),
+	KUNIT_CASE(who_comes_sooner_is_told),
 	KUNIT_CASE(a_single_place_is_secure),
 	KUNIT_CASE(kinds_alternate_without_groups),
 	KUNIT_CASE(clear_gets_half_while_secure_wait),
