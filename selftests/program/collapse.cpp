@@ -47,9 +47,6 @@ const Class bytes[] = {
 	 }},
 	// Eight clients' unscheduled bytes stand in one queue before anybody grants.
 	{"incast", 1.2, [](const Path &p) { return is(p, "incast"); }},
-	// All six are asked for once while they queue.
-	{"responses over 1 Mbit/s", 1.05,
-	 [](const Path &p) { return is(p, "responses") && p.link.rate <= 1'000'000; }},
 	// Retransmissions are lost as well, and what a short queue drops is counted once.
 	{"10 packets of queue, 30 % lost", 1.5,
 	 [](const Path &p) { return p.link.loss >= 0.3 && p.link.queue_packets == 10; }},
@@ -79,7 +76,7 @@ const Class control[] = {
 const Class times[] = {
 	{"a peer with fixed timers", 1.4, fixed_timers},
 	// What waits for the neighbour is dropped but for a few packets: TCP has one there.
-	{"a slow neighbour", 3.1, [](const Path &p) { return p.variation == "arp"; }},
+	{"a slow neighbour", 2.6, [](const Path &p) { return p.variation == "arp"; }},
 	// Later requests drop the end of earlier ones.
 	{"short RPCs through 10 packets of queue at 1 Mbit/s", 2.5,
 	 [](const Path &p) {
@@ -89,10 +86,10 @@ const Class times[] = {
 	// there is a later message; and a window counts from the message's first byte on.
 	{"20 ms and more, 10 packets of queue", 5.9,
 	 [](const Path &p) { return far(p) && p.link.queue_packets == 10; }},
-	{"20 ms and more, 100 packets of queue", 7,
+	{"20 ms and more, 100 packets of queue", 4.8,
 	 [](const Path &p) { return far(p) && p.link.queue_packets == 100; }},
 	{"20 ms and more, deep queues", 3, far},
-	{"10 packets of queue", 12, [](const Path &p) { return p.link.queue_packets == 10; }},
+	{"10 packets of queue", 11.5, [](const Path &p) { return p.link.queue_packets == 10; }},
 	{"100 packets of queue", 27, [](const Path &p) { return p.link.queue_packets == 100; }},
 	// Unscheduled bytes are lost together, and each client finds that out alone, after the
 	// time that they take on a slow link, for nothing is known of this one.

@@ -101,7 +101,7 @@ TEST_F(Lend, gets_a_quantum_beyond_the_cap)
 	begin();
 	EXPECT_EQ(turn(0, 1), Words{});
 	EXPECT_EQ(lend(), (Words{"PLACE LEND 18446744073709551615", "RANK_CLEAR LEND",
-				 "GRANT 16384 prio 0", "TIMER +4999us"}))
+				 "GRANT 16384 prio 3", "TIMER +4999us"}))
 		<< "a chunk, rounded up";
 	EXPECT_EQ(rpc.waiting, 0);
 	EXPECT_EQ(peer.waiting, 0U);
@@ -116,7 +116,7 @@ TEST_F(Lend, no_more_than_the_path_takes)
 	others_are_slow();
 	peer.window = 2000;
 	begin();
-	EXPECT_EQ(lend()[2], "GRANT 12000 prio 0");
+	EXPECT_EQ(lend()[2], "GRANT 12000 prio 3");
 }
 
 TEST_F(Lend, the_last_bytes_end_it)
@@ -125,7 +125,7 @@ TEST_F(Lend, the_last_bytes_end_it)
 	begin(12000);
 	EXPECT_EQ(lend(),
 		  (Words{"PLACE LEND 18446744073709551615", "RANK_CLEAR LEND", "RANK_CLEAR FIFO",
-			 "RANK_CLEAR GRANT", "GRANT 12000 prio 0", "TIMER +4999us"}));
+			 "RANK_CLEAR GRANT", "GRANT 12000 prio 3", "TIMER +4999us"}));
 	data(10000, 2000, 12000);
 	EXPECT_EQ(rpc.state, HOMA_READY);
 	EXPECT_EQ(run(PROG_EV_GRANT_SETTLE), (Words{"KICK LEND"}));
@@ -143,7 +143,7 @@ TEST_F(Lend, again_when_it_has_come)
 	EXPECT_EQ(host.lent[0], 0U);
 	EXPECT_EQ(host.came[0], 0U) << "it says nothing about what others hold";
 	EXPECT_EQ(peer.lapsed, 0);
-	EXPECT_EQ(lend()[2], "GRANT 20480 prio 0");
+	EXPECT_EQ(lend()[2], "GRANT 20480 prio 3");
 }
 
 TEST_F(Lend, lapses)
@@ -173,7 +173,7 @@ TEST_F(Lend, those_that_let_one_lapse_get_half)
 	host.doubted[0] = 4;
 	EXPECT_EQ(lend(), Words{});
 	host.doubted[0] = 3;
-	EXPECT_EQ(lend()[2], "GRANT 16384 prio 0");
+	EXPECT_EQ(lend()[2], "GRANT 16384 prio 3");
 	EXPECT_EQ(host.doubted[0], 4U);
 	data(10000, 6384, 50000);
 	run(PROG_EV_GRANT_SETTLE);
@@ -202,7 +202,7 @@ TEST_F(Lend, no_more_than_overcommit_at_once)
 	host.ranked[1] = 1;
 	EXPECT_EQ(lend(), Words{}) << "fewer to clear ones while secure ones wait";
 	host.lent[0] = 3;
-	EXPECT_EQ(lend()[2], "GRANT 16384 prio 0");
+	EXPECT_EQ(lend()[2], "GRANT 16384 prio 3");
 }
 
 TEST_F(Lend, secure_ones_have_all)
@@ -212,7 +212,7 @@ TEST_F(Lend, secure_ones_have_all)
 	request_new(0, 10000, 50000);
 	run(PROG_EV_GRANT_SETTLE);
 	host.lent[1] = 7;
-	EXPECT_EQ(lend()[2], "GRANT 16384 prio 0");
+	EXPECT_EQ(lend()[2], "GRANT 16384 prio 3");
 	EXPECT_EQ(host.lent[1], 8U);
 }
 
@@ -223,7 +223,7 @@ TEST_F(Lend, nothing_to_a_peer_that_holds_something)
 	EXPECT_EQ(begin()[2], "PLACE LEND 18446744073709551615");
 	EXPECT_EQ(lend(), Words{});
 	peer.holding = 0;
-	EXPECT_EQ(lend()[2], "GRANT 16384 prio 0");
+	EXPECT_EQ(lend()[2], "GRANT 16384 prio 3");
 }
 
 TEST_F(Lend, who_is_granted_waits_no_more)

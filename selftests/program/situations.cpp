@@ -44,24 +44,26 @@ double unfairness(u64 rate, u64 delay_ns, bool secure)
 
 // Equal messages of equal clients, each after the one before: over paths that are nearly
 // the same (which of the clients is ahead is chance) the last one's time is on average at
-// most 2.2 times the first one's, and more than 3 times in one of 24 at most: there is one,
-// 7.4 times, clear at 25 Gbit/s.
+// most 2.2 times the first one's, and more than 3 times in one of 24 at most. On a slow link
+// with a short queue the clients' first messages overflow it: who has lost most of its own
+// recovers from that beside the others' next ones, there the factor is 2.7.
 TEST(Fairness, clients_that_send_the_same_end_within_a_factor)
 {
 	constexpr u64 runs = 24;
 
 	for (const u64 rate : {20'000'000ULL, 1'000'000'000ULL, 25'000'000'000ULL})
 		for (const bool secure : {false, true}) {
+			const bool slow = rate < 100'000'000;
 			double sum = 0;
-			int beyond = 0;
+			u64 beyond = 0;
 			for (u64 i = 0; i < runs; i++) {
-				const double factor = unfairness(rate, (89 + i) * us, secure);
+				const double factor = unfairness(rate, (89 + 14 * i) * us, secure);
 				sum += factor;
-				beyond += factor > 3;
-				EXPECT_LE(factor, 7.5) << rate << " run " << i;
+				beyond += factor > 3 ? 1 : 0;
+				EXPECT_LE(factor, 4) << rate << " run " << i;
 			}
-			EXPECT_LE(sum / runs, 2.2) << rate << " secure " << secure;
-			EXPECT_LE(beyond, 1) << rate << " secure " << secure;
+			EXPECT_LE(sum / runs, slow ? 2.7 : 2.2) << rate << " secure " << secure;
+			EXPECT_LE(beyond, slow ? runs / 3 : 1) << rate << " secure " << secure;
 		}
 }
 

@@ -209,6 +209,12 @@ static inline void homa_grant_turn(const struct prog_ev *ev,
 		homa_grant_share(params, host, want, out);
 }
 
+/* The highest level for scheduled data. */
+static inline u32 homa_grant_urgent(const struct prog_params *params)
+{
+	return params->sched_prios ? params->sched_prios - 1 : 0;
+}
+
 /* FIFO_TURN: the RPC is the oldest that wants grants. */
 static inline void homa_grant_fifo(const struct prog_ev *ev,
 				   const struct prog_params *params,
@@ -228,8 +234,7 @@ static inline void homa_grant_fifo(const struct prog_ev *ev,
 	want = homa_round(rpc->rx_granted + params->fifo_chunk, quantum);
 	want = homa_grant_issue(ev, params, rpc, peer, host, room,
 				homa_min(want, rpc->rx_length), quantum,
-				params->sched_prios ? params->sched_prios - 1 : 0,
-				out);
+				homa_grant_urgent(params), out);
 	if (want)
 		host->fifo_credit -= params->fifo_chunk;
 }
@@ -253,7 +258,8 @@ static inline void homa_grant_lend(const struct prog_ev *ev,
 	if (!homa_lend_left(params, rpc, peer, host))
 		return;
 	homa_grant_issue(ev, params, rpc, peer, host, want,
-			 homa_min(want, rpc->rx_length), quantum, 0, out);
+			 homa_min(want, rpc->rx_length), quantum,
+			 homa_grant_urgent(params), out);
 	rpc->lent = homa_tick(ev->now + params->resend_ns) | 1;
 	rpc->doubted = peer->lapsed;
 	host->lent[homa_class(rpc)]++;
