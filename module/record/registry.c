@@ -22,6 +22,7 @@
  * hold epochs can only be dropped then.
  */
 #include <linux/ktime.h>
+#include <linux/random.h>
 #include <linux/rhashtable.h>
 #include <net/ipv6.h>
 
@@ -31,8 +32,42 @@
 #include "registry.h"
 #include "set.h"
 
+static u64 hash_factor[7] __read_mostly;
+
+/*
+ * Each message looks its session up: multiply-shift hashing, universal with factors that
+ * nobody else knows, takes a tenth of the instructions of the default.
+ */
+static u32 hash_key(const void *data, u32 len, u32 seed)
+{
+	const struct sdp_session_key *key = data;
+	u64 owner = (unsigned long)key->owner, sum;
+
+	sum = (__force u32)key->peer.s6_addr32[0] * hash_factor[0] +
+	      (__force u32)key->peer.s6_addr32[1] * hash_factor[1] +
+	      (__force u32)key->peer.s6_addr32[2] * hash_factor[2] +
+	      (__force u32)key->peer.s6_addr32[3] * hash_factor[3] +
+	      ((u32)key->peer_port << 16 | key->local_port) * hash_factor[4] +
+	      (u32)owner * hash_factor[5] +
+	      ((u32)key->bound ^ seed) * hash_factor[6];
+	return sum >> 32;
+}
+
+static int compare_key(struct rhashtable_compare_arg *arg, const void *object)
+{
+	const struct sdp_session *session = object;
+	const struct sdp_session_key *a = arg->key, *b = &session->key;
+
+	return a->owner != b->owner || a->net != b->net ||
+	       !ipv6_addr_equal(&a->peer, &b->peer) ||
+	       a->peer_port != b->peer_port || a->local_port != b->local_port ||
+	       a->bound != b->bound || a->scope != b->scope;
+}
+
 static const struct rhashtable_params table_params = {
 	.key_len = sizeof(struct sdp_session_key),
+	.hashfn = hash_key,
+	.obj_cmpfn = compare_key,
 	.key_offset = offsetof(struct sdp_session, key),
 	.head_offset = offsetof(struct sdp_session, node),
 	.automatic_shrinking = true,
@@ -590,6 +625,7 @@ int sdp_registry_init(void)
 {
 	int err;
 
+	get_random_bytes(hash_factor, sizeof(hash_factor));
 	err = rhltable_init(&table, &table_params);
 	if (err)
 		return err;
