@@ -97,6 +97,25 @@ static inline u32 sdp_txbuf_record_length(const struct sdp_txbuf *buf, u32 index
 	return min(buf->length - index * buf->chunk_size, buf->chunk_size);
 }
 
+/**
+ * sdp_txbuf_record() - where a record is.
+ * @buf:   from sdp_txbuf_alloc(), not plain.
+ * @unit:  bytes of each record but the last, sealed.
+ * @index: of the record.
+ *
+ * Return: NULL: it may be in several pieces.
+ */
+static inline void *sdp_txbuf_record(const struct sdp_txbuf *buf, u32 unit, u32 index)
+{
+	if (buf->linear)
+		return buf->linear + index * unit;
+	if (buf->chunks == 1)
+		return page_address(buf->one) + buf->chunk_lead + index * unit;
+	if (buf->chunk_size == unit)
+		return page_address(buf->chunk[index]) + buf->chunk_lead;
+	return NULL;
+}
+
 /** sdp_txbuf_frame() - a record of a plain message, as plaintext. */
 static inline void *sdp_txbuf_frame(const struct sdp_txbuf *buf, u32 index)
 {

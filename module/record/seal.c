@@ -236,7 +236,8 @@ int sdp_seal_inner(struct sdp_tx *tx, u32 index, struct scatterlist *src,
 	};
 	int err;
 
-	copy_record_header(dst, src);
+	if (dst != src)
+		copy_record_header(dst, src);
 	err = sdp_epoch_seal(tx->epoch, sdp_epoch_record(tx->msgno, index),
 			     &op);
 	if (!err)
@@ -251,8 +252,8 @@ int sdp_seal_record(struct sdp_seal *seal, u32 index, u8 *buf,
 	struct scatterlist src;
 
 	sdp_seal_plain(seal, index, buf);
-	sg_init_one(&src, buf, len);
-	return sdp_seal_inner(seal->tx, index, &src, dst, len, false);
+	sg_init_one(&src, buf, dst ? len : len + SDP_RECORD_TAG);
+	return sdp_seal_inner(seal->tx, index, &src, dst ?: &src, len, false);
 }
 
 void sdp_tx_header(const struct sdp_tx *tx, struct sdp_secure_data_hdr *hdr)

@@ -98,10 +98,11 @@ static inline u32 sdp_seal_buffer(const struct sdp_seal *seal, u32 index)
  * @buf:   linear kernel memory (kmalloc or pages) of sdp_seal_buffer() bytes;
  *         application data stands at sdp_seal_lead(), the rest is written
  *         here. It holds plaintext: the caller frees or wipes it.
- * @dst:   where the record goes, not @buf: sdp_layout_wire_length() bytes.
+ * @dst:   where the record goes, not @buf: sdp_layout_wire_length() bytes. NULL: @buf has
+ *         as many, and takes it.
  *
  * Context: process, may sleep. Return: 0; -ECONNRESET (session removed);
- * -ENOMEM, or what the cipher driver says. Nothing of @dst may be sent then,
+ * -ENOMEM, or what the cipher driver says. Nothing of it may be sent then,
  * and the message has to be given up.
  */
 int sdp_seal_record(struct sdp_seal *seal, u32 index, u8 *buf,
@@ -113,7 +114,7 @@ int sdp_seal_record(struct sdp_seal *seal, u32 index, u8 *buf,
  * @tx:    the message.
  * @index: of the record.
  * @src:   record header, inner plaintext (type byte last): @len bytes.
- * @dst:   other memory, @len + SDP_RECORD_TAG bytes.
+ * @dst:   other memory, or the same list: @len + SDP_RECORD_TAG bytes.
  * @len:   bytes, record header included.
  * @atomic: may not sleep.
  *

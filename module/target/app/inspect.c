@@ -271,7 +271,7 @@ bool sdp_session_busy(struct sdp_session *session)
 	bool busy;
 
 	spin_lock_bh(&ep->lock);
-	busy = !list_empty(&pctx->rpcs);
+	busy = !hlist_empty(&pctx->rpcs);
 	spin_unlock_bh(&ep->lock);
 	return busy;
 }
@@ -283,10 +283,9 @@ static struct sdp_rpc *take_of_session(struct sdp_endpoint *ep,
 	struct sdp_rpc *rpc;
 
 	spin_lock_bh(&ep->lock);
-	rpc = list_first_entry_or_null(&pctx->rpcs, struct sdp_rpc,
-				       session_link);
+	rpc = hlist_entry_safe(pctx->rpcs.first, struct sdp_rpc, session_link);
 	if (rpc) {
-		list_del_init(&rpc->session_link);
+		hlist_del_init(&rpc->session_link);
 		sdp_rpc_hold(rpc);
 	}
 	spin_unlock_bh(&ep->lock);

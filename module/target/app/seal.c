@@ -23,11 +23,31 @@ struct outgoing {
 	struct sdp_rpc *rpc;
 	struct sdp_seal seal;
 	struct iov_iter *from;
-	u8 *buffer;		/* plaintext on its way: nobody else can write it */
+	u8 *buffer;		/* plaintext on its way: nobody else can write it; NULL: in place */
 	enum sdp_counter sealer;	/* SDP_CTR_seal_nic, or why it is the CPU */
 };
 
-static int seal_record(struct outgoing *out, u32 index)
+/* A record in one piece is sealed where it is sent from: nothing sends it before. */
+static u8 *place_of(const struct outgoing *out, u32 index)
+{
+	return sdp_txbuf_record(&out->rpc->tx,
+				sdp_layout_wire_size(out->seal.record_size), index);
+}
+
+static int seal_in_place(struct outgoing *out, u32 index)
+{
+	struct sdp_seal *seal = &out->seal;
+	u32 offset = sdp_layout_offset(seal->record_size, index);
+	u32 length = sdp_seal_app_length(seal, index);
+
+	if (length && sdp_txbuf_copy_from_iter(&out->rpc->tx,
+					       offset + sdp_seal_lead(seal, index),
+					       length, out->from))
+		return -EFAULT;
+	return sdp_seal_record(seal, index, place_of(out, index), NULL);
+}
+
+static int seal_from_buffer(struct outgoing *out, u32 index)
 {
 	struct sdp_seal *seal = &out->seal;
 	u32 sealed = sdp_seal_buffer(seal, index) + SDP_RECORD_TAG;
@@ -36,7 +56,6 @@ static int seal_record(struct outgoing *out, u32 index)
 	struct scatterlist sg[RECORD_PIECES];
 	struct bio_vec vec[RECORD_PIECES];
 	u32 pieces, i;
-	int err;
 
 	if (length && !copy_from_iter_full(out->buffer + sdp_seal_lead(seal, index),
 					   length, out->from))
@@ -46,7 +65,13 @@ static int seal_record(struct outgoing *out, u32 index)
 	for (i = 0; i < pieces; i++)
 		sg_set_page(&sg[i], vec[i].bv_page, vec[i].bv_len,
 			    vec[i].bv_offset);
-	err = sdp_seal_record(seal, index, out->buffer, sg);
+	return sdp_seal_record(seal, index, out->buffer, sg);
+}
+
+static int seal_record(struct outgoing *out, u32 index)
+{
+	int err = out->buffer ? seal_from_buffer(out, index) : seal_in_place(out, index);
+
 	if (!err)
 		sdp_count(out->rpc->who.sn->counts, out->sealer);
 	return err;
@@ -188,7 +213,7 @@ int sdp_send_secure(struct sdp_rpc *rpc, const struct sdp_send *send)
 	if (err)
 		return err;
 	choose_sealer(&out);
-	if (out.sealer != SDP_CTR_seal_nic) {
+	if (out.sealer != SDP_CTR_seal_nic && unlikely(!place_of(&out, 0))) {
 		out.buffer = sdp_buffer_alloc(sdp_seal_buffer(&out.seal, 0));
 		if (!out.buffer)
 			return -ENOMEM;

@@ -67,7 +67,7 @@ void sdp_pctx_init(struct sdp_pctx *pctx)
 	u32 i;
 
 	spin_lock_init(&pctx->lock);
-	INIT_LIST_HEAD(&pctx->rpcs);
+	INIT_HLIST_HEAD(&pctx->rpcs);
 	pctx->nic.key_at = jiffies;
 	for (i = 0; i < PROG_RANKS; i++)
 		sdp_rank_group_init(&pctx->group[i]);

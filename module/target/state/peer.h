@@ -56,7 +56,7 @@ struct sdp_pctx {
 	struct sdp_owner owner;
 	struct sdp_nic_health nic;
 	struct prog_peer prog;
-	struct list_head rpcs;
+	struct hlist_head rpcs;
 	struct sdp_rank_group group[PROG_RANKS];
 };
 

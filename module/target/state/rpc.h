@@ -156,7 +156,7 @@ struct sdp_rpc {
 	u8 small[SDP_TXBUF_LINEAR] __aligned(16);
 	struct sdp_rank_entry rank[PROG_RANKS];
 	struct list_head ep_link;
-	struct list_head session_link;
+	struct hlist_node session_link;
 	struct list_head ready_link;
 	struct list_head in_link;
 	struct list_head park_link;

@@ -76,7 +76,7 @@ struct sdp_rpc *sdp_rpc_alloc(struct sdp_endpoint *ep,
 		rpc->rank[i].secure = rpc->secure;
 	}
 	INIT_LIST_HEAD(&rpc->ep_link);
-	INIT_LIST_HEAD(&rpc->session_link);
+	INIT_HLIST_NODE(&rpc->session_link);
 	INIT_LIST_HEAD(&rpc->ready_link);
 	INIT_LIST_HEAD(&rpc->in_link);
 	INIT_LIST_HEAD(&rpc->park_link);
@@ -168,7 +168,7 @@ static void list_ep(struct sdp_rpc *rpc)
 	list_add_tail(&rpc->ep_link, &ep->rpcs);
 	ep->rpc_count++;
 	if (rpc->session)
-		list_add_tail(&rpc->session_link, &rpc->pctx->rpcs);
+		hlist_add_head(&rpc->session_link, &rpc->pctx->rpcs);
 }
 
 static void unlist_ep(struct sdp_rpc *rpc)
@@ -177,7 +177,7 @@ static void unlist_ep(struct sdp_rpc *rpc)
 	list_del_init(&rpc->ep_link);
 	rpc->ep->rpc_count--;
 	if (rpc->session)
-		list_del_init(&rpc->session_link);
+		hlist_del_init(&rpc->session_link);
 }
 
 int sdp_rpc_insert(struct sdp_rpc *rpc)
