@@ -188,6 +188,15 @@ static int begin_sealing(struct sdp_rpc *rpc, struct sdp_seal *seal,
 	}
 }
 
+static void take_acks(struct sdp_rpc *rpc, struct sdp_message_head *head)
+{
+	struct sdp_run *run = sdp_run_begin(rpc->who.sn);
+	u16 port;
+
+	head->num_acks = sdp_take_acks(run, rpc, head->acks, &port, SDP_MAX_ACKS);
+	sdp_run_finish(run);
+}
+
 int sdp_send_secure(struct sdp_rpc *rpc, const struct sdp_send *send)
 {
 	u32 length = iov_iter_count(send->from);
@@ -195,15 +204,13 @@ int sdp_send_secure(struct sdp_rpc *rpc, const struct sdp_send *send)
 		.app_len = length, .rpc_id = rpc->who.id,
 	};
 	struct outgoing out = { .rpc = rpc, .from = send->from };
-	struct sdp_run *run;
-	u16 port;
 	int err;
 
 	if (length > READ_ONCE(rpc->who.sn->set.max_message))
 		return -EMSGSIZE;
-	run = sdp_run_begin(rpc->who.sn);
-	head.num_acks = sdp_take_acks(run, rpc, head.acks, &port, SDP_MAX_ACKS);
-	sdp_run_finish(run);
+	/* Others that come meanwhile ride in the next message. */
+	if (prog_peer_acks(&rpc->pctx->prog))
+		take_acks(rpc, &head);
 	err = begin_sealing(rpc, &out.seal, &head, send->nonblock);
 	if (err)
 		return err;
