@@ -379,7 +379,7 @@ static void set_binding(struct sock *sk, const struct binding *to)
 /*
  * Programs of the control group that look at sockets see what it is to be; where they
  * refuse, it is as it was. They read it from the socket, which has its new addresses while
- * they run, also for packets.
+ * they run: packets are not looked up by these.
  */
 static int settle_binding(struct sdp_endpoint *ep, const void *to)
 {
@@ -417,24 +417,24 @@ static int check_port(struct sock *sk, u16 port, u32 flags)
 	return 0;
 }
 
-/* The addresses change with the port, or not at all. */
-static int take_port(struct sdp_sock *s, const struct binding *to)
+/* The addresses change with the port, or not at all. @port: 0 for the present one. */
+static int take_port(struct sdp_sock *s, u16 port, const struct binding *to)
 {
-	struct sock *sk = sdp_sock_sk(s);
+	const struct sdp_bound bound = {
+		.addr = to->v6, .device = to->bound, .v6_only = to->v6_only,
+	};
 	int err;
 
-	if (s->sessions && to->port != s->ep.port)
+	if (s->sessions && port && port != s->ep.port)
 		return sdp_error(s, -EINVAL,
 				 "bind: sessions are tied to the present port");
-	err = sdp_endpoint_bind(&s->ep, to->port, settle_binding, to);
+	err = sdp_endpoint_bind(&s->ep, port, &bound, settle_binding, to);
 	if (err == -EBUSY)
 		return sdp_error(s, -EINVAL,
 				 "bind: RPCs are open at the present port");
-	if (err)
-		return sdp_error(s, err, NULL);
-	WRITE_ONCE(s->ep.server, true);
-	sk->sk_userlocks |= SOCK_BINDPORT_LOCK;
-	return 0;
+	if (err == -ENOBUFS)
+		return sdp_error(s, err, "bind: too many sockets have the port");
+	return sdp_error(s, err, NULL);
 }
 
 static int bind_locked(struct sdp_sock *s, const struct sockaddr *name,
@@ -458,14 +458,88 @@ static int bind_locked(struct sdp_sock *s, const struct sockaddr *name,
 	if (err)
 		return err;
 	if (to.port) {
-		err = take_port(s, &to);
+		err = take_port(s, to.port, &to);
+		if (!err) {
+			WRITE_ONCE(s->ep.server, true);
+			sk->sk_userlocks |= SOCK_BINDPORT_LOCK;
+		}
 	} else {
 		to.port = inet_sk(sk)->inet_num;
-		err = settle_binding(&s->ep, &to);
+		err = take_port(s, 0, &to);
 	}
 	if (!err && (to.v4 || !ipv6_addr_any(&to.v6)))
 		sk->sk_userlocks |= SOCK_BINDADDR_LOCK;
 	return err;
+}
+
+/* Others see the socket with the new device for a moment, but not packets. */
+void sdp_address_follow(struct sock *sk)
+{
+	struct sdp_sock *s = sdp_sk(sk);
+	const struct sdp_binding *now;
+
+	s->unmoved = sdp_endpoint_follow(&s->ep);
+	if (!s->unmoved)
+		return;
+	/* It had one, or nothing could have failed. */
+	now = READ_ONCE(s->ep.binding);
+	WRITE_ONCE(sk->sk_bound_dev_if, now->to.device);
+	sk->sk_ipv6only = now->to.v6_only;
+}
+
+/* The device that SO_BINDTODEVICE names, or an errno. */
+static int named_device(const struct net *net, sockptr_t val, unsigned int len)
+{
+	struct net_device *dev;
+	char name[IFNAMSIZ] = {};
+	int index = -ENODEV;
+
+	if (copy_from_sockptr(name, val, min(len, sizeof(name) - 1)))
+		return -EFAULT;
+	if (!name[0])
+		return 0;
+	rcu_read_lock();
+	dev = dev_get_by_name_rcu((struct net *)net, name);
+	if (dev)
+		index = dev->ifindex;
+	rcu_read_unlock();
+	return index;
+}
+
+int sdp_address_device(struct sdp_sock *s, int name, sockptr_t val, unsigned int len)
+{
+	struct sock *sk = sdp_sock_sk(s);
+	int index, err;
+
+	if (name == SO_BINDTODEVICE) {
+		index = named_device(sock_net(sk), val, len);
+	} else {
+		if (len < sizeof(index))
+			return -EINVAL;
+		if (copy_from_sockptr(&index, val, sizeof(index)))
+			return -EFAULT;
+		if (index < 0)
+			return -EINVAL;
+	}
+	if (index < 0)
+		return index;
+	lock_sock(sk);
+	/* Comes to sdp_address_follow(). */
+	err = sock_bindtoindex(sk, index, false) ?: s->unmoved;
+	release_sock(sk);
+	return sdp_error(s, err, NULL);
+}
+
+int sdp_address_families(struct sdp_sock *s)
+{
+	struct sock *sk = sdp_sock_sk(s);
+	int err;
+
+	lock_sock(sk);
+	sdp_address_follow(sk);
+	err = s->unmoved;
+	release_sock(sk);
+	return sdp_error(s, err, NULL);
 }
 
 static int check_name(const struct sock *sk, const struct sockaddr *name,

@@ -116,6 +116,7 @@ static void put_socket(struct seq_file *seq, struct sock *sk)
 {
 	struct sdp_sock *s = sdp_sk(sk);
 	struct sdp_pool *pool = sdp_sock_pool(s);
+	int device = READ_ONCE(sk->sk_bound_dev_if);
 	struct in6_addr addr;
 
 	dump_address(sk, &addr);
@@ -131,6 +132,9 @@ static void put_socket(struct seq_file *seq, struct sock *sk)
 	if (pool)
 		seq_printf(seq, " region=%llu/%llu", sdp_pool_available(pool),
 			   (u64)pool->pages << HOMA_BPAGE_SHIFT);
+	/* Which of several at one address and port it is. */
+	if (device)
+		seq_printf(seq, " device=%d", device);
 	seq_putc(seq, '\n');
 }
 

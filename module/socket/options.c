@@ -273,6 +273,26 @@ static int set_locked(struct sdp_sock *s, int name, sockptr_t val,
 	return err;
 }
 
+static int set_of_socket(struct sock *sk, int name, sockptr_t val, unsigned int len)
+{
+	if (name == SO_BINDTODEVICE || name == SO_BINDTOIFINDEX)
+		return sdp_address_device(sdp_sk(sk), name, val, len);
+	return sock_setsockopt(sk->sk_socket, SOL_SOCKET, name, val, len);
+}
+
+static int set_of_ip(struct sock *sk, int level, int name, sockptr_t val,
+		     unsigned int len)
+{
+	int err;
+
+	if (sk->sk_family != AF_INET6)
+		return ip_setsockopt(sk, level, name, val, len);
+	err = ipv6_setsockopt(sk, level, name, val, len);
+	if (!err && level == SOL_IPV6 && name == IPV6_V6ONLY)
+		err = sdp_address_families(sdp_sk(sk));
+	return err;
+}
+
 /**
  * sdp_options_set() - setsockopt(); process context.
  * @sk:    the socket.
@@ -292,11 +312,9 @@ int sdp_options_set(struct sock *sk, int level, int name, sockptr_t val,
 		return sdp_error(sdp_sk(sk), -ENOPROTOOPT,
 				 "setsockopt: an option without effect here");
 	if (level == SOL_SOCKET)
-		return sock_setsockopt(sk->sk_socket, level, name, val, len);
+		return set_of_socket(sk, name, val, len);
 	if (level != IPPROTO_HOMA)
-		return sk->sk_family == AF_INET6 ?
-		       ipv6_setsockopt(sk, level, name, val, len) :
-		       ip_setsockopt(sk, level, name, val, len);
+		return set_of_ip(sk, level, name, val, len);
 	err = set_locked(sdp_sk(sk), name, val, len);
 	return sdp_error(sdp_sk(sk), err, NULL);
 }

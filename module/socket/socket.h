@@ -30,6 +30,7 @@ struct sdp_pool;
  * @connected:  @peer is set.
  * @opened:     @ep has been set up, and is in the dump.
  * @sessions:   a session was installed once: the port stays.
+ * @unmoved:    why the last change of the device was taken back, or 0; under lock_sock().
  * @set:        its sessions, NULL while none was ever asked for; set once, as @pool.
  * @serial:     index in the dump of the namespace, 0: none.
  * @error_text: says more about the last error, for HOMAIOCINFO; a constant.
@@ -50,6 +51,7 @@ struct sdp_sock {
 	bool connected;
 	bool opened;
 	bool sessions;
+	int unmoved;
 	struct sdp_session_set *set;
 	u32 serial;
 	const char *error_text;
@@ -213,6 +215,32 @@ void sdp_address_source(struct sdp_sock *s, struct msghdr *msg,
  * assigned.
  */
 int sdp_address_port_rule(u16 port);
+
+/**
+ * sdp_address_follow() - be found by the device, and the families, that the socket has now.
+ * @sk: locked by lock_sock(). Where others at its port could then be meant as well, or
+ *	memory is short, it gets back what it had: @unmoved says why.
+ */
+void sdp_address_follow(struct sock *sk);
+
+/**
+ * sdp_address_device() - SO_BINDTODEVICE and SO_BINDTOIFINDEX.
+ * @s:    the socket.
+ * @name: option.
+ * @val:  its value.
+ * @len:  bytes of it.
+ *
+ * Context: process. Return: 0, as for other sockets, or as bind().
+ */
+int sdp_address_device(struct sdp_sock *s, int name, sockptr_t val, unsigned int len);
+
+/**
+ * sdp_address_families() - follow a change of IPV6_V6ONLY.
+ * @s: the socket.
+ *
+ * Context: process. Return: 0, or why it was taken back.
+ */
+int sdp_address_families(struct sdp_sock *s);
 
 int sdp_address_bind(struct socket *sock, struct sockaddr *name, int len);
 int sdp_address_connect(struct socket *sock, struct sockaddr *name, int len,

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <netinet/ip.h>
+#include <poll.h>
 
 #include "lib/leaks.hpp"
 #include "lib/packet.hpp"
@@ -281,6 +282,43 @@ TEST(too_big_with_something_wrong)
 		changed[homa + 16] ^= 1;
 		too_big(kind, 1300, changed);
 		EQ(client.request().longest, 1300);
+	}
+}
+
+// Two sockets have one port, at two addresses: an error is about that of the address that
+// the quoted packet left from.
+TEST(errors_about_one_socket_of_a_port)
+{
+	place->host.ns.sh("ip addr add 10.0.0.11/8 dev wire0; "
+			  "ip addr add fd00::11/64 dev wire0 nodad");
+	for (const Kind &kind : {kinds[0], kinds[2]}) {
+		Client one(kind), two(kind);
+		OK(net::bind_to(one.socket.fd(),
+				net::Address::of(kind.v6 ? "fd00::2" : "10.0.0.2", 4000)));
+		OK(net::bind_to(two.socket.fd(),
+				net::Address::of(kind.v6 ? "fd00::11" : "10.0.0.11", 4000)));
+		Bytes of_one = quote(one.request().first), of_two = quote(two.request().first);
+		Bytes forged = of_one;
+		size_t at = kind.v6 ? 8 : 12, length = kind.v6 ? 16 : 4;
+		std::copy_n(of_two.begin() + static_cast<long>(at), length,
+			    forged.begin() + static_cast<long>(at));
+		auto unreachable = [&](const Bytes &quoted) {
+			proc::Counters counters(place->host.ns);
+			send_icmp(kind.v6, kind.v6 ? 1 : 3, kind.v6 ? 4 : 3, 0, quoted);
+			EVENTUALLY(counters.moved("icmp_errors") == 1);
+		};
+		unreachable(forged);
+		too_big(kind, 1300, forged);
+		CHECK(!one.socket.ready(POLLIN) && !two.socket.ready(POLLIN));
+		too_big(kind, 1300, of_one);
+		unreachable(of_one);
+		one.socket.expect_failure(ENOTCONN);
+		CHECK(!two.socket.ready(POLLIN));
+		EQ(one.request().longest, 1300);
+		EQ(two.request().longest, full);
+		unreachable(of_two);
+		two.socket.expect_failure(ENOTCONN);
+		CHECK(!one.socket.ready(POLLIN));
 	}
 }
 

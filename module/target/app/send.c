@@ -203,6 +203,7 @@ static int send_request(struct sdp_endpoint *ep, struct sdp_send *send)
 		goto put_session;
 	}
 	who.sn = ep->sn;
+	who.ep = ep;
 	who.id = sdp_endpoint_next_id(ep);
 	who.addr = send->to.addr;
 	who.port = READ_ONCE(ep->port);
@@ -236,10 +237,9 @@ static struct sdp_rpc *find_request(struct sdp_endpoint *ep,
 				    const struct sdp_send *send)
 {
 	struct sdp_rpc_id who = {
-		.sn = ep->sn, .id = send->id, .addr = send->to.addr,
+		.sn = ep->sn, .ep = ep, .id = send->id, .addr = send->to.addr,
 		.port = READ_ONCE(ep->port), .pport = send->to.port,
 	};
-	struct sdp_rpc *rpc;
 
 	/*
 	 * No second look for a clear one of the same number: an answer to a
@@ -249,13 +249,7 @@ static struct sdp_rpc *find_request(struct sdp_endpoint *ep,
 		who.id &= ~SDP_ID_SECURE;
 		who.secure = true;
 	}
-	rpc = sdp_rpc_find_lock(&who);
-	/* The port may have changed hands. */
-	if (rpc && unlikely(rpc->ep != ep)) {
-		sdp_rpc_unlock(rpc);
-		rpc = NULL;
-	}
-	return rpc;
+	return sdp_rpc_find_lock(&who);
 }
 
 /* The way of a response is that of its request, whoever names another is told. */

@@ -10,6 +10,7 @@
  */
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
+#include <net/ip.h>
 #include <net/ip6_route.h>
 #include <net/ndisc.h>
 #include <net/route.h>
@@ -21,9 +22,12 @@
 #include "../state/rpc_table.h"
 #include "icmp.h"
 
-/* @skb holds our packet's header at @offset; what follows may be cut off. */
+/*
+ * @skb holds our packet's header at @offset; what follows may be cut off. It was sent from
+ * at->local, and the RPC's own address is to be that: of sockets that share a port, one.
+ */
 static void fail_rpc(struct sk_buff *skb, int offset, struct sdp_rpc_id *who,
-		     int error)
+		     const struct sdp_inlet *at, int error)
 {
 	const struct sdp_common_hdr *hdr;
 	struct sdp_common_hdr copy;
@@ -42,7 +46,7 @@ static void fail_rpc(struct sk_buff *skb, int offset, struct sdp_rpc_id *who,
 	if (who->id & 1 && error == EHOSTUNREACH)
 		return;
 	run = sdp_run_begin(who->sn);
-	rpc = sdp_rpc_find_lock(who);
+	rpc = sdp_rpc_find_at_lock(who, at, false);
 	if (rpc && !rpc->secure) {
 		sdp_run_event(run, .error = error);
 		sdp_exec(run, rpc, PROG_EV_ICMP_ERROR);
@@ -67,13 +71,13 @@ static bool has_sent(const struct sdp_rpc *rpc, struct sk_buff *skb, int offset)
 }
 
 /*
- * The RPC, locked, that has sent the quoted DATA packet from @from; NULL: none
+ * The RPC, locked, that has sent the quoted DATA packet from at->local; NULL: none
  * that lives did, as far as the quote shows. Who only guesses a port, or the
  * address of somebody whom this host talks to, changes nothing.
  */
 static struct sdp_rpc *sender_of(struct sk_buff *skb, int offset,
 				 struct sdp_rpc_id *who,
-				 const struct in6_addr *from)
+				 const struct sdp_inlet *at)
 {
 	const struct sdp_common_hdr *hdr;
 	struct sdp_common_hdr copy;
@@ -88,11 +92,10 @@ static struct sdp_rpc *sender_of(struct sk_buff *skb, int offset,
 	who->port = ntohs(hdr->sport);
 	who->pport = ntohs(hdr->dport);
 	who->secure = who->id & 1 && secure;
-	rpc = sdp_rpc_find_lock(who);
+	rpc = sdp_rpc_find_at_lock(who, at, false);
 	if (!rpc)
 		goto unproven;
-	if (rpc->secure == secure && ipv6_addr_equal(from, &rpc->peer->local) &&
-	    has_sent(rpc, skb, offset))
+	if (rpc->secure == secure && has_sent(rpc, skb, offset))
 		return rpc;
 	sdp_rpc_unlock(rpc);
 unproven:
@@ -105,9 +108,9 @@ unproven:
  * sockets with this one's mark and device see the route.
  */
 static void redirect(struct sk_buff *skb, int offset, struct sdp_rpc_id *who,
-		     const struct in6_addr *from, bool v4)
+		     const struct sdp_inlet *at)
 {
-	struct sdp_rpc *rpc = sender_of(skb, offset, who, from);
+	struct sdp_rpc *rpc = sender_of(skb, offset, who, at);
 	struct sock *sk;
 
 	if (!rpc)
@@ -115,7 +118,7 @@ static void redirect(struct sk_buff *skb, int offset, struct sdp_rpc_id *who,
 	/* Freed after RCU. */
 	sk = rpc->ep->sk;
 	sdp_rpc_unlock(rpc);
-	if (v4)
+	if (at->v4)
 		ipv4_sk_redirect(skb, sk);
 	else
 		/* Not ip6_sk_redirect(): without a device it finds no route. */
@@ -125,9 +128,9 @@ static void redirect(struct sk_buff *skb, int offset, struct sdp_rpc_id *who,
 
 /* Packets to this peer are too long; the route is left as it is. */
 static void too_big(struct sk_buff *skb, int offset, struct sdp_rpc_id *who,
-		    const struct in6_addr *from, u32 mtu)
+		    const struct sdp_inlet *at, u32 mtu)
 {
-	struct sdp_rpc *rpc = sender_of(skb, offset, who, from);
+	struct sdp_rpc *rpc = sender_of(skb, offset, who, at);
 
 	if (!rpc)
 		return;
@@ -155,17 +158,22 @@ int sdp_icmp_v4(struct sk_buff *skb, u32 info)
 	struct sdp_rpc_id who = { .sn = sdp_net(net) };
 	int offset = ip->ihl * 4;
 	struct in6_addr from;
+	const struct sdp_inlet at = {
+		.local = &from, .v4 = true,
+		.dif = inet_iif(skb), .sdif = inet_sdif(skb),
+	};
 
 	sdp_count(who.sn->counts, SDP_CTR_icmp_errors);
 	ipv6_addr_set_v4mapped(ip->daddr, &who.addr);
 	ipv6_addr_set_v4mapped(ip->saddr, &from);
 	if (icmp->type == ICMP_REDIRECT) {
-		redirect(skb, offset, &who, &from, true);
+		redirect(skb, offset, &who, &at);
 	} else if (icmp->type == ICMP_DEST_UNREACH) {
 		if (icmp->code == ICMP_FRAG_NEEDED)
-			too_big(skb, offset, &who, &from, info);
+			too_big(skb, offset, &who, &at, info);
 		else
-			fail_rpc(skb, offset, &who, -error_v4(icmp->code));
+			fail_rpc(skb, offset, &who, &at,
+				 -error_v4(icmp->code));
 	}
 	return 0;
 }
@@ -176,22 +184,26 @@ int sdp_icmp_v6(struct sk_buff *skb, struct inet6_skb_parm *opt, u8 type,
 	const struct ipv6hdr *ip = (const struct ipv6hdr *)skb->data;
 	struct net *net = dev_net(skb->dev);
 	struct sdp_rpc_id who = { .sn = sdp_net(net), .addr = ip->daddr };
+	const struct sdp_inlet at = {
+		.local = &ip->saddr,
+		.dif = inet6_iif(skb), .sdif = inet6_sdif(skb),
+	};
 
 	sdp_count(who.sn->counts, SDP_CTR_icmp_errors);
 	switch (type) {
 	case ICMPV6_PKT_TOOBIG:
-		too_big(skb, offset, &who, &ip->saddr, ntohl(info));
+		too_big(skb, offset, &who, &at, ntohl(info));
 		break;
 	case NDISC_REDIRECT:
-		redirect(skb, offset, &who, &ip->saddr, false);
+		redirect(skb, offset, &who, &at);
 		break;
 	case ICMPV6_DEST_UNREACH:
-		fail_rpc(skb, offset, &who,
+		fail_rpc(skb, offset, &who, &at,
 			 code == ICMPV6_PORT_UNREACH ? ENOTCONN : EHOSTUNREACH);
 		break;
 	case ICMPV6_PARAMPROB:
 		if (code == ICMPV6_UNK_NEXTHDR)
-			fail_rpc(skb, offset, &who, ENOPROTOOPT);
+			fail_rpc(skb, offset, &who, &at, ENOPROTOOPT);
 		break;
 	}
 	return 0;

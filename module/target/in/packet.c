@@ -16,14 +16,7 @@ const void *sdp_receive_pull(struct sdp_packet *packet, u32 length)
 
 struct sdp_rpc *sdp_receive_find(const struct sdp_packet *packet)
 {
-	struct sdp_rpc *rpc = sdp_rpc_find_lock(&packet->who);
-
-	/* The port may have changed hands since the socket was found. */
-	if (rpc && unlikely(rpc->ep != packet->to.ep)) {
-		sdp_rpc_unlock(rpc);
-		return NULL;
-	}
-	return rpc;
+	return sdp_rpc_find_lock(&packet->who);
 }
 
 /* Requests that we hold of a client, or under a session. */
@@ -163,7 +156,8 @@ void sdp_receive_acks(struct sdp_run *run, const struct sdp_packet *packet,
 			continue;
 		who.id = be64_to_cpu(acks[i].client_id) | 1;
 		who.port = ntohs(acks[i].server_port);
-		rpc = sdp_rpc_find_lock(&who);
+		/* Of another of our ports, perhaps, or of a socket that is closed. */
+		rpc = sdp_rpc_find_at_lock(&who, &packet->at, false);
 		if (!rpc)
 			continue;
 		/* What a packet acknowledges belongs to its own session. */

@@ -17,6 +17,7 @@
  * @hdr:  the common header; valid until the packet is pulled.
  * @who:  the RPC that it names, as this host sees it.
  * @to:   where an answer would go.
+ * @at:   where it has come to.
  * @v4:   IPv4.
  * @group: it was sent to a group; the link layer need not know.
  */
@@ -25,6 +26,7 @@ struct sdp_packet {
 	const struct sdp_common_hdr *hdr;
 	struct sdp_rpc_id who;
 	struct sdp_origin to;
+	struct sdp_inlet at;
 	bool v4;
 	bool group;
 };

@@ -76,32 +76,19 @@ static void identify(struct sdp_packet *packet, struct net *net)
 	packet->who.port = ntohs(hdr->dport);
 	packet->who.pport = to->pport;
 	packet->who.secure = packet->who.id & 1 && hdr->type & SDP_TYPE_SECURE;
+	packet->who.ep = NULL;
 }
 
-/* Would the socket's own address and device have this packet? */
-static bool socket_matches(const struct sock *sk,
-			   const struct sdp_packet *packet)
+/* Address and device, which tell sockets of one port apart. */
+static void arrive(struct sdp_packet *packet)
 {
-	const struct sdp_origin *to = &packet->to;
 	const struct sk_buff *skb = packet->skb;
-	int dif = packet->v4 ? inet_iif(skb) : inet6_iif(skb);
-	int sdif = packet->v4 ? inet_sdif(skb) : inet6_sdif(skb);
+	struct sdp_inlet *at = &packet->at;
 
-	if (!inet_sk_bound_dev_eq(sock_net(sk), sk->sk_bound_dev_if, dif, sdif))
-		return false;
-	if (packet->v4 && sk->sk_family == AF_INET6 &&
-	    (ipv6_only_sock(sk) ||
-	     (!ipv6_addr_any(&sk->sk_v6_rcv_saddr) &&
-	      !ipv6_addr_v4mapped(&sk->sk_v6_rcv_saddr))))
-		return false;
-	if (packet->v4)
-		return !inet_sk(sk)->inet_rcv_saddr ||
-		       inet_sk(sk)->inet_rcv_saddr ==
-		       to->local.s6_addr32[3];
-	if (sk->sk_family != AF_INET6)
-		return false;
-	return ipv6_addr_any(&sk->sk_v6_rcv_saddr) ||
-	       ipv6_addr_equal(&sk->sk_v6_rcv_saddr, &to->local);
+	at->local = &packet->to.local;
+	at->v4 = packet->v4;
+	at->dif = packet->v4 ? inet_iif(skb) : inet6_iif(skb);
+	at->sdif = packet->v4 ? inet_sdif(skb) : inet6_sdif(skb);
 }
 
 /* Unicast addresses that somebody could have sent from. */
@@ -166,8 +153,8 @@ static struct sdp_endpoint *find_endpoint(const struct sdp_packet *packet)
 	struct sdp_endpoint *ep = NULL;
 
 	if (unlikely(atomic_read(&sn->orphans.count)))
-		ep = sdp_orphan_find(&packet->who);
-	return ep ?: sdp_endpoint_find(sn, packet->who.port);
+		ep = sdp_orphan_find(&packet->who, &packet->at);
+	return ep ?: sdp_endpoint_find(sn, packet->who.port, &packet->at);
 }
 
 static enum sdp_drop receive_packet(struct sdp_packet *packet, struct net *net)
@@ -192,8 +179,9 @@ static enum sdp_drop receive_packet(struct sdp_packet *packet, struct net *net)
 				 packet->who.port, packet->who.pport,
 				 ntohl(packet->hdr->sequence),
 				 packet->skb->len);
+	arrive(packet);
 	ep = find_endpoint(packet);
-	if (unlikely(!ep || !socket_matches(ep->sk, packet))) {
+	if (unlikely(!ep)) {
 		if (!ipsec_ok(NULL, packet))
 			return SDP_DROP_ipsec;
 		tell_unreachable(packet);
@@ -203,6 +191,7 @@ static enum sdp_drop receive_packet(struct sdp_packet *packet, struct net *net)
 		return SDP_DROP_ipsec;
 	nf_reset_ct(packet->skb);
 	packet->to.ep = ep;
+	packet->who.ep = ep;
 	if (ep->sk->sk_bound_dev_if)
 		packet->to.ifindex = ep->sk->sk_bound_dev_if;
 	if (unlikely(filtered(ep->sk, packet->skb)))

@@ -18,6 +18,7 @@ static enum sdp_drop make_clear_rpc(struct sdp_packet *packet, struct sdp_rpc **
 	struct sdp_client_key key = {
 		.sn = packet->who.sn, .addr = packet->who.addr,
 		.sport = packet->who.pport, .dport = packet->who.port,
+		.place = READ_ONCE(packet->to.ep->place),
 	};
 	struct sdp_client *client;
 	struct sdp_seen *seen;

@@ -5,12 +5,27 @@
 #include "../../observe/observe.h"
 #include "endpoint.h"
 
-struct sdp_endpoint *sdp_endpoint_find(struct sdp_net *sn, u16 port)
+struct sdp_endpoint *sdp_endpoint_find(struct sdp_net *sn, u16 port,
+				       const struct sdp_inlet *at)
 {
-	struct sdp_endpoint *ep = sdp_ports_find(&sn->ports, port);
+	const struct sdp_binding *binding = sdp_ports_first(&sn->ports, port);
+	struct sdp_endpoint *best = NULL;
+	u32 score, most = 0;
 
-	/* It may be about to move there, or have left. */
-	return likely(ep && READ_ONCE(ep->port) == port) ? ep : NULL;
+	for (; binding; binding = rcu_dereference(binding->next)) {
+		/*
+		 * The owner may be about to have it, or have left. Pairs with
+		 * use_binding(): if it has another of the port, that is behind.
+		 */
+		if (unlikely(smp_load_acquire(&binding->ep->binding) != binding))
+			continue;
+		score = sdp_binding_score(binding, sn->net, at);
+		if (score > most) {
+			most = score;
+			best = binding->ep;
+		}
+	}
+	return best;
 }
 
 /* A keyed permutation of 16 bits: four rounds of a Feistel network. */
@@ -27,69 +42,166 @@ static u16 permute(const struct sdp_net *sn, u16 port)
 	return left << 8 | right;
 }
 
-/* Have @port, 0: none. */
-static void set_port(struct sdp_endpoint *ep, u16 port)
+/*
+ * Other numbers, however many sockets have been bound to the same; 0 where nothing but a
+ * port tells sockets apart.
+ */
+static u32 binding_place(const struct sdp_net *sn, const struct sdp_binding *binding)
 {
+	const struct sdp_bound *to = &binding->to;
+	struct {
+		struct in6_addr addr;
+		u64 device;
+	} __aligned(SIPHASH_ALIGNMENT) words = { .device = to->device };
+
+	if (!binding->any[0] && !binding->any[1])
+		words.addr = to->addr;
+	else if (!to->device)
+		return 0;
+	return siphash(&words, sizeof(words), &sn->id_key);
+}
+
+/* Have what @binding says, NULL: no port. */
+static void use_binding(struct sdp_endpoint *ep, struct sdp_binding *binding)
+{
+	u16 port = binding ? binding->port : 0;
+
 	lockdep_assert_held(&ep->lock);
-	WRITE_ONCE(ep->id_port, (u64)permute(ep->sn, port) <<
-				(SDP_ID_COUNT_BITS + 1));
-	/* Not where a former owner of the port was. */
-	atomic64_set(&ep->id_count, get_random_u64());
-	/* Who sees the port has ids that go with it: sdp_endpoint_autobind(). */
-	smp_store_release(&ep->port, port);
+	if (port != ep->port) {
+		WRITE_ONCE(ep->id_port, (u64)permute(ep->sn, port) <<
+					(SDP_ID_COUNT_BITS + 1));
+		/* Not where a former owner of the port was. */
+		atomic64_set(&ep->id_count, get_random_u64());
+		WRITE_ONCE(ep->port, port);
+	}
+	WRITE_ONCE(ep->place, binding ? binding_place(ep->sn, binding) : 0);
+	/* Who sees it has a port and ids that go with it. */
+	smp_store_release(&ep->binding, binding);
+}
+
+static void bound_of(const struct sdp_endpoint *ep, struct sdp_bound *to)
+{
+	const struct sock *sk = ep->sk;
+
+	if (sk->sk_family == AF_INET6)
+		to->addr = sk->sk_v6_rcv_saddr;
+	else
+		ipv6_addr_set_v4mapped(inet_sk(sk)->inet_rcv_saddr, &to->addr);
+	to->device = READ_ONCE(sk->sk_bound_dev_if);
+	to->v6_only = sk->sk_ipv6only;
+}
+
+static bool same_bound(const struct sdp_bound *a, const struct sdp_bound *b)
+{
+	return ipv6_addr_equal(&a->addr, &b->addr) && a->device == b->device &&
+	       a->v6_only == b->v6_only;
+}
+
+/* What has to be had for a port and an address; NULL: nothing new, or an ERR_PTR. */
+static struct sdp_binding *reserve(struct sdp_endpoint *ep, u16 port,
+				   const struct sdp_bound *to)
+{
+	const struct sdp_binding *now = READ_ONCE(ep->binding);
+
+	if (!port || (now && now->port == port && same_bound(&now->to, to)))
+		return NULL;
+	return sdp_ports_take(&ep->sn->ports, port, to, ep, GFP_KERNEL_ACCOUNT);
+}
+
+/* Give back what it does not have, or has no more. */
+static void free_binding(struct sdp_endpoint *ep, struct sdp_binding *binding)
+{
+	if (binding)
+		sdp_ports_free(&ep->sn->ports, binding);
 }
 
 /*
- * An RPC is found by its port, and may not stay behind for the port's next owner to find,
- * but with an orphan, whose RPCs are looked for first. Until it is settled that the endpoint
+ * An RPC is found by its port and its socket, and may not stay behind at another port, but
+ * with an orphan, whose RPCs are looked for first. Until it is settled that the endpoint
  * moves, it is found where it was.
  */
-int sdp_endpoint_bind(struct sdp_endpoint *ep, u16 port,
+int sdp_endpoint_bind(struct sdp_endpoint *ep, u16 port, const struct sdp_bound *to,
 		      int (*settled)(struct sdp_endpoint *ep, const void *arg),
 		      const void *arg)
 {
-	int err = 0, taken = 0;
-	u16 old;
+	struct sdp_binding *new, *spent;
+	int err = 0;
+	u16 now;
 
-	if (port != READ_ONCE(ep->port)) {
-		taken = sdp_ports_take(&ep->sn->ports, port, ep);
-		if (taken < 0)
-			return taken;
-	}
+again:
+	now = READ_ONCE(ep->port);
+	new = reserve(ep, port ?: now, to);
+	if (IS_ERR(new))
+		return PTR_ERR(new);
 	spin_lock_bh(&ep->lock);
-	old = ep->port;
-	if (taken && ep->rpc_count)
+	/* A message was sent meanwhile, which wanted a port. */
+	if (ep->port != now) {
+		spin_unlock_bh(&ep->lock);
+		free_binding(ep, new);
+		goto again;
+	}
+	spent = new;
+	if (new && new->port != now && ep->rpc_count)
 		err = -EBUSY;
-	if (!err && settled)
+	if (!err)
 		err = settled(ep, arg);
-	if (!err && taken)
-		set_port(ep, taken);
+	if (!err && new) {
+		spent = ep->binding;
+		use_binding(ep, new);
+	}
 	spin_unlock_bh(&ep->lock);
-	/* The new one where it was refused, the old one where it has moved. */
-	if (taken && (err || old))
-		sdp_ports_free(&ep->sn->ports, err ? taken : old);
+	free_binding(ep, spent);
 	return err;
 }
 
+int sdp_endpoint_follow(struct sdp_endpoint *ep)
+{
+	struct sdp_binding *old, *new;
+	struct sdp_bound to;
+
+	spin_lock_bh(&ep->lock);
+	/* If there is none, who makes it looks at the socket after this. */
+	old = ep->binding;
+	bound_of(ep, &to);
+	spin_unlock_bh(&ep->lock);
+	if (!old || same_bound(&old->to, &to))
+		return 0;
+	/* From programs of control groups, too. */
+	new = sdp_ports_take(&ep->sn->ports, old->port, &to, ep,
+			     GFP_ATOMIC | __GFP_ACCOUNT);
+	if (IS_ERR(new))
+		return PTR_ERR(new);
+	spin_lock_bh(&ep->lock);
+	use_binding(ep, new);
+	spin_unlock_bh(&ep->lock);
+	free_binding(ep, old);
+	return 0;
+}
+
+/* The port is nobody else's, but the address may change meanwhile. */
 int sdp_endpoint_autobind(struct sdp_endpoint *ep)
 {
-	int taken;
-	bool had;
+	struct sdp_bound to, now;
+	struct sdp_binding *new;
 
-	/* Pairs with set_port(). */
-	if (likely(smp_load_acquire(&ep->port)))
-		return 0;
-	taken = sdp_ports_take(&ep->sn->ports, 0, ep);
-	if (taken < 0)
-		return taken;
-	spin_lock_bh(&ep->lock);
-	had = ep->port;
-	if (!had)
-		set_port(ep, taken);
-	spin_unlock_bh(&ep->lock);
-	/* Another task was first. */
-	if (had)
-		sdp_ports_free(&ep->sn->ports, taken);
+	/* Pairs with use_binding(). */
+	while (unlikely(!smp_load_acquire(&ep->binding))) {
+		spin_lock_bh(&ep->lock);
+		bound_of(ep, &to);
+		spin_unlock_bh(&ep->lock);
+		new = sdp_ports_take(&ep->sn->ports, 0, &to, ep, GFP_KERNEL_ACCOUNT);
+		if (IS_ERR(new))
+			return PTR_ERR(new);
+		spin_lock_bh(&ep->lock);
+		bound_of(ep, &now);
+		/* Unless another task was first. */
+		if (!ep->binding && same_bound(&to, &now)) {
+			use_binding(ep, new);
+			new = NULL;
+		}
+		spin_unlock_bh(&ep->lock);
+		free_binding(ep, new);
+	}
 	return 0;
 }
 
@@ -134,13 +246,12 @@ int sdp_endpoint_init(struct sdp_endpoint *ep, struct sock *sk)
 
 void sdp_endpoint_unbind(struct sdp_endpoint *ep)
 {
-	u16 old;
+	struct sdp_binding *old;
 
 	spin_lock_bh(&ep->lock);
-	old = ep->port;
+	old = ep->binding;
 	WARN_ON_ONCE(ep->rpc_count && !ep->orphan);
-	set_port(ep, 0);
+	use_binding(ep, NULL);
 	spin_unlock_bh(&ep->lock);
-	if (old)
-		sdp_ports_free(&ep->sn->ports, old);
+	free_binding(ep, old);
 }

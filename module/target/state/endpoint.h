@@ -22,7 +22,10 @@ struct sdp_rpc;
  * struct sdp_endpoint - embedded in a socket of ours.
  * @sk:        the socket; sockets are freed after an RCU grace period.
  * @sn:        its namespace.
- * @port:      local port, 0 while there is none; host byte order. Written under @lock.
+ * @binding:   what it has of its port, NULL while there is none: by this alone packets
+ *             find it. Written under @lock.
+ * @port:      local port, 0 while there is none; host byte order. Likewise.
+ * @place:     tells its address and device from those of others at the port.
  * @server:    accepts requests.
  * @policy:    SDP_POLICY_*.
  * @marks:     ids of secure requests are told with a mark, which no id of a clear
@@ -62,6 +65,8 @@ struct sdp_rpc;
 struct sdp_endpoint {
 	struct sock *sk;
 	struct sdp_net *sn;
+	struct sdp_binding *binding;
+	u32 place;
 	u16 port;
 	bool server;
 	u8 policy;
@@ -108,22 +113,33 @@ struct sdp_endpoint {
 int sdp_endpoint_init(struct sdp_endpoint *ep, struct sock *sk);
 
 /**
- * sdp_endpoint_bind() - take a port, or move to another.
+ * sdp_endpoint_bind() - take a port, or move to another, or to another address.
  * @ep:      the endpoint.
- * @port:    1 to 0xffff in host byte order; its present one: it stays there.
+ * @port:    1 to 0xffff in host byte order; 0: its present one, if it has any.
+ * @to:      what it is bound to, beside the port, once @settled has set that.
  * @settled: called when nothing else can fail any more, before a packet can come to a
- *           new port, under ep->lock; it may refuse by an errno; or NULL.
+ *           new port or address, under ep->lock; it may refuse by an errno.
  * @arg:     handed to @settled.
  *
  * One that is refused has changed nothing, not for a moment (but see settle_binding()
- * in address.c). Context: process, may
- * sleep; calls for one endpoint do not overlap.
- * Return: 0, -EADDRINUSE, -ENOMEM, -EBUSY: it has RPCs at its present port, or what
- * @settled says.
+ * in address.c), and of one that succeeds packets see all or nothing. Context: process,
+ * may sleep; calls for one endpoint, and of sdp_endpoint_follow(), do not overlap.
+ * Return: 0, -EADDRINUSE, -ENOBUFS: the port has too many owners, -ENOMEM, -EBUSY: it has
+ * RPCs at its present port, or what @settled says.
  */
-int sdp_endpoint_bind(struct sdp_endpoint *ep, u16 port,
+int sdp_endpoint_bind(struct sdp_endpoint *ep, u16 port, const struct sdp_bound *to,
 		      int (*settled)(struct sdp_endpoint *ep, const void *arg),
 		      const void *arg);
+
+/**
+ * sdp_endpoint_follow() - the socket's device or address may be another: packets are to
+ *	find it by that.
+ * @ep: the endpoint.
+ *
+ * Context: process; calls for one endpoint, and of sdp_endpoint_bind(), do not overlap.
+ * Return: 0; or as there, and it is found by what it was.
+ */
+int sdp_endpoint_follow(struct sdp_endpoint *ep);
 
 /**
  * sdp_endpoint_autobind() - see that the endpoint has a port, be it an assigned one.
@@ -142,13 +158,15 @@ int sdp_endpoint_autobind(struct sdp_endpoint *ep);
 void sdp_endpoint_unbind(struct sdp_endpoint *ep);
 
 /**
- * sdp_endpoint_find() - the endpoint at a port.
+ * sdp_endpoint_find() - the endpoint that a packet is for.
  * @sn:   namespace.
- * @port: host byte order.
+ * @port: its destination, host byte order.
+ * @at:   where it has come to.
  *
  * Context: RCU read lock; valid while that is held.
  */
-struct sdp_endpoint *sdp_endpoint_find(struct sdp_net *sn, u16 port);
+struct sdp_endpoint *sdp_endpoint_find(struct sdp_net *sn, u16 port,
+				       const struct sdp_inlet *at);
 
 /* Bits of the number in an id, above the bit that tells the roles apart. */
 #define SDP_ID_COUNT_BITS 46
@@ -160,6 +178,13 @@ struct sdp_endpoint *sdp_endpoint_find(struct sdp_net *sn, u16 port);
  * No other RPC of the host has it: servers find an RPC by address and id. Bit 63
  * is zero (SDP_ID_SECURE), 16 bits are the port's, in a keyed order, and the rest
  * counts what this socket does, so that it tells nothing of others.
+ *
+ * Sockets that share a port have other addresses, which are others to a server, unless
+ * they are bound to two devices or VRFs that have one address. Then, as between a socket
+ * and the port's next owner, nothing but the random 46 bits that each begins its count at
+ * keeps them apart: of two that send 2^n requests each, one comes to where the other is
+ * with a probability of 2^(n-45). One count for both would tell each how much the
+ * other does.
  */
 static inline u64 sdp_endpoint_next_id(struct sdp_endpoint *ep)
 {

@@ -18,7 +18,8 @@ void sdp_orphans_run(struct sdp_orphans *orphans, unsigned long delay)
 		mod_delayed_work(system_unbound_wq, &orphans->work, 0);
 }
 
-struct sdp_endpoint *sdp_orphan_find(const struct sdp_rpc_id *who)
+struct sdp_endpoint *sdp_orphan_find(const struct sdp_rpc_id *who,
+				     const struct sdp_inlet *at)
 {
 	struct sdp_endpoint *ep;
 	struct sdp_rpc *rpc;
@@ -26,10 +27,10 @@ struct sdp_endpoint *sdp_orphan_find(const struct sdp_rpc_id *who)
 	/* They have no requests of their own. */
 	if (!(who->id & 1))
 		return NULL;
-	rpc = sdp_rpc_find_lock(who);
+	rpc = sdp_rpc_find_at_lock(who, at, true);
 	if (!rpc)
 		return NULL;
-	ep = READ_ONCE(rpc->ep->orphan) ? rpc->ep : NULL;
+	ep = rpc->ep;
 	sdp_rpc_unlock(rpc);
 	return ep;
 }

@@ -20,11 +20,13 @@ void sdp_orphans_run(struct sdp_orphans *orphans, unsigned long delay);
 
 /**
  * sdp_orphan_find() - the orphan that has an RPC.
- * @who: what the RPC is found by.
+ * @who: what the RPC is found by, but for the socket.
+ * @at:  where the packet has come to that names it.
  *
  * Context: RCU read lock, BH disabled. Return: its endpoint, valid under RCU, or NULL.
  */
-struct sdp_endpoint *sdp_orphan_find(const struct sdp_rpc_id *who);
+struct sdp_endpoint *sdp_orphan_find(const struct sdp_rpc_id *who,
+				     const struct sdp_inlet *at);
 
 /**
  * sdp_orphan_list() - an endpoint has become an orphan in all respects.

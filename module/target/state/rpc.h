@@ -27,6 +27,8 @@ struct sdp_repair;
 /**
  * struct sdp_rpc_id - what an RPC is found by. Compared as a whole.
  * @sn:    namespace.
+ * @ep:    socket: several may have one port, in VRFs whose hosts have the same addresses.
+ *	   Only compared.
  * @id:    as this host sees it: odd on the server.
  * @addr:  the peer; IPv4 as v4-mapped.
  * @port:  ours, host byte order.
@@ -36,6 +38,7 @@ struct sdp_repair;
  */
 struct sdp_rpc_id {
 	struct sdp_net *sn;
+	const struct sdp_endpoint *ep;
 	u64 id;
 	struct in6_addr addr;
 	u16 port;

@@ -43,7 +43,8 @@ static u32 hash_of(const struct sdp_rpc_id *who)
 	return sum >> 32;
 }
 
-static bool same(const struct sdp_rpc_id *a, const struct sdp_rpc_id *b)
+/* Same but for the socket. */
+static bool alike(const struct sdp_rpc_id *a, const struct sdp_rpc_id *b)
 {
 	return a->id == b->id && a->sn == b->sn && a->port == b->port &&
 	       a->pport == b->pport && a->secure == b->secure &&
@@ -63,6 +64,7 @@ struct sdp_rpc *sdp_rpc_alloc(struct sdp_endpoint *ep,
 	memset_startat(rpc, 0, secure);
 	rpc->hashed = false;
 	rpc->who = *who;
+	rpc->who.ep = ep;
 	rpc->hash = hash_of(who);
 	rpc->ep = ep;
 	rpc->peer = peer;
@@ -180,12 +182,29 @@ static void unlist_ep(struct sdp_rpc *rpc)
 		hlist_del_init(&rpc->session_link);
 }
 
+/*
+ * Is there no such RPC, and are there few at other sockets, which have its port or had it
+ * (orphans)? These share the bucket, by whatever name somebody gives them.
+ */
+static bool is_new(const struct bucket *bucket, const struct sdp_rpc *rpc)
+{
+	struct hlist_nulls_node *pos;
+	struct sdp_rpc *other;
+	u32 count = 0;
+
+	hlist_nulls_for_each_entry(other, pos, &bucket->head, node) {
+		if (!alike(&other->who, &rpc->who))
+			continue;
+		if (other->who.ep == rpc->who.ep || ++count == SDP_PORTS_OWNERS)
+			return false;
+	}
+	return true;
+}
+
 int sdp_rpc_insert(struct sdp_rpc *rpc)
 {
 	struct bucket *bucket = &buckets[rpc->hash & (BUCKETS - 1)];
 	struct sdp_endpoint *ep = rpc->ep;
-	struct hlist_nulls_node *pos;
-	struct sdp_rpc *other;
 	int err;
 
 	sdp_rpc_lock(rpc);
@@ -201,15 +220,13 @@ int sdp_rpc_insert(struct sdp_rpc *rpc)
 	spin_unlock(&ep->lock);
 
 	spin_lock(&bucket->lock);
-	hlist_nulls_for_each_entry(other, pos, &bucket->head, node) {
-		if (same(&other->who, &rpc->who)) {
-			spin_unlock(&bucket->lock);
-			spin_lock(&ep->lock);
-			unlist_ep(rpc);
-			spin_unlock(&ep->lock);
-			sdp_rpc_unlock(rpc);
-			return -EEXIST;
-		}
+	if (!is_new(bucket, rpc)) {
+		spin_unlock(&bucket->lock);
+		spin_lock(&ep->lock);
+		unlist_ep(rpc);
+		spin_unlock(&ep->lock);
+		sdp_rpc_unlock(rpc);
+		return -EEXIST;
 	}
 	rpc->hashed = true;
 	hlist_nulls_add_head_rcu(&rpc->node, &bucket->head);
@@ -217,7 +234,29 @@ int sdp_rpc_insert(struct sdp_rpc *rpc)
 	return 0;
 }
 
-struct sdp_rpc *sdp_rpc_find_lock(const struct sdp_rpc_id *who)
+/* Is a packet that came to @at, and names such an RPC, about this one? Locked. */
+static bool concerns(const struct sdp_rpc *rpc, const struct sdp_rpc_id *who,
+		     const struct sdp_inlet *at, bool orphan)
+{
+	const struct sdp_endpoint *ep = rpc->ep;
+
+	if (orphan && !READ_ONCE(ep->orphan))
+		return false;
+	if (ep == who->ep)
+		return true;
+	if (!ipv6_addr_equal(at->local, &rpc->peer->local))
+		return false;
+	/* Ids of our own tell sockets apart, whichever way is taken. */
+	return !sdp_rpc_is_server(rpc) ||
+	       inet_sk_bound_dev_eq(who->sn->net,
+				    READ_ONCE(ep->sk->sk_bound_dev_if),
+				    at->dif, at->sdif);
+}
+
+/* @at: NULL, for that of who->ep. */
+static __always_inline struct sdp_rpc *find_lock(const struct sdp_rpc_id *who,
+						 const struct sdp_inlet *at,
+						 bool orphan)
 {
 	u32 hash = hash_of(who);
 	u32 slot = hash & (BUCKETS - 1);
@@ -231,7 +270,9 @@ begin:
 			continue;
 		sdp_rpc_lock(rpc);
 		/* The object may have begun another life, or have ended. */
-		if (likely(rpc->hashed && same(&rpc->who, who)))
+		if (likely(rpc->hashed && alike(&rpc->who, who)) &&
+		    (at ? concerns(rpc, who, at, orphan) :
+			  likely(rpc->who.ep == who->ep)))
 			return rpc;
 		again = rpc->hash != hash || !rpc->hashed;
 		sdp_rpc_unlock(rpc);
@@ -241,6 +282,17 @@ begin:
 	if (unlikely(get_nulls_value(pos) != slot))
 		goto begin;
 	return NULL;
+}
+
+struct sdp_rpc *sdp_rpc_find_lock(const struct sdp_rpc_id *who)
+{
+	return find_lock(who, NULL, false);
+}
+
+struct sdp_rpc *sdp_rpc_find_at_lock(const struct sdp_rpc_id *who,
+				     const struct sdp_inlet *at, bool orphan)
+{
+	return find_lock(who, at, orphan);
 }
 
 struct sdp_rpc *sdp_rpc_find_client_lock(struct sdp_endpoint *ep, u64 id)

@@ -30,8 +30,8 @@ struct sdp_rpc *sdp_rpc_alloc(struct sdp_endpoint *ep,
  *
  * Context: BH disabled. Return: 0 with the lock held; -ESHUTDOWN (the socket is
  * shut down), -EADDRNOTAVAIL (it has another port), -ECONNRESET (the session has
- * been removed) or -EEXIST (there is one) without it: the reference stays the
- * caller's.
+ * been removed) or -EEXIST (there is one, or, at other sockets, there are too many)
+ * without it: the reference stays the caller's.
  */
 int sdp_rpc_insert(struct sdp_rpc *rpc);
 
@@ -43,6 +43,18 @@ int sdp_rpc_insert(struct sdp_rpc *rpc);
  * NULL. Valid until it is unlocked.
  */
 struct sdp_rpc *sdp_rpc_find_lock(const struct sdp_rpc_id *who);
+
+/**
+ * sdp_rpc_find_at_lock() - the same, whichever socket it is of.
+ * @who:    what it is found by. @who->ep, if not NULL, has it, wherever it was sent to.
+ * @at:     where the packet has come to that names it: to the address that the RPC has of
+ *	    ours, and, if we are the server, to where its socket is bound to.
+ * @orphan: only those of orphans.
+ *
+ * Context, return: as sdp_rpc_find_lock().
+ */
+struct sdp_rpc *sdp_rpc_find_at_lock(const struct sdp_rpc_id *who,
+				     const struct sdp_inlet *at, bool orphan);
 
 /**
  * sdp_rpc_find_client_lock() - find a request of ours by its id alone.

@@ -9,9 +9,14 @@
 #include "../../../module/socket/address.c"
 
 /* What address.c calls, and these tests do not. */
-int sdp_endpoint_bind(struct sdp_endpoint *ep, u16 port,
+int sdp_endpoint_bind(struct sdp_endpoint *ep, u16 port, const struct sdp_bound *to,
 		      int (*settled)(struct sdp_endpoint *ep, const void *arg),
 		      const void *arg)
+{
+	return -EINVAL;
+}
+
+int sdp_endpoint_follow(struct sdp_endpoint *ep)
 {
 	return -EINVAL;
 }
