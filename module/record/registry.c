@@ -21,6 +21,7 @@
  * softirq is using it, the target is told, the epochs are let go. Messages that
  * hold epochs can only be dropped then.
  */
+#include <linux/hash.h>
 #include <linux/ktime.h>
 #include <linux/random.h>
 #include <linux/rhashtable.h>
@@ -38,7 +39,7 @@ static u64 hash_factor[7] __read_mostly;
  * Each message looks its session up: multiply-shift hashing, universal with factors that
  * nobody else knows, takes a tenth of the instructions of the default.
  */
-static u32 hash_key(const void *data, u32 len, u32 seed)
+static u32 hash_session_key(const void *data, u32 len, u32 seed)
 {
 	const struct sdp_session_key *key = data;
 	u64 owner = (unsigned long)key->owner, sum;
@@ -49,8 +50,10 @@ static u32 hash_key(const void *data, u32 len, u32 seed)
 	      (__force u32)key->peer.s6_addr32[3] * hash_factor[3] +
 	      ((u32)key->peer_port << 16 | key->local_port) * hash_factor[4] +
 	      (u32)owner * hash_factor[5] +
-	      ((u32)key->bound ^ seed) * hash_factor[6];
-	return sum >> 32;
+	      (u32)key->bound * hash_factor[6];
+	/* Another seed has to tell apart what one does not. */
+	sum ^= sum >> 32;
+	return sum * (GOLDEN_RATIO_64 ^ (u64)seed << 1) >> 32;
 }
 
 static int compare_key(struct rhashtable_compare_arg *arg, const void *object)
@@ -66,7 +69,7 @@ static int compare_key(struct rhashtable_compare_arg *arg, const void *object)
 
 static const struct rhashtable_params table_params = {
 	.key_len = sizeof(struct sdp_session_key),
-	.hashfn = hash_key,
+	.hashfn = hash_session_key,
 	.obj_cmpfn = compare_key,
 	.key_offset = offsetof(struct sdp_session, key),
 	.head_offset = offsetof(struct sdp_session, node),

@@ -17,6 +17,7 @@
 #include "../record/set.h"
 #include "../target/app/close.h"
 #include "../target/state/memory.h"
+#include "../target/state/rpc_table.h"
 #include "pool.h"
 #include "socket.h"
 
@@ -59,6 +60,9 @@ static int open_endpoint(struct sdp_sock *s)
 	struct sock *sk = sdp_sock_sk(s);
 	int err;
 
+	err = sdp_rpc_table_make(sdp_net(sock_net(sk)));
+	if (err)
+		return err;
 	err = sdp_endpoint_init(&s->ep, sk);
 	if (err)
 		return err;

@@ -2,6 +2,9 @@
 // Lending: a quantum for a peer that holds nothing, where what others hold does not come.
 #include "chain.hpp"
 
+// At a time no more is added to the time for which a peer held bytes (lend.h).
+constexpr u64 most_at_once = 1ULL << 31;
+
 class Lend : public Chain {
 protected:
 	Lend()
@@ -71,6 +74,54 @@ TEST_F(Lend, counts_what_comes_a_round_at_a_time)
 	run(PROG_EV_GRANT_SETTLE);
 	EXPECT_EQ(host.slow[0], 1);
 	EXPECT_EQ(host.slow[1], 0) << "of the other class nothing is held";
+}
+
+// Another processor's event had its time first, and is run later.
+TEST_F(Lend, time_does_not_go_back)
+{
+	others_are_slow();
+	begin();
+	now -= 100;
+	host.slow[0] = 0;
+	host.round = now + 100;
+	run(PROG_EV_GRANT_SETTLE);
+	EXPECT_EQ(host.slow[0], 0);
+	EXPECT_EQ(host.round, now + 100);
+	host.held[0] = 0;
+	turn(0, 1);
+	peer.holds = now + 100;
+	peer.aged = now + 100;
+	data(10000, rpc.rx_granted - 10000, 50000);
+	run(PROG_EV_GRANT_SETTLE);
+	EXPECT_EQ(peer.spent, 0U);
+}
+
+TEST_F(Lend, one_long_hold_counts_as_two_seconds)
+{
+	begin();
+	turn(0, 1);
+	peer.aged = now;
+	now += 60000 * msec;
+	data(10000, rpc.rx_granted - 10000, 50000);
+	run(PROG_EV_GRANT_SETTLE);
+	EXPECT_EQ(peer.spent, most_at_once);
+	rpc.ranked = 0;
+	now += 3 * (msec << 10);
+	others_are_slow();
+	run(PROG_EV_GRANT_SETTLE);
+	EXPECT_EQ(rpc.waiting, 1);
+	EXPECT_LT(peer.spent, most_at_once) << "less, while it waits";
+}
+
+TEST_F(Lend, what_is_lent_ends_though_another_asks)
+{
+	borrow();
+	peer.asking = 1;
+	peer.asked = now + 20 * msec;
+	peer.unanswered = 3;
+	now += 20 * msec;
+	rpc.lent = static_cast<u32>((now + 1 * msec) >> 10);
+	EXPECT_EQ(timeout(0).back(), "TIMER +999us") << "sooner than its own question";
 }
 
 TEST_F(Lend, counts_each_class_for_itself)

@@ -117,6 +117,21 @@ static inline u32 homa_due_lend(const struct prog_ev *ev,
 	       (wants && ev->now - wants >= params->resend_ns);
 }
 
+/* The time to look again: @due, or before that the end of what is lent, or of the wait. */
+static inline u64 homa_due_first(const struct prog_ev *ev,
+				 const struct prog_params *params,
+				 const struct prog_rpc *rpc, u64 due)
+{
+	u64 wants = homa_due_wants(rpc);
+	u64 lent = homa_due_lent(ev, rpc);
+
+	if (lent)
+		due = homa_shorter(due, ev->now + lent);
+	if (wants && wants + params->resend_ns > ev->now)
+		due = homa_shorter(due, wants + params->resend_ns);
+	return due;
+}
+
 /*
  * Set the timer for what comes first: silence that is too long, a gap's time, the end of
  * what is lent, or the wait for it.
@@ -127,14 +142,9 @@ static inline void homa_due_sleep(const struct prog_ev *ev,
 				  const struct prog_peer *peer,
 				  struct mtp_out *out)
 {
-	u64 due = homa_due_at(params, rpc, peer);
-	u64 wants = homa_due_wants(rpc);
-	u64 lent = homa_due_lent(ev, rpc);
+	u64 due = homa_due_first(ev, params, rpc,
+				 homa_due_at(params, rpc, peer));
 
-	if (lent)
-		due = homa_shorter(due, ev->now + lent);
-	if (wants && wants + params->resend_ns > ev->now)
-		due = homa_shorter(due, wants + params->resend_ns);
 	homa_timer_set(out, homa_gap_due(ev, rpc,
 					 homa_longer(due, ev->now + 1)));
 }

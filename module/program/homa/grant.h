@@ -165,6 +165,7 @@ static inline u32 homa_grant_issue(const struct prog_ev *ev,
 	rpc->rx_before = before;
 	rpc->rx_granted = want;
 	rpc->rx_prio = prio;
+	homa_lend_count(ev, params, rpc, host);
 	homa_grant_count(ev, rpc, peer, host, out);
 	homa_lend_leave(rpc, peer, out);
 	homa_lend_end(rpc, host, out);

@@ -21,6 +21,8 @@
 #define HOMA_LEND_DOUBT (1ull << 62)
 /* The time for which bytes were held counts half after 2^30 ns. */
 #define HOMA_LEND_AGE 30
+/* At a time no more is added to it, ns. */
+#define HOMA_LEND_MOST (2ull << HOMA_LEND_AGE)
 
 static inline u32 homa_class(const struct prog_rpc *rpc)
 {
@@ -35,6 +37,12 @@ static inline u32 homa_lend_most(const struct prog_params *params,
 					   (params->overcommit + 1u) >> 1;
 }
 
+/* ns since @then; events of other processors may have been given their time later. */
+static inline u64 homa_lend_since(const struct prog_ev *ev, u64 then)
+{
+	return ev->now > then ? ev->now - then : 0;
+}
+
 /* How much of what was held has come, a round of resend_ns after the other. */
 static inline void homa_lend_count(const struct prog_ev *ev,
 				   const struct prog_params *params,
@@ -45,7 +53,7 @@ static inline void homa_lend_count(const struct prog_ev *ev,
 
 	if (!rpc->lent && rpc->rx_received > rpc->rx_settled)
 		host->came[homa_class(rpc)] += rpc->rx_received - rpc->rx_settled;
-	if (ev->now - host->round < params->resend_ns)
+	if (homa_lend_since(ev, host->round) < params->resend_ns)
 		return;
 	for (class = 0; class < 2; class++) {
 		host->slow[class] = host->came[class] < host->owed[class] >> 1;
@@ -68,15 +76,24 @@ static inline void homa_lend_place(struct prog_peer *peer, struct mtp_out *out)
 			peer->places);
 }
 
+/* What a peer held long ago counts less and less. */
+static inline void homa_lend_age(const struct prog_ev *ev, struct prog_peer *peer)
+{
+	u64 ages = homa_lend_since(ev, peer->aged) >> HOMA_LEND_AGE;
+
+	if (!ages)
+		return;
+	peer->aged = ev->now;
+	peer->spent >>= homa_shorter(ages, 63);
+}
+
 /* The peer holds nothing any more. */
 static inline void homa_lend_spend(const struct prog_ev *ev,
 				   struct prog_peer *peer)
 {
-	u64 ages = homa_shorter((ev->now - peer->aged) >> HOMA_LEND_AGE, 63);
-
-	if (ages)
-		peer->aged = ev->now;
-	peer->spent = (peer->spent >> ages) + ev->now - peer->holds;
+	homa_lend_age(ev, peer);
+	peer->spent += homa_shorter(homa_lend_since(ev, peer->holds),
+				    HOMA_LEND_MOST);
 }
 
 /* The RPC is going to hold @held bytes. */
@@ -123,6 +140,7 @@ static inline void homa_lend_wait(const struct prog_ev *ev,
 		return;
 	rpc->waiting = 1;
 	peer->waiting++;
+	homa_lend_age(ev, peer);
 	homa_lend_place(peer, out);
 	homa_rank_set(out, PROG_RANK_LEND, rpc->rx_length - rpc->rx_received);
 }

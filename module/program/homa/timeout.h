@@ -137,7 +137,7 @@ static inline void homa_timeout_turn(const struct prog_ev *ev,
 	if (wait > HOMA_PATIENCE_MAX)
 		wait = HOMA_PATIENCE_MAX;
 	rpc->put_off++;
-	homa_timer_set(out, ev->now + wait);
+	homa_timer_set(out, homa_due_first(ev, params, rpc, ev->now + wait));
 }
 
 /*

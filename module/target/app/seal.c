@@ -28,7 +28,7 @@ struct outgoing {
 };
 
 /* A record in one piece is sealed where it is sent from: nothing sends it before. */
-static u8 *place_of(const struct outgoing *out, u32 index)
+static u8 *place_of_record(const struct outgoing *out, u32 index)
 {
 	return sdp_txbuf_record(&out->rpc->tx,
 				sdp_layout_wire_size(out->seal.record_size), index);
@@ -39,12 +39,17 @@ static int seal_in_place(struct outgoing *out, u32 index)
 	struct sdp_seal *seal = &out->seal;
 	u32 offset = sdp_layout_offset(seal->record_size, index);
 	u32 length = sdp_seal_app_length(seal, index);
+	u8 *place = place_of_record(out, index);
+	int err = -EFAULT;
 
-	if (length && sdp_txbuf_copy_from_iter(&out->rpc->tx,
-					       offset + sdp_seal_lead(seal, index),
-					       length, out->from))
-		return -EFAULT;
-	return sdp_seal_record(seal, index, place_of(out, index), NULL);
+	if (!length || !sdp_txbuf_copy_from_iter(&out->rpc->tx,
+						 offset + sdp_seal_lead(seal, index),
+						 length, out->from))
+		err = sdp_seal_record(seal, index, place, NULL);
+	/* The memory goes back to everybody. */
+	if (unlikely(err))
+		memzero_explicit(place, sdp_seal_buffer(seal, index));
+	return err;
 }
 
 static int seal_from_buffer(struct outgoing *out, u32 index)
@@ -220,7 +225,7 @@ int sdp_send_secure(struct sdp_rpc *rpc, const struct sdp_send *send)
 	if (err)
 		return err;
 	choose_sealer(&out);
-	if (out.sealer != SDP_CTR_seal_nic && unlikely(!place_of(&out, 0))) {
+	if (out.sealer != SDP_CTR_seal_nic && unlikely(!place_of_record(&out, 0))) {
 		out.buffer = sdp_buffer_alloc(sdp_seal_buffer(&out.seal, 0));
 		if (!out.buffer)
 			return -ENOMEM;

@@ -38,7 +38,8 @@ static int __net_init net_begin(struct net *net)
 	spin_lock_init(&sn->host_lock);
 	INIT_WORK(&sn->kick, sdp_exec_kick);
 	for (rank = 0; rank < PROG_RANKS; rank++)
-		sdp_rank_init(&sn->ranks[rank], SDP_RANK_WINNERS);
+		sdp_rank_init(&sn->ranks[rank], SDP_RANK_WINNERS,
+			      prog_rank_apart(rank));
 	get_random_bytes(&sn->id_key, sizeof(sn->id_key));
 	sdp_proof_init(sn);
 	sdp_ports_init(&sn->ports);
@@ -54,6 +55,7 @@ static void __net_exit net_end(struct net *net)
 	sdp_nic_exit_net(sn);
 	sdp_pacer_exit_net(sn);
 	sdp_peer_forget_net(sn);
+	sdp_rpc_table_free(sn);
 }
 
 static struct pernet_operations net_ops = {

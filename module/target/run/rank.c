@@ -26,11 +26,12 @@ static bool group_less(struct rb_node *a, const struct rb_node *b)
 	return best(one)->key < best(two)->key;
 }
 
-void sdp_rank_init(struct sdp_rank *rank, u32 limit)
+void sdp_rank_init(struct sdp_rank *rank, u32 limit, bool apart)
 {
 	memset(rank, 0, sizeof(*rank));
 	spin_lock_init(&rank->lock);
 	rank->limit = limit;
+	rank->apart = apart;
 	for (int i = 0; i < 2; i++) {
 		rank->groups[i] = RB_ROOT_CACHED;
 		sdp_rank_group_init(&rank->common[i]);

@@ -29,8 +29,9 @@ struct sdp_rank_news {
  * sdp_rank_init() - an empty rank.
  * @rank:  the rank.
  * @limit: places for winners, 1 to SDP_RANK_WINNERS.
+ * @apart: there is one for each kind instead.
  */
-void sdp_rank_init(struct sdp_rank *rank, u32 limit);
+void sdp_rank_init(struct sdp_rank *rank, u32 limit, bool apart);
 
 /**
  * sdp_rank_set() - enter a rank, or move within it.

@@ -87,7 +87,6 @@ void sdp_turns_set(struct sdp_run *run, struct sdp_rpc *rpc, u32 rank, u64 key)
 		group = &rpc->pctx->group[rank];
 	r->limit = clamp(prog_rank_winners(rank, &run->sn->set.prog), 1U,
 			 (u32)SDP_RANK_WINNERS);
-	r->apart = prog_rank_apart(rank);
 	sdp_rank_set(r, &rpc->rank[rank], group, key, holds[rank], &news);
 	tell_winners(run, rank, &news);
 }

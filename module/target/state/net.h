@@ -54,6 +54,8 @@ struct sdp_settings {
 	u32 prove_addresses;
 };
 
+struct sdp_rpc_buckets;
+
 /**
  * struct sdp_net - per network namespace.
  * @net:       the namespace.
@@ -66,6 +68,7 @@ struct sdp_settings {
  * @ranks:     members that wait, by rank.
  * @kick:      gives turns to winners that missed theirs.
  * @send_timer: soft; gives turns to those that wait for a device's queue.
+ * @rpcs:      the table of its RPCs; NULL before there was a socket.
  * @peers:     number of peers of the namespace.
  * @strangers: those of @peers whom only clear packets have named.
  * @clients:   number of client records of the namespace.
@@ -87,6 +90,7 @@ struct sdp_net {
 	struct sdp_rank ranks[PROG_RANKS];
 	struct work_struct kick;
 	struct hrtimer send_timer;
+	struct sdp_rpc_buckets *rpcs;
 	atomic_t peers;
 	atomic_t strangers;
 	atomic_t clients;

@@ -10,7 +10,7 @@
 #include "pressure.h"
 #include "rpc_table.h"
 
-#define BUCKET_SHIFT 14
+#define BUCKET_SHIFT 12
 #define BUCKETS (1U << BUCKET_SHIFT)
 
 struct bucket {
@@ -18,7 +18,19 @@ struct bucket {
 	spinlock_t lock;
 };
 
-static struct bucket *buckets __read_mostly;
+/*
+ * RPCs of a namespace: however many another one has, these are found as fast.
+ *
+ * @first: what ends the first bucket; the others follow, and no two namespaces share any:
+ *         a reader whom an RPC's next life takes into another table notices.
+ */
+struct sdp_rpc_buckets {
+	struct rcu_head rcu;
+	unsigned long first;
+	struct bucket bucket[BUCKETS];
+};
+
+static atomic_long_t tables_made;
 static u64 hash_factor[8] __read_mostly;
 static struct kmem_cache *rpc_cache __read_mostly;
 
@@ -201,9 +213,14 @@ static bool is_new(const struct bucket *bucket, const struct sdp_rpc *rpc)
 	return true;
 }
 
+static struct bucket *rpc_bucket(const struct sdp_rpc *rpc)
+{
+	return &rpc->who.sn->rpcs->bucket[rpc->hash & (BUCKETS - 1)];
+}
+
 int sdp_rpc_insert(struct sdp_rpc *rpc)
 {
-	struct bucket *bucket = &buckets[rpc->hash & (BUCKETS - 1)];
+	struct bucket *bucket = rpc_bucket(rpc);
 	struct sdp_endpoint *ep = rpc->ep;
 	int err;
 
@@ -258,14 +275,18 @@ static __always_inline struct sdp_rpc *find_lock(const struct sdp_rpc_id *who,
 						 const struct sdp_inlet *at,
 						 bool orphan)
 {
+	/* Pairs with sdp_rpc_table_make(). */
+	const struct sdp_rpc_buckets *table = smp_load_acquire(&who->sn->rpcs);
 	u32 hash = hash_of(who);
 	u32 slot = hash & (BUCKETS - 1);
 	struct hlist_nulls_node *pos;
 	struct sdp_rpc *rpc;
 	bool again;
 
+	if (unlikely(!table))
+		return NULL;
 begin:
-	hlist_nulls_for_each_entry_rcu(rpc, pos, &buckets[slot].head, node) {
+	hlist_nulls_for_each_entry_rcu(rpc, pos, &table->bucket[slot].head, node) {
 		if (rpc->hash != hash)
 			continue;
 		sdp_rpc_lock(rpc);
@@ -279,7 +300,7 @@ begin:
 		if (again)
 			goto begin;
 	}
-	if (unlikely(get_nulls_value(pos) != slot))
+	if (unlikely(get_nulls_value(pos) != table->first + slot))
 		goto begin;
 	return NULL;
 }
@@ -298,13 +319,14 @@ struct sdp_rpc *sdp_rpc_find_at_lock(const struct sdp_rpc_id *who,
 struct sdp_rpc *sdp_rpc_find_client_lock(struct sdp_endpoint *ep, u64 id)
 {
 	const struct sdp_rpc_id who = { .id = id, .port = ep->port };
+	const struct sdp_rpc_buckets *table = ep->sn->rpcs;
 	u32 hash = hash_of(&who);
 	u32 slot = hash & (BUCKETS - 1);
 	struct hlist_nulls_node *pos;
 	struct sdp_rpc *rpc;
 
 begin:
-	hlist_nulls_for_each_entry_rcu(rpc, pos, &buckets[slot].head, node) {
+	hlist_nulls_for_each_entry_rcu(rpc, pos, &table->bucket[slot].head, node) {
 		if (rpc->hash != hash || rpc->who.id != id || rpc->ep != ep)
 			continue;
 		sdp_rpc_lock(rpc);
@@ -313,14 +335,14 @@ begin:
 		sdp_rpc_unlock(rpc);
 		goto begin;
 	}
-	if (unlikely(get_nulls_value(pos) != slot))
+	if (unlikely(get_nulls_value(pos) != table->first + slot))
 		goto begin;
 	return NULL;
 }
 
 void sdp_rpc_end(struct sdp_rpc *rpc)
 {
-	struct bucket *bucket = &buckets[rpc->hash & (BUCKETS - 1)];
+	struct bucket *bucket = rpc_bucket(rpc);
 	struct sdp_endpoint *ep = rpc->ep;
 	bool claimed;
 
@@ -360,26 +382,41 @@ static void rpc_construct(void *object)
 	refcount_set(&rpc->refs, 0);
 }
 
-int sdp_rpc_init(void)
+int sdp_rpc_table_make(struct sdp_net *sn)
 {
+	struct sdp_rpc_buckets *table;
 	u32 i;
 
-	get_random_bytes(hash_factor, sizeof(hash_factor));
-	buckets = kvmalloc_array(BUCKETS, sizeof(*buckets), GFP_KERNEL);
-	if (!buckets)
+	if (likely(READ_ONCE(sn->rpcs)))
+		return 0;
+	table = kvmalloc(sizeof(*table), GFP_KERNEL_ACCOUNT);
+	if (!table)
 		return -ENOMEM;
+	table->first = atomic_long_inc_return(&tables_made) << BUCKET_SHIFT;
 	for (i = 0; i < BUCKETS; i++) {
-		INIT_HLIST_NULLS_HEAD(&buckets[i].head, i);
-		spin_lock_init(&buckets[i].lock);
+		INIT_HLIST_NULLS_HEAD(&table->bucket[i].head, table->first + i);
+		spin_lock_init(&table->bucket[i].lock);
 	}
+	/* Fully ordered. Another socket may have been first. */
+	if (cmpxchg(&sn->rpcs, NULL, table))
+		kvfree(table);
+	return 0;
+}
+
+void sdp_rpc_table_free(struct sdp_net *sn)
+{
+	if (sn->rpcs)
+		kvfree_rcu(sn->rpcs, rcu);
+	sn->rpcs = NULL;
+}
+
+int sdp_rpc_init(void)
+{
+	get_random_bytes(hash_factor, sizeof(hash_factor));
 	rpc_cache = kmem_cache_create(SDP_NAMED("_rpc"), sizeof(struct sdp_rpc),
 				      0, SLAB_HWCACHE_ALIGN |
 				      SLAB_TYPESAFE_BY_RCU, rpc_construct);
-	if (!rpc_cache) {
-		kvfree(buckets);
-		return -ENOMEM;
-	}
-	return 0;
+	return rpc_cache ? 0 : -ENOMEM;
 }
 
 void sdp_rpc_exit(void)
@@ -387,5 +424,4 @@ void sdp_rpc_exit(void)
 	/* Objects are type-safe under RCU: wait before the cache goes. */
 	rcu_barrier();
 	kmem_cache_destroy(rpc_cache);
-	kvfree(buckets);
 }

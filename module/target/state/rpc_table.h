@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * All RPCs of the machine: how they are found, and how long they live
+ * All RPCs, by namespace: how they are found, and how long they live
  * (docs/locking.md).
  */
 #ifndef SDP_TARGET_RPC_TABLE_H
@@ -89,6 +89,16 @@ void sdp_rpc_put(struct sdp_rpc *rpc);
  * @rpc: locked. It has left its ranks, and its timer has been removed.
  */
 void sdp_rpc_end(struct sdp_rpc *rpc);
+
+/**
+ * sdp_rpc_table_make() - make room for the RPCs of a namespace, before its first socket's.
+ *
+ * Context: process, may sleep; charged to the caller. Return: 0 or -ENOMEM.
+ */
+int sdp_rpc_table_make(struct sdp_net *sn);
+
+/** sdp_rpc_table_free() - the namespace has no sockets and no packets any more. */
+void sdp_rpc_table_free(struct sdp_net *sn);
 
 int sdp_rpc_init(void);
 void sdp_rpc_exit(void);

@@ -38,7 +38,7 @@ static void rig_init(struct rig *rig, u32 limit)
 {
 	u32 i;
 
-	sdp_rank_init(&rig->rank, limit);
+	sdp_rank_init(&rig->rank, limit, false);
 	for (i = 0; i < GROUPS; i++)
 		sdp_rank_group_init(&rig->group[i]);
 	for (i = 0; i < ENTRIES; i++) {
