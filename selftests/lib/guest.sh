@@ -24,6 +24,8 @@
 #                CPU, one guest nanosecond per guest instruction
 #   -c CPUS      vm only
 #   -q ARG       vm only: one more QEMU argument; repeatable
+#   -n MODEL     vm only: two network cards of a model of QEMU's (e1000e, virtio-net, vmxnet3),
+#                on a switch of their own; repeatable
 #   -i           vm only: COMMAND has this terminal, or what is fed to stdin
 
 guest_number() { [[ $2 =~ ^[0-9]+$ ]] || misused "not a number: -$1 $2"; }
@@ -39,8 +41,8 @@ guest_options() {
 	esac
 	helps
 	limit=600 out= log= memory=${guest_memory:-2048} leaks=1 mode=mt cpus=2 interactive=
-	kernel_args=() qemu_args=() exported=(PATH HOME LC_ALL "${!SDP_@}") expected=()
-	while getopts :t:o:l:r:a:e:x:Km:c:q:i option; do
+	kernel_args=() qemu_args=() cards=() exported=(PATH HOME LC_ALL "${!SDP_@}") expected=()
+	while getopts :t:o:l:r:a:e:x:Km:c:q:n:i option; do
 		case $option in
 		t) guest_number t "$OPTARG" && limit=$OPTARG ;;
 		o) out=$OPTARG ;;
@@ -53,6 +55,7 @@ guest_options() {
 		m) mode=$OPTARG ;;
 		c) guest_number c "$OPTARG" && cpus=$OPTARG ;;
 		q) qemu_args+=("$OPTARG") ;;
+		n) cards+=("$OPTARG") ;;
 		i) interactive=yes ;;
 		:) misused "no value for option -$OPTARG" ;;
 		*) misused "no such option: $([ "$OPTARG" = - ] && echo "${!OPTIND}" || echo "-$OPTARG")" ;;
@@ -61,6 +64,7 @@ guest_options() {
 	shift $((OPTIND - 1))
 	[ $# -gt 0 ] || misused "no command is given"
 	[ -z "$out" ] || [ -d "$out" ] || misused "no such folder: $out"
+	[[ " ${cards[*]}" != *[^[:alnum:]\ _-]* ]] || misused "no such model: ${cards[*]}"
 	[[ $mode == mt || $mode == icount ]] || misused "no such mode: $mode"
 	guest_command=("$@")
 	as_root

@@ -120,15 +120,15 @@ Outcome run_case(const Case &one)
 
 bool wanted(const Case &one, int argc, char **argv)
 {
-	return argc < 2 || std::any_of(argv + 1, argv + argc, [&](const char *name) {
-		       return strcmp(name, one.name) == 0;
-	       });
+	return (argc < 2 && !one.asked) ||
+	       std::any_of(argv + 1, argv + argc,
+			   [&](const char *name) { return strcmp(name, one.name) == 0; });
 }
 
 } // namespace
 
-Case::Case(const char *name, void (*run)(), unsigned seconds)
-	: name(name), run(run), seconds(seconds)
+Case::Case(const char *name, std::function<void()> run, unsigned seconds, bool asked)
+	: name(name), run(std::move(run)), seconds(seconds), asked(asked)
 {
 	cases().push_back(this);
 }

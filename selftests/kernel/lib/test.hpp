@@ -35,12 +35,14 @@ struct Skip : std::runtime_error {
 	using std::runtime_error::runtime_error;
 };
 
+/// @a asked: runs only when it is named.
 struct Case {
-	Case(const char *name, void (*run)(), unsigned seconds);
+	Case(const char *name, std::function<void()> run, unsigned seconds, bool asked = false);
 
 	const char *name;
-	void (*run)();
+	std::function<void()> run;
 	unsigned seconds;
+	bool asked;
 };
 
 /// Runs before each case, in its process.
