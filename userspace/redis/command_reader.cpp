@@ -11,19 +11,20 @@ namespace {
 
 constexpr std::size_t longest_number = 20;
 
-/** Decimal digits, or -1. */
+/** Decimal digits; -1 for whatever is negative. */
 std::optional<std::int64_t> number(std::string_view text)
 {
-	if (text == "-1") {
-		return -1;
+	const bool negative = text.starts_with('-');
+	if (negative) {
+		text.remove_prefix(1);
 	}
 	std::uint32_t value = 0;
 	const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
 	if (error != std::errc() || end != text.data() + text.size() ||
-	    (text.size() > 1 && text.front() == '0')) {
+	    (text.size() > 1 && text.front() == '0') || (negative && value == 0)) {
 		return std::nullopt;
 	}
-	return value;
+	return negative ? -1 : std::int64_t{value};
 }
 
 bool is_space(char which) noexcept

@@ -19,8 +19,9 @@ struct reader_limits {
 };
 
 /**
- * Strict: lengths are decimal digits without signs or leading zeros, lines end in CRLF, and a
- * bulk string is followed by it. After an error nothing more is read.
+ * Strict: lengths are decimal digits without leading zeros (and a negative number of arguments is
+ * none), lines end in CRLF, and a bulk string is followed by it. After an error nothing more is
+ * read.
  */
 class command_reader {
 public:

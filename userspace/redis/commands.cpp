@@ -25,6 +25,8 @@ constexpr named special[] = {
 	{"hello", hello},
 	{"quit", quit},
 	{"reset", reset},
+	{"watch", watch},
+	{"unwatch", unwatch},
 	{"client", client},
 	{"module", module},
 	{"subscribe", refused},
@@ -37,8 +39,6 @@ constexpr named special[] = {
 	{"sync", refused},
 	{"psync", refused},
 	{"replconf", refused},
-	{"watch", refused},
-	{"unwatch", refused},
 	{"readonly", refused},
 	{"readwrite", refused},
 	{"asking", refused},
@@ -94,6 +94,13 @@ bool would_block(const command_facts &what, std::span<const std::string_view> ar
 	return false;
 }
 
+bool restores(std::span<const std::string_view> arguments) noexcept
+{
+	return same(arguments[0], "restore") || same(arguments[0], "restore-asking") ||
+	       (arguments.size() > 1 && same(arguments[0], "function") &&
+		same(arguments[1], "restore"));
+}
+
 bool ends_scripts(std::span<const std::string_view> arguments) noexcept
 {
 	if (arguments.size() != 2) {
@@ -101,16 +108,23 @@ bool ends_scripts(std::span<const std::string_view> arguments) noexcept
 	}
 	return ((same(arguments[0], "script") || same(arguments[0], "function")) &&
 		same(arguments[1], "kill")) ||
+	       (same(arguments[0], "function") && same(arguments[1], "stats")) ||
 	       (same(arguments[0], "shutdown") && same(arguments[1], "nosave"));
+}
+
+bool is_taken_when_busy(std::string_view name) noexcept
+{
+	return same(name, "multi") || same(name, "discard") || same(name, "reset") ||
+	       same(name, "quit");
 }
 
 const char *call_format::text() const noexcept
 {
 	// E: errors are replies; !: to replicas and the append-only file; C: as the context's
-	// user; S: checks of scripts, M: of maxmemory; 3: RESP3; v: an array of arguments.
+	// user; S: checks of scripts, M: of maxmemory; 3: RESP3. Arguments are the caller's.
 	static constexpr std::array<const char *, 16> all{
-		"!EMv", "!EM3v", "!EMCv", "!EMC3v", "!EMSv", "!EMS3v", "!EMCSv", "!EMCS3v",
-		"!Ev",  "!E3v",  "!ECv",  "!EC3v",  "!ESv",  "!ES3v",  "!ECSv",  "!ECS3v"};
+		"!EM", "!EM3", "!EMC", "!EMC3", "!EMS", "!EMS3", "!EMCS", "!EMCS3",
+		"!E",  "!E3",  "!EC",  "!EC3",  "!ES",  "!ES3",  "!ECS",  "!ECS3"};
 	return all[(resp3 ? 1U : 0U) + (as_user ? 2U : 0U) + (for_script ? 4U : 0U) +
 		   (when_full ? 8U : 0U)];
 }

@@ -22,6 +22,8 @@ enum class command_kind : std::uint8_t {
 	hello,
 	quit,
 	reset,
+	watch,
+	unwatch,
 	client,
 	module,
 };
@@ -43,6 +45,8 @@ struct command_facts {
 	bool writes = false;
 	bool noscript = false;
 	bool blocks = false;
+	bool uses_memory = false; /**< not above maxmemory */
+	bool no_multi = false;    /**< not within MULTI */
 
 	[[nodiscard]] bool is_known() const noexcept { return arity != 0; }
 	[[nodiscard]] bool fits(std::size_t count) const noexcept
@@ -56,10 +60,19 @@ struct command_facts {
 [[nodiscard]] bool would_block(const command_facts &what,
 			       std::span<const std::string_view> arguments) noexcept;
 
-/** Whether Redis runs it while a script is running: it ends that script, or the server. */
+/** Whether it reads what DUMP has made. Redis ends itself when that is damaged and no client of its
+ * own has sent it: whoever may do this could end the server. */
+[[nodiscard]] bool restores(std::span<const std::string_view> arguments) noexcept;
+
+/** Whether Redis runs it while a script is running: it ends that script, or the server, or
+ * tells of it. */
 [[nodiscard]] bool ends_scripts(std::span<const std::string_view> arguments) noexcept;
 
-/** How RedisModule_Call is told. */
+/** Whether a command is taken while a script is running: those that change what is remembered of
+ * the connection alone. A transaction of which a part came meanwhile has to fail as a whole. */
+[[nodiscard]] bool is_taken_when_busy(std::string_view name) noexcept;
+
+/** How RedisModule_Call is told, but for the arguments. */
 struct call_format {
 	bool resp3 = false;
 	bool as_user = true;     /**< with the user's rights; else with all */

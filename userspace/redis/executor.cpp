@@ -16,6 +16,10 @@ using api::redis;
 constexpr std::size_t longest_name = 64;
 /** How a module is told that a user may not. */
 constexpr std::string_view before_7_2 = "-ERR acl verification failed";
+constexpr std::string_view full = "OOM command not allowed when used memory > 'maxmemory'.";
+constexpr std::string_view busy =
+	"BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
+constexpr std::string_view loading = "LOADING Redis is loading the dataset in memory";
 
 struct reply_freed {
 	void operator()(RedisModuleCallReply *which) const noexcept { redis.FreeCallReply(which); }
@@ -62,6 +66,32 @@ private:
 	std::vector<RedisModuleString *> all_;
 };
 
+/**
+ * The first arguments are bytes, of which Redis makes strings that are its alone. A string that we
+ * hold too is shared: Redis would not store it as the number that it is, nor without room behind
+ * it. A variadic function takes no more than are written here; the others are ours.
+ */
+RedisModuleCallReply *call_redis(RedisModuleCtx *on, const std::string &name, std::string_view how,
+				 std::span<const std::string_view> arguments)
+{
+	constexpr std::size_t most = 8;
+	const std::size_t count = std::min(most, arguments.size());
+	std::string format(how); // Short: no memory is taken for it.
+	format.append(count, 'b');
+	arguments_of others(arguments.subspan(count));
+	if (others.size() > 0) {
+		format += 'v';
+	}
+	std::array<std::string_view, most> own{};
+	std::ranges::copy(arguments.first(count), own.begin());
+	// What the format does not name is not looked at.
+	return redis.Call(on, name.c_str(), format.c_str(), own[0].data(), own[0].size(),
+			  own[1].data(), own[1].size(), own[2].data(), own[2].size(), own[3].data(),
+			  own[3].size(), own[4].data(), own[4].size(), own[5].data(), own[5].size(),
+			  own[6].data(), own[6].size(), own[7].data(), own[7].size(), others.data(),
+			  others.size());
+}
+
 bool is_plain(std::string_view text) noexcept
 {
 	return std::ranges::all_of(text, [](char each) { return each >= '!' && each <= '~'; });
@@ -96,10 +126,18 @@ std::string_view redis_string::view() const noexcept
 	return bytes == nullptr ? std::string_view() : std::string_view(bytes, length);
 }
 
-executor::executor(RedisModuleCtx *loader) : context_(redis.GetDetachedThreadSafeContext(loader)) {}
+executor *executor::the_one_;
+
+executor::executor(RedisModuleCtx *loader) : context_(redis.GetDetachedThreadSafeContext(loader))
+{
+	the_one_ = this;
+	// Redis drops it with the module.
+	redis.RegisterCommandFilter(context_, filter, 0);
+}
 
 executor::~executor()
 {
+	the_one_ = nullptr;
 	redis.FreeThreadSafeContext(context_);
 }
 
@@ -168,6 +206,8 @@ const command_facts *executor::look_up(const std::string &name)
 		facts.writes |= flag == "write";
 		facts.noscript |= flag == "noscript";
 		facts.blocks |= flag == "blocking";
+		facts.uses_memory |= flag == "denyoom";
+		facts.no_multi |= flag == "no_multi";
 	}
 	constexpr std::size_t subcommands = 9;
 	if (redis.CallReplyLength(one) > subcommands) {
@@ -233,10 +273,10 @@ bool executor::call(const connection &of, const command_facts &what, words argum
 				 .as_user = as_user,
 				 .for_script = what.writes && !what.noscript,
 				 .when_full = (state_ & api::evicts) != 0};
-	arguments_of rest(arguments.subspan(1));
 	redis.SetContextUser(context_, who.get());
-	const reply got(
-		redis.Call(context_, name.c_str(), format.text(), rest.data(), rest.size()));
+	++running_;
+	const reply got(call_redis(context_, name, format.text(), arguments.subspan(1)));
+	--running_;
 	redis.SetContextUser(context_, nullptr);
 	if (!got) {
 		append_error(out, "ERR Redis does not run '" + name + "' for a module");
@@ -268,25 +308,55 @@ bool executor::is_allowed(const connection &of, words arguments, std::string &ou
 
 void executor::run(connection &of, const redis_string &first, words arguments, std::string &out)
 {
-	if ((state_ & api::script_runs) != 0 && !ends_scripts(arguments)) {
-		append_error(out, "BUSY Redis is busy running a script. You can only call SCRIPT "
-				  "KILL or SHUTDOWN NOSAVE.");
+	if ((state_ & api::script_runs) != 0) {
+		// Of a message with several: the script may have been its command before this one.
+		state_ = redis.GetContextFlags(context_);
+	}
+	if ((state_ & api::script_runs) != 0 && !ends_scripts(arguments) &&
+	    !is_taken_when_busy(arguments[0])) {
+		put_off(of, arguments, busy, out);
 		return;
 	}
 	if ((state_ & api::loading) != 0) {
-		append_error(out, "LOADING Redis is loading the dataset in memory");
+		put_off(of, arguments, loading, out);
+		return;
+	}
+	if (restores(arguments)) {
+		put_off(of, arguments, "ERR RESTORE and FUNCTION RESTORE are not possible over SDP",
+			out);
 		return;
 	}
 	const command_facts what = facts_of(arguments);
 	const bool at_once = what.kind == command_kind::exec ||
 			     what.kind == command_kind::discard ||
 			     what.kind == command_kind::quit || what.kind == command_kind::reset ||
-			     what.kind == command_kind::multi;
+			     what.kind == command_kind::multi || what.kind == command_kind::watch;
 	if (of.queue && !at_once) {
 		enqueue(of, what, arguments, out);
 	} else {
 		dispatch(of, first, what, arguments, out, false);
 	}
+}
+
+void executor::put_off(connection &of, words arguments, std::string_view why, std::string &out)
+{
+	if (of.queue && same(arguments[0], "exec")) {
+		of.queue.reset();
+		of.watched.reset();
+		append_error(out,
+			     "EXECABORT Transaction discarded because of: " + std::string(why));
+		return;
+	}
+	if (of.queue) {
+		of.queue->failed = true;
+	}
+	append_error(out, why);
+}
+
+bool executor::is_full() const
+{
+	constexpr int flags = api::above_maxmemory | api::evicts;
+	return (redis.GetContextFlags(context_) & flags) == api::above_maxmemory;
 }
 
 void executor::dispatch(connection &of, const redis_string &first, const command_facts &what,
@@ -297,9 +367,10 @@ void executor::dispatch(connection &of, const redis_string &first, const command
 		call(of, what, arguments, out);
 		return;
 	}
-	const bool is_ours = what.kind == command_kind::multi || what.kind == command_kind::exec ||
-			     what.kind == command_kind::discard ||
-			     what.kind == command_kind::client;
+	const bool is_ours =
+		what.kind == command_kind::multi || what.kind == command_kind::exec ||
+		what.kind == command_kind::discard || what.kind == command_kind::watch ||
+		what.kind == command_kind::unwatch || what.kind == command_kind::client;
 	if (is_ours && !is_allowed(of, arguments, out)) {
 		return;
 	}
@@ -334,6 +405,14 @@ void executor::dispatch(connection &of, const redis_string &first, const command
 			return;
 		}
 		of.queue.reset();
+		of.watched.reset();
+		out += "+OK\r\n";
+		return;
+	case command_kind::watch:
+		watch(of, arguments, out);
+		return;
+	case command_kind::unwatch:
+		of.watched.reset();
 		out += "+OK\r\n";
 		return;
 	case command_kind::select:
@@ -351,6 +430,7 @@ void executor::dispatch(connection &of, const redis_string &first, const command
 		return;
 	case command_kind::reset:
 		of.queue.reset();
+		of.watched.reset();
 		of.database = 0;
 		of.resp3 = false;
 		of.name.clear();
@@ -384,10 +464,22 @@ void executor::enqueue(connection &of, const command_facts &what, words argument
 		of.queue->failed = true;
 		return;
 	}
+	if (what.no_multi) {
+		append_error(out, "ERR Command not allowed inside a transaction");
+		of.queue->failed = true;
+		return;
+	}
 	if (!is_allowed(of, arguments, out)) {
 		of.queue->failed = true;
 		return;
 	}
+	// Whatever it is: what is queued takes memory.
+	if (is_full()) {
+		append_error(out, full);
+		of.queue->failed = true;
+		return;
+	}
+	of.queue->uses_memory |= what.uses_memory;
 	auto &one = of.queue->queued.emplace_back(arguments.begin(), arguments.end());
 	for (const std::string &each : one) {
 		of.queue->bytes += sizeof(each) + each.capacity();
@@ -403,8 +495,19 @@ void executor::execute_queue(connection &of, const redis_string &first, std::str
 	}
 	const connection::transaction all = std::move(*of.queue);
 	of.queue.reset();
+	const bool is_other = has_changed(of);
+	of.watched.reset();
 	if (all.failed) {
 		append_error(out, "EXECABORT Transaction discarded because of previous errors.");
+		return;
+	}
+	if (all.uses_memory && is_full()) {
+		append_error(out,
+			     "EXECABORT Transaction discarded because of: " + std::string(full));
+		return;
+	}
+	if (is_other) {
+		out += of.resp3 ? "_\r\n" : "*-1\r\n";
 		return;
 	}
 	out += '*' + std::to_string(all.queued.size()) + "\r\n";

@@ -6,6 +6,7 @@
 #include "command_reader.hpp"
 #include "commands.hpp"
 #include "module_api.hpp"
+#include "watches.hpp"
 
 #include <array>
 #include <cstddef>
@@ -41,6 +42,7 @@ struct connection {
 		std::vector<std::vector<std::string>> queued{};
 		std::size_t bytes = 0;
 		bool failed = false;
+		bool uses_memory = false; /**< one of them does */
 	};
 
 	std::uint64_t id = 0;
@@ -48,6 +50,7 @@ struct connection {
 	int database = 0;
 	bool resp3 = false;
 	std::optional<transaction> queue{};
+	std::optional<watches::list> watched{};
 	std::string name{};
 	command_reader reader;
 	std::string rest{};      /**< of a reply: what did not fit one message */
@@ -60,7 +63,8 @@ struct connection {
 	/** Bytes that are kept between calls. */
 	[[nodiscard]] std::size_t held() const noexcept
 	{
-		return reader.held() + (queue ? queue->bytes : 0) + rest.capacity();
+		return reader.held() + (queue ? queue->bytes : 0) +
+		       (watched ? watched->bytes() : 0) + rest.capacity();
 	}
 };
 
@@ -105,6 +109,22 @@ private:
 		      words arguments, std::string &out, bool in_exec);
 	void enqueue(connection &of, const command_facts &what, words arguments, std::string &out);
 	void execute_queue(connection &of, const redis_string &first, std::string &out);
+	/** Of what Redis cannot run now: a transaction that it belongs to fails. */
+	void put_off(connection &of, words arguments, std::string_view why, std::string &out);
+	/** Whether Redis is above maxmemory, and does not evict. */
+	[[nodiscard]] bool is_full() const;
+	void watch(connection &of, words arguments, std::string &out);
+	/** Whether what is watched is not what it was. */
+	[[nodiscard]] bool has_changed(connection &of);
+	[[nodiscard]] bool exists(int database, std::string_view key);
+	/** Commands of scripts too: those of ours may not restore. */
+	static void filter(RedisModuleCommandFilterCtx *on) noexcept;
+	/** Redis tells of all that changes, from the first WATCH on. */
+	void listen_to_changes();
+	static int changed(RedisModuleCtx *on, int type, const char *event,
+			   RedisModuleString *key) noexcept;
+	static void happened(RedisModuleCtx *on, api::server_event what, std::uint64_t which,
+			     void *more) noexcept;
 	void select(connection &of, const command_facts &what, words arguments, std::string &out);
 	void authenticate(connection &of, words arguments, std::string &out);
 	void hello(connection &of, words arguments, std::string &out);
@@ -121,6 +141,10 @@ private:
 	RedisModuleCtx *context_;
 	int database_ = 0; /**< of the context */
 	int state_ = 0;    /**< of the server, as GetContextFlags says it */
+	int running_ = 0;  /**< calls of ours */
+	watches watches_;
+	bool is_told_ = false;     /**< of what changes */
+	static executor *the_one_; /**< those events carry no data of a module's */
 	std::unordered_map<std::string, command_facts, hash, std::equal_to<>> known_;
 };
 

@@ -48,6 +48,11 @@ std::vector<std::string> load(RedisModuleCtx *from)
 	SDP_GET(EventLoopAdd);
 	SDP_GET(EventLoopDel);
 	SDP_GET(SubscribeToServerEvent);
+	SDP_GET(SubscribeToKeyspaceEvents);
+	SDP_GET(GetSelectedDb);
+	SDP_GET(RegisterCommandFilter);
+	SDP_GET(CommandFilterArgGet);
+	SDP_GET(CommandFilterArgReplace);
 	SDP_GET(RegisterInfoFunc);
 	SDP_GET(InfoAddSection);
 	SDP_GET(InfoAddFieldULongLong);

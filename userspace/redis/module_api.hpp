@@ -22,6 +22,8 @@ struct RedisModuleCallReply;
 struct RedisModuleUser;
 struct RedisModuleInfoCtx;
 struct RedisModuleServerInfoData;
+struct RedisModuleCommandFilter;
+struct RedisModuleCommandFilterCtx;
 
 namespace sdp::redis::api {
 
@@ -52,8 +54,28 @@ struct server_event {
 /** Of a turn of the event loop, of which 0 is that Redis is about to wait. */
 inline constexpr server_event loop_turn{15, 1};
 inline constexpr std::uint64_t before_sleep = 0;
+/** Keys of one database, or all (-1), are about to go; databases were swapped. */
+inline constexpr server_event flushing{2, 1};
+inline constexpr std::uint64_t flush_begins = 0;
+inline constexpr server_event swapped{11, 1};
+struct flush_facts {
+	std::uint64_t version;
+	std::int32_t sync;
+	std::int32_t database;
+};
+struct swap_facts {
+	std::uint64_t version;
+	std::int32_t one;
+	std::int32_t other;
+};
+/** Events of keys that change: all but a look at one that is not there, loading, and "new",
+ * which comes with another. */
+inline constexpr int changes = 0x27fc;
+using key_function = int (*)(RedisModuleCtx *on, int type, const char *event,
+			     RedisModuleString *key);
 using event_function = void (*)(RedisModuleCtx *on, server_event what, std::uint64_t which,
 				void *more);
+using filter_function = void (*)(RedisModuleCommandFilterCtx *on);
 using info_function = void (*)(RedisModuleInfoCtx *on, int for_crash_report);
 
 /** The functions, under their names without "RedisModule_". Null before load(). */
@@ -88,6 +110,14 @@ struct functions {
 	int (*EventLoopAdd)(int fd, int mask, loop_function, void *data);
 	int (*EventLoopDel)(int fd, int mask);
 	int (*SubscribeToServerEvent)(RedisModuleCtx *, server_event, event_function);
+	int (*SubscribeToKeyspaceEvents)(RedisModuleCtx *, int types, key_function);
+	int (*GetSelectedDb)(RedisModuleCtx *);
+
+	RedisModuleCommandFilter *(*RegisterCommandFilter)(RedisModuleCtx *, filter_function,
+							   int flags);
+	const RedisModuleString *(*CommandFilterArgGet)(RedisModuleCommandFilterCtx *, int which);
+	int (*CommandFilterArgReplace)(RedisModuleCommandFilterCtx *, int which,
+				       RedisModuleString *by);
 
 	int (*RegisterInfoFunc)(RedisModuleCtx *, info_function);
 	int (*InfoAddSection)(RedisModuleInfoCtx *, const char *name);

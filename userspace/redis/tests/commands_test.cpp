@@ -18,7 +18,7 @@ TEST(commands, those_that_are_not_redis_alone)
 	EXPECT_EQ(kind_of("get"), command_kind::ordinary);
 	EXPECT_EQ(kind_of("subscribe"), command_kind::refused);
 	EXPECT_EQ(kind_of("monitor"), command_kind::refused);
-	EXPECT_EQ(kind_of("watch"), command_kind::refused);
+	EXPECT_EQ(kind_of("watch"), command_kind::watch);
 	EXPECT_EQ(kind_of("wait"), command_kind::refused);
 	EXPECT_EQ(kind_of("multi"), command_kind::multi);
 	EXPECT_EQ(kind_of(""), command_kind::ordinary);
@@ -55,14 +55,37 @@ TEST(commands, those_that_would_block)
 	EXPECT_FALSE(blocks(can, {"XREADGROUP", "GROUP"}));
 }
 
+TEST(commands, those_that_restore)
+{
+	EXPECT_TRUE(restores(words{"RESTORE", "k", "0", "x"}));
+	EXPECT_TRUE(restores(words{"restore-asking"}));
+	EXPECT_TRUE(restores(words{"Function", "Restore", "x"}));
+	EXPECT_FALSE(restores(words{"FUNCTION"}));
+	EXPECT_FALSE(restores(words{"FUNCTION", "DUMP"}));
+	EXPECT_FALSE(restores(words{"DUMP", "RESTORE"}));
+}
+
 TEST(commands, those_that_end_a_script)
 {
 	EXPECT_TRUE(ends_scripts(words{"SCRIPT", "KILL"}));
 	EXPECT_TRUE(ends_scripts(words{"function", "kill"}));
 	EXPECT_TRUE(ends_scripts(words{"Shutdown", "NoSave"}));
+	EXPECT_TRUE(ends_scripts(words{"FUNCTION", "STATS"}));
+	EXPECT_FALSE(ends_scripts(words{"SCRIPT", "STATS"}));
 	EXPECT_FALSE(ends_scripts(words{"SHUTDOWN"}));
 	EXPECT_FALSE(ends_scripts(words{"SCRIPT", "FLUSH"}));
 	EXPECT_FALSE(ends_scripts(words{"GET", "KILL"}));
+}
+
+TEST(commands, those_that_a_script_does_not_hold_up)
+{
+	EXPECT_TRUE(is_taken_when_busy("MULTI"));
+	EXPECT_TRUE(is_taken_when_busy("discard"));
+	EXPECT_TRUE(is_taken_when_busy("RESET"));
+	EXPECT_TRUE(is_taken_when_busy("quit"));
+	EXPECT_FALSE(is_taken_when_busy("exec"));
+	EXPECT_FALSE(is_taken_when_busy("get"));
+	EXPECT_FALSE(is_taken_when_busy(""));
 }
 
 TEST(commands, formats_are_what_their_flags_say)
@@ -79,7 +102,7 @@ TEST(commands, formats_are_what_their_flags_say)
 		EXPECT_EQ(has('C'), format.as_user);
 		EXPECT_EQ(has('S'), format.for_script);
 		EXPECT_EQ(has('M'), !format.when_full);
-		EXPECT_TRUE(has('!') && has('E') && text.back() == 'v');
+		EXPECT_TRUE(has('!') && has('E') && text.size() <= 6);
 		EXPECT_TRUE(seen.insert(text).second);
 	}
 }
