@@ -87,6 +87,24 @@ TEST_F(Grant, what_comes_late_is_forgiven)
 	EXPECT_EQ(rpc.rx_stale, 0U) << "the host counts nothing of it";
 }
 
+// Else a few bytes of many that are announced and never come would keep a place.
+TEST_F(Grant, nothing_to_grant_is_no_place)
+{
+	params.max_unsched = 40000;
+	send_request(100);
+	data(0, 1000, 50000);
+	run(PROG_EV_GRANT_SETTLE);
+	EXPECT_EQ(turn(0, 1), (Words{"RANK GRANT 4295016296"})) << "after all others";
+	EXPECT_EQ(turn(0, 1), Words{}) << "once";
+	data(1000, 1000, 50000);
+	EXPECT_EQ(run(PROG_EV_GRANT_SETTLE), (Words{"RANK GRANT 48000"})) << "more has come";
+	EXPECT_EQ(turn(0, 1), (Words{"RANK GRANT 4295015296"}));
+	data(2000, 31000, 50000);
+	run(PROG_EV_GRANT_SETTLE);
+	EXPECT_EQ(turn(0, 1), (Words{"GRANT 41000 prio 0"}));
+	EXPECT_EQ(turn(0, 1), Words{}) << "it holds something";
+}
+
 TEST_F(Grant, shortest_gets_the_highest_priority)
 {
 	begin(9000);

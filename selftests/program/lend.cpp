@@ -3,7 +3,7 @@
 #include "chain.hpp"
 
 // At a time no more is added to the time for which a peer held bytes (lend.h).
-constexpr u64 most_at_once = 1ULL << 31;
+constexpr u64 most_at_once = 1ULL << 23;
 
 class Lend : public Chain {
 protected:
@@ -96,7 +96,7 @@ TEST_F(Lend, time_does_not_go_back)
 	EXPECT_EQ(peer.spent, 0U);
 }
 
-TEST_F(Lend, one_long_hold_counts_as_two_seconds)
+TEST_F(Lend, one_long_hold_counts_as_a_short_one)
 {
 	begin();
 	turn(0, 1);
@@ -105,12 +105,33 @@ TEST_F(Lend, one_long_hold_counts_as_two_seconds)
 	data(10000, rpc.rx_granted - 10000, 50000);
 	run(PROG_EV_GRANT_SETTLE);
 	EXPECT_EQ(peer.spent, most_at_once);
-	rpc.ranked = 0;
-	now += 3 * (msec << 10);
+	now += 300 * msec;
 	others_are_slow();
 	run(PROG_EV_GRANT_SETTLE);
 	EXPECT_EQ(rpc.waiting, 1);
-	EXPECT_LT(peer.spent, most_at_once) << "less, while it waits";
+	EXPECT_EQ(peer.spent, most_at_once / 4) << "less and less, also while it waits";
+}
+
+TEST_F(Lend, a_hole_does_not_put_its_end_off)
+{
+	borrow();
+	peer.path = 1000 * msec;
+	data(15000, 1000, 50000);
+	EXPECT_EQ(run(PROG_EV_HOLE), (Words{"TIMER +4999us"}));
+}
+
+TEST_F(Lend, nor_does_a_bad_record)
+{
+	ev.secure = 1;
+	ev.record = 2000;
+	others_are_slow(1);
+	request_new(0, 10000, 50000);
+	run(PROG_EV_GRANT_SETTLE);
+	EXPECT_EQ(lend().back(), "TIMER +4999us");
+	now += 1 * msec;
+	ev.offset = 2000;
+	ev.length = 2000;
+	EXPECT_EQ(run(PROG_EV_RECORD_BAD).back(), "TIMER +3999us");
 }
 
 TEST_F(Lend, what_is_lent_ends_though_another_asks)
@@ -343,10 +364,10 @@ TEST_F(Lend, the_time_that_bytes_were_held_decides)
 	run(PROG_EV_GRANT_SETTLE);
 	EXPECT_EQ(peer.spent, 3 * msec);
 	turn(0, 1);
-	now += 1100 * msec;
+	now += 140 * msec;
 	data(20480, 4096, 50000);
 	data(24576, rpc.rx_granted - 24576, 50000);
 	run(PROG_EV_GRANT_SETTLE);
-	EXPECT_EQ(peer.spent, 1100 * msec + 3 * msec / 2) << "a second halves what was before";
+	EXPECT_EQ(peer.spent, most_at_once + 3 * msec / 2) << "what was before counts half";
 	EXPECT_EQ(peer.aged, now);
 }

@@ -7,7 +7,7 @@ namespace sim {
 
 namespace {
 
-constexpr u32 announced = 100; // bytes that come unasked
+constexpr u32 first_bytes = 100;
 constexpr u32 piece = 1400;
 
 } // namespace
@@ -37,9 +37,9 @@ void Hostages::begin(int peer)
 
 	m.peer = settings_.first + peer;
 	m.id = next_;
-	m.granted = announced;
+	m.granted = settings_.announced;
 	next_ += 2;
-	send(m, announced);
+	send(m, first_bytes);
 }
 
 void Hostages::send(Message &m, u32 until)
@@ -54,7 +54,7 @@ void Hostages::send(Message &m, u32 until)
 		packet.ev.offset = m.sent;
 		packet.ev.length = std::min(until - m.sent, piece);
 		packet.ev.message_length = settings_.length;
-		packet.ev.incoming = std::max(announced, m.granted);
+		packet.ev.incoming = m.granted;
 		packet.ev.cutoff_version = 1;
 		packet.ev.record = settings_.secure ? world_.settings.record : 0;
 		m.sent += packet.ev.length;

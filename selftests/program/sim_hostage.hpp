@@ -28,6 +28,7 @@ public:
 		int peers = 1;
 		u32 messages = 6; // of each peer at once
 		u32 length = 180000;
+		u32 announced = 100;    // bytes that are said to come without a grant
 		u64 every_ns = 20 * ms; // between two actions
 		u64 late_ns = 1 * second;
 		u64 end = 0;

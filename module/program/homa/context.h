@@ -190,6 +190,8 @@ struct homa_range {
  * @secure:      secure mode.
  * @verified:    the received message has been opened, whole.
  * @ranked:      in the ranks of messages that want grants.
+ * @barred:      wins nothing before more has come: so many bytes come without a grant that
+ *               there is nothing to grant.
  * @waiting:     in PROG_RANK_LEND, too.
  * @doubted:     the quantum was lent although the peer had let one lapse.
  * @queued:      in PROG_RANK_SEND.
@@ -256,6 +258,7 @@ struct prog_rpc {
 	u8 secure;
 	u8 verified;
 	u8 ranked;
+	u8 barred;
 	u8 waiting;
 	u8 doubted;
 	u8 queued;

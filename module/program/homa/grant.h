@@ -15,6 +15,9 @@
 
 #include "lend.h"
 
+/* After all others that want grants. */
+#define HOMA_GRANT_LAST (1ull << 32)
+
 /* Count what the RPC holds now. */
 static inline void homa_grant_count(const struct prog_ev *ev,
 				    struct prog_rpc *rpc, struct prog_peer *peer,
@@ -73,10 +76,12 @@ static inline void homa_grant_settle(const struct prog_ev *ev,
 	if (rpc->state == HOMA_IN && rpc->rx_granted < rpc->rx_length) {
 		homa_grant_enter(rpc, host, out);
 		/* Of equal ones who came first is first. */
-		if (moves)
+		if (moves) {
+			rpc->barred = 0;
 			homa_rank_set(out, PROG_RANK_GRANT,
 				      (rpc->rx_length - rpc->rx_received) |
-				      owes << 32);
+				      (owes ? HOMA_GRANT_LAST : 0));
+		}
 		if (rpc->rx_stale)
 			homa_rank_set(out, PROG_RANK_FIFO,
 				      rpc->born | owes << 63);
@@ -179,6 +184,17 @@ static inline u32 homa_grant_issue(const struct prog_ev *ev,
 }
 
 /*
+ * More than a window has to come first of what needs no grant: until then the place is for
+ * another, lest bytes that are announced and never come keep it.
+ */
+static inline void homa_grant_bar(struct prog_rpc *rpc, struct mtp_out *out)
+{
+	rpc->barred = 1;
+	homa_rank_set(out, PROG_RANK_GRANT,
+		      (rpc->rx_length - rpc->rx_received) | HOMA_GRANT_LAST);
+}
+
+/*
  * GRANT_TURN: the RPC is a winner. Levels for scheduled data are used from the
  * lowest up, so that a shorter message that comes later finds one above.
  */
@@ -202,6 +218,8 @@ static inline void homa_grant_turn(const struct prog_ev *ev,
 	quantum = homa_quantum(ev, params, window);
 	rpc->rx_step = window >> 2;
 	want = homa_round(rpc->rx_received + window, quantum);
+	if (want <= rpc->rx_granted && !rpc->held && !rpc->barred)
+		homa_grant_bar(rpc, out);
 	room = homa_grant_room(params, host, homa_class(rpc), quantum);
 	want = homa_grant_issue(ev, params, rpc, peer, host, room,
 				homa_min(want, rpc->rx_length), quantum,

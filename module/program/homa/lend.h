@@ -19,10 +19,10 @@
 #define HOMA_LEND_NEVER (~0ull)
 /* After this, those that have let a quantum lapse. */
 #define HOMA_LEND_DOUBT (1ull << 62)
-/* The time for which bytes were held counts half after 2^30 ns. */
-#define HOMA_LEND_AGE 30
+/* The time for which bytes were held counts half after 2^27 ns. */
+#define HOMA_LEND_AGE 27
 /* At a time no more is added to it, ns. */
-#define HOMA_LEND_MOST (2ull << HOMA_LEND_AGE)
+#define HOMA_LEND_MOST (1ull << 23)
 
 static inline u32 homa_class(const struct prog_rpc *rpc)
 {

@@ -35,16 +35,6 @@
  */
 #define HOMA_BYTE_NS 800
 
-static inline u64 homa_longer(u64 a, u64 b)
-{
-	return a > b ? a : b;
-}
-
-static inline u64 homa_shorter(u64 a, u64 b)
-{
-	return a < b ? a : b;
-}
-
 /* Twice @time, @doubles times, but what is added ends at @most. */
 static inline u64 homa_double(u64 time, u32 doubles, u64 most)
 {
@@ -275,7 +265,8 @@ static inline void homa_path_hole(const struct prog_ev *ev,
 	for (i = 0; i < HOMA_GAPS; i++)
 		if (i < rpc->gaps && !rpc->gap[i].due)
 			rpc->gap[i].due = homa_gap_at(due, 1);
-	homa_timer_set(out, homa_gap_due(ev, rpc, due + 1));
+	due = homa_gap_due(ev, rpc, due + 1);
+	homa_timer_set(out, homa_due_first(ev, params, rpc, due));
 }
 
 #endif /* SDP_PROGRAM_HOMA_PATH_H */

@@ -68,7 +68,8 @@ static inline void homa_sealed_bad(const struct prog_ev *ev,
 	rpc->active = ev->now;
 	rpc->asked = ev->now;
 	rpc->begged = 1;
-	homa_timer_set(out, ev->now + params->resend_ns);
+	homa_timer_set(out, homa_due_first(ev, params, rpc,
+					   ev->now + params->resend_ns));
 }
 
 #endif /* SDP_PROGRAM_HOMA_SEALED_H */
