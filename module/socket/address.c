@@ -175,6 +175,97 @@ static void set_peer(struct sdp_sock *s, const struct sdp_address *to)
 	spin_unlock(&s->peer_lock);
 }
 
+/*
+ * What bind() sets. The fields are those of other INET sockets, for routing,
+ * filters and cgroup programs.
+ */
+struct binding {
+	__be32 v4;
+	struct in6_addr v6;
+	int bound;
+	u16 port;
+	bool v6_only;
+};
+
+static void set_binding(struct sock *sk, const struct binding *to)
+{
+	struct inet_sock *inet = inet_sk(sk);
+
+	inet->inet_num = to->port;
+	inet->inet_sport = htons(to->port);
+	inet->inet_rcv_saddr = to->v4;
+	inet->inet_saddr = to->v4;
+	WRITE_ONCE(sk->sk_bound_dev_if, to->bound);
+	if (sk->sk_family != AF_INET6)
+		return;
+	sk->sk_v6_rcv_saddr = to->v6;
+	inet6_sk(sk)->saddr = to->v6;
+	sk->sk_ipv6only = to->v6_only;
+}
+
+static void get_binding(const struct sock *sk, struct binding *is)
+{
+	is->v4 = inet_sk(sk)->inet_rcv_saddr;
+	is->v6 = sk->sk_v6_rcv_saddr;
+	is->bound = sk->sk_bound_dev_if;
+	is->port = inet_sk(sk)->inet_num;
+	is->v6_only = sk->sk_ipv6only;
+}
+
+/* What goes with an address, as for other sockets. */
+static __be32 v4_of(const struct in6_addr *addr)
+{
+	if (ipv6_addr_v4mapped(addr))
+		return addr->s6_addr32[3];
+	return ipv6_addr_any(addr) ? 0 : LOOPBACK4_IPV6;
+}
+
+/* The socket is to be what packets find it by; where there is no port, what it @was. */
+static void restore_binding(struct sdp_sock *s, struct binding *was)
+{
+	const struct sdp_binding *now = READ_ONCE(s->ep.binding);
+
+	if (now) {
+		was->v4 = v4_of(&now->to.addr);
+		was->v6 = now->to.addr;
+		was->bound = now->to.device;
+		was->v6_only = now->to.v6_only;
+	}
+	set_binding(sdp_sock_sk(s), was);
+}
+
+/* A program may have bound it to an address, and by that to a device. */
+static int follow_program(struct sdp_sock *s)
+{
+	const struct sock *sk = sdp_sock_sk(s);
+
+	/* An IPv6 socket by the call for IPv4: half of its addresses. */
+	if (sk->sk_family == AF_INET6 &&
+	    inet_sk(sk)->inet_rcv_saddr != v4_of(&sk->sk_v6_rcv_saddr))
+		return -EADDRNOTAVAIL;
+	return sdp_endpoint_follow(&s->ep);
+}
+
+/* Refused, by a program or by others of the port, it has the address that it had. */
+static int run_connect(struct sdp_sock *s, struct sockaddr *name, int *len)
+{
+	struct sock *sk = sdp_sock_sk(s);
+	struct binding was;
+	int err;
+
+	lock_sock(sk);
+	get_binding(sk, &was);
+	if (sk->sk_family == AF_INET)
+		err = BPF_CGROUP_RUN_PROG_INET4_CONNECT(sk, name, len);
+	else
+		err = BPF_CGROUP_RUN_PROG_INET6_CONNECT(sk, name, len);
+	err = err ?: follow_program(s);
+	if (err)
+		restore_binding(s, &was);
+	release_sock(sk);
+	return err;
+}
+
 int sdp_address_connect(struct socket *sock, struct sockaddr *name, int len,
 			int flags)
 {
@@ -189,10 +280,7 @@ int sdp_address_connect(struct socket *sock, struct sockaddr *name, int len,
 		set_peer(s, NULL);
 		return 0;
 	}
-	if (sk->sk_family == AF_INET)
-		err = BPF_CGROUP_RUN_PROG_INET4_CONNECT_LOCK(sk, name, &len);
-	else
-		err = BPF_CGROUP_RUN_PROG_INET6_CONNECT_LOCK(sk, name, &len);
+	err = run_connect(s, name, &len);
 	if (err)
 		return err;
 	err = sdp_address_parse(sk, name, len, &to);
@@ -239,18 +327,6 @@ int sdp_address_getname(struct socket *sock, struct sockaddr *name, int peer)
 	sdp_cgroup_name(sdp_sk(sk), name, &len, peer);
 	return len;
 }
-
-/*
- * What bind() sets. The fields are those of other INET sockets, for routing,
- * filters and cgroup programs.
- */
-struct binding {
-	__be32 v4;
-	struct in6_addr v6;
-	int bound;
-	u16 port;
-	bool v6_only;
-};
 
 static bool is_local_v4(struct sock *sk, __be32 addr, int bound)
 {
@@ -360,22 +436,6 @@ int sdp_address_settle(struct sdp_sock *s, const struct msghdr *msg,
 	return check_source(sdp_sock_sk(s), send);
 }
 
-static void set_binding(struct sock *sk, const struct binding *to)
-{
-	struct inet_sock *inet = inet_sk(sk);
-
-	inet->inet_num = to->port;
-	inet->inet_sport = htons(to->port);
-	inet->inet_rcv_saddr = to->v4;
-	inet->inet_saddr = to->v4;
-	sk->sk_bound_dev_if = to->bound;
-	if (sk->sk_family != AF_INET6)
-		return;
-	sk->sk_v6_rcv_saddr = to->v6;
-	inet6_sk(sk)->saddr = to->v6;
-	sk->sk_ipv6only = to->v6_only;
-}
-
 /*
  * Programs of the control group that look at sockets see what it is to be; where they
  * refuse, it is as it was. They read it from the socket, which has its new addresses while
@@ -384,15 +444,10 @@ static void set_binding(struct sock *sk, const struct binding *to)
 static int settle_binding(struct sdp_endpoint *ep, const void *to)
 {
 	struct sock *sk = ep->sk;
-	struct binding was = {
-		.v4 = inet_sk(sk)->inet_rcv_saddr,
-		.v6 = sk->sk_v6_rcv_saddr,
-		.bound = sk->sk_bound_dev_if,
-		.port = inet_sk(sk)->inet_num,
-		.v6_only = sk->sk_ipv6only,
-	};
+	struct binding was;
 	int err;
 
+	get_binding(sk, &was);
 	set_binding(sk, to);
 	if (sk->sk_family == AF_INET)
 		err = BPF_CGROUP_RUN_PROG_INET4_POST_BIND(sk);
@@ -422,6 +477,7 @@ static int take_port(struct sdp_sock *s, u16 port, const struct binding *to)
 {
 	const struct sdp_bound bound = {
 		.addr = to->v6, .device = to->bound, .v6_only = to->v6_only,
+		.uid = sdp_sock_sk(s)->sk_uid,
 	};
 	int err;
 
@@ -476,15 +532,14 @@ static int bind_locked(struct sdp_sock *s, const struct sockaddr *name,
 void sdp_address_follow(struct sock *sk)
 {
 	struct sdp_sock *s = sdp_sk(sk);
-	const struct sdp_binding *now;
+	struct binding was;
 
 	s->unmoved = sdp_endpoint_follow(&s->ep);
 	if (!s->unmoved)
 		return;
-	/* It had one, or nothing could have failed. */
-	now = READ_ONCE(s->ep.binding);
-	WRITE_ONCE(sk->sk_bound_dev_if, now->to.device);
-	sk->sk_ipv6only = now->to.v6_only;
+	/* It has a port, or nothing could have failed. */
+	get_binding(sk, &was);
+	restore_binding(s, &was);
 }
 
 /* The device that SO_BINDTODEVICE names, or an errno. */
@@ -536,8 +591,14 @@ int sdp_address_families(struct sdp_sock *s)
 	int err;
 
 	lock_sock(sk);
-	sdp_address_follow(sk);
-	err = s->unmoved;
+	if (sk->sk_ipv6only && ipv6_addr_v4mapped(&sk->sk_v6_rcv_saddr)) {
+		/* As bind() says it of the other order. */
+		sk->sk_ipv6only = false;
+		err = -EINVAL;
+	} else {
+		sdp_address_follow(sk);
+		err = s->unmoved;
+	}
 	release_sock(sk);
 	return sdp_error(s, err, NULL);
 }

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "lib/bpf.hpp"
 #include "lib/proc.hpp"
 #include "lib/vrf.hpp"
 
@@ -223,6 +224,122 @@ TEST(what_changes_after_a_port_was_assigned)
 	client6.expect_failure(ENOTCONN);
 	echo(client6, net::Address::of("fd00::22", port), socket);
 	EQ(socket.port(), port);
+}
+
+// Who is bound to a device goes before who is bound to its VRF: unlike for UDP, no user takes
+// another one's port so, nor is told that its own has been taken.
+TEST(device_and_vrf_of_two_users)
+{
+	net::Address to = net::Address::of("10.0.0.2", server_port);
+	for (bool device_first : {false, true}) {
+		const std::string devices[2] = {device_first ? "eth1" : "red",
+						device_first ? "red" : "eth1"};
+		PlainSocket client(other->ns, AF_INET);
+		PlainSocket first = bound({AF_INET, "0.0.0.0", false, devices[0]});
+		for (const char *address : {"0.0.0.0", "10.0.0.2"}) {
+			PlainSocket second(hosts->b.ns, AF_INET);
+			OK(fchown(second.fd(), 1000, -1u));
+			Spec spec{AF_INET, address, false, devices[1]};
+			prepare(second.fd(), spec);
+			FAILS(bind_as(second.fd(), spec), EADDRINUSE);
+			// By way of another device.
+			OK(to_device(second.fd(), "eth0"));
+			OK(bind_as(second.fd(), {AF_INET, "10.0.0.2"}));
+			FAILS(to_device(second.fd(), devices[1]), EADDRINUSE);
+		}
+		echo(client, to, first);
+		PlainSocket same = bound({AF_INET, "0.0.0.0", false, devices[1]});
+		echo(client, to, device_first ? first : same);
+	}
+}
+
+// Until bind() names a port: then IP says the same.
+TEST(ipv6_alone_with_an_address_of_ipv4)
+{
+	for (const char *name : {"::ffff:10.0.0.2", "::ffff:0.0.0.0"})
+		for (bool has_port : {false, true}) {
+			PlainSocket socket(hosts->b.ns, AF_INET6);
+			if (has_port)
+				socket.set(SO_HOMA_SERVER, 1);
+			OK(net::bind_to(socket.fd(), net::Address::of(name, 0)));
+			int on = 1;
+			FAILS(setsockopt(socket.fd(), SOL_IPV6, IPV6_V6ONLY, &on, sizeof(on)),
+			      EINVAL);
+			socklen_t length = sizeof(on);
+			OK(getsockopt(socket.fd(), SOL_IPV6, IPV6_V6ONLY, &on, &length));
+			EQ(on, 0);
+			socket.set(SO_HOMA_SERVER, 1);
+			PlainSocket client(hosts->a.ns, AF_INET);
+			echo(client, net::Address::of("10.0.0.2", socket.port()), socket);
+		}
+}
+
+namespace {
+
+std::string name_of(const PlainSocket &socket)
+{
+	net::Address own;
+	OK(getsockname(socket.fd(), own.raw(), &own.length));
+	std::string text = own.text();
+	return text.substr(0, text.find('#'));
+}
+
+} // namespace
+
+// A program of connect() may bind the socket: where its requests leave from is where it is.
+TEST(program_binds_in_connect)
+{
+	constexpr uint32_t two = 0x0a000002, twenty_two = 0x0a000016;
+	hosts->b.ns.sh("sysctl -qw net.ipv4.icmp_ratelimit=0");
+	bpf::Group group("sdp-connecting");
+	group.in([&] {
+		PlainSocket far(hosts->a.ns, AF_INET, server_port);
+		PlainSocket client(hosts->a.ns, AF_INET);
+		net::Address to = net::Address::of("10.0.0.1", server_port);
+		PlainSocket socket(hosts->b.ns, AF_INET);
+		OK(net::bind_to(socket.fd(), net::Address::of("10.0.0.2", 0)));
+		socket.set(SO_HOMA_SERVER, 1);
+		auto is_at = [&](const std::string &name) {
+			EQ(name_of(socket), name);
+			for (const char *at : {"10.0.0.2", "10.0.0.22"}) {
+				net::Address own = net::Address::of(at, socket.port());
+				if (at == name) {
+					echo(client, own, socket);
+					continue;
+				}
+				client.request(own, pattern(10), 1);
+				client.expect_failure(ENOTCONN);
+			}
+			socket.request(to, pattern(10), 2);
+			PlainMessage request = far.expect();
+			EQ(request.from, net::Address::of(name, socket.port()));
+			far.reply(request, pattern(20));
+			EQ(socket.expect().bytes.size(), 20);
+		};
+		is_at("10.0.0.2");
+		for (bool refused : {false, true})
+			for (uint32_t address : {twenty_two, two, twenty_two}) {
+				Fd program = bpf::binding_ip4(address, BPF_CGROUP_INET4_CONNECT,
+							      !refused);
+				group.attach(program, BPF_CGROUP_INET4_CONNECT);
+				if (refused)
+					FAILS(net::connect_to(socket.fd(), to), EPERM);
+				else
+					OK(net::connect_to(socket.fd(), to));
+				is_at(refused || address == twenty_two ? "10.0.0.22" : "10.0.0.2");
+			}
+		// Its IPv4 address is part of what it is bound to.
+		Fd program = bpf::binding_ip4(twenty_two, BPF_CGROUP_INET6_CONNECT);
+		group.attach(program, BPF_CGROUP_INET6_CONNECT);
+		PlainSocket mapped(hosts->b.ns, AF_INET6);
+		OK(net::bind_to(mapped.fd(), net::Address::of("::ffff:10.0.0.2", 0)));
+		FAILS(net::connect_to(mapped.fd(), to.mapped()), EADDRNOTAVAIL);
+		mapped.request(to.mapped(), pattern(10), 3);
+		PlainMessage request = far.expect();
+		EQ(request.from, net::Address::of("10.0.0.2", mapped.port()));
+		far.reply(request, pattern(20));
+		EQ(mapped.expect().bytes.size(), 20);
+	});
 }
 
 // A user binds to as many addresses as there are: no look-up gets longer than so much, and

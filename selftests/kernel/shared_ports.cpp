@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One port of several sockets: each gets what is for it, and nothing of what is for another.
 #include <atomic>
+#include <optional>
 #include <unistd.h>
 
 #include "lib/packet.hpp"
@@ -166,6 +167,47 @@ TEST(same_names_in_two_vrfs)
 		inject(hosts->a, to,
 		       packet::make_ack({40000, server_port, 102}, {{100, server_port}}));
 		EVENTUALLY(proc::lines(hosts->b.ns, "rpcs").empty());
+	}
+}
+
+// What a client has had executed is not executed again when a late packet of it comes,
+// whatever has become of the socket, or whosever the port is.
+TEST(executed_once_whatever_it_is_bound_to)
+{
+	net::Address to = net::Address::of("10.0.0.2", server_port);
+	// None that others have used here.
+	uint64_t id = 100000;
+	for (unsigned change = 0; change < 4; change++, id += 2) {
+		PlainSocket server = bound({AF_INET, "0.0.0.0"});
+		std::optional<PlainSocket> next;
+		auto request = [&] {
+			inject(hosts->a, to,
+			       packet::make_message({40000, server_port, id}, pattern(200)));
+		};
+		request();
+		PlainMessage got = server.expect();
+		server.reply(got, pattern(10));
+		inject(hosts->a, to, packet::make_ack({40000, server_port, id}, {}));
+		EVENTUALLY(proc::lines(hosts->b.ns, "rpcs").empty());
+		if (change == 0)
+			OK(to_device(server.fd(), "eth0"));
+		else if (change == 1)
+			OK(net::bind_to(server.fd(), to));
+		else if (change == 2)
+			OK(net::bind_to(server.fd(), net::Address::of("10.0.0.22", server_port)));
+		if (change >= 2)
+			server.close();
+		if (change >= 2)
+			next = bound({AF_INET, "10.0.0.2", false, "eth0"});
+		proc::Counters counters(hosts->b.ns);
+		request();
+		EVENTUALLY(counters.moved("rx_data") == 1);
+		CHECK(silent(next ? *next : server));
+		CHECK(proc::lines(hosts->b.ns, "rpcs").empty());
+		// A new one is.
+		id += 2;
+		request();
+		EQ((next ? *next : server).expect().bytes.size(), 200);
 	}
 }
 

@@ -42,7 +42,8 @@ static int __net_init net_begin(struct net *net)
 			      prog_rank_apart(rank));
 	get_random_bytes(&sn->id_key, sizeof(sn->id_key));
 	sdp_proof_init(sn);
-	sdp_ports_init(&sn->ports);
+	sdp_ports_init(&sn->ports, net);
+	sdp_rpc_table_init(sn);
 	sdp_pacer_init_net(sn);
 	return 0;
 }

@@ -18,6 +18,7 @@
  * @who:  the RPC that it names, as this host sees it.
  * @to:   where an answer would go.
  * @at:   where it has come to.
+ * @device: what the socket is bound to, or 0.
  * @v4:   IPv4.
  * @group: it was sent to a group; the link layer need not know.
  */
@@ -27,6 +28,7 @@ struct sdp_packet {
 	struct sdp_rpc_id who;
 	struct sdp_origin to;
 	struct sdp_inlet at;
+	int device;
 	bool v4;
 	bool group;
 };

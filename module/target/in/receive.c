@@ -69,11 +69,12 @@ static void identify(struct sdp_packet *packet, struct net *net)
 	to->ifindex = 0;
 	if (!packet->v4 && ipv6_addr_type(&to->peer) & IPV6_ADDR_LINKLOCAL)
 		to->ifindex = inet6_iif(packet->skb);
+	to->port = ntohs(hdr->dport);
 	to->pport = ntohs(hdr->sport);
 	packet->who.sn = to->sn;
 	packet->who.id = be64_to_cpu(hdr->sender_id) ^ 1;
 	packet->who.addr = to->peer;
-	packet->who.port = ntohs(hdr->dport);
+	packet->who.port = to->port;
 	packet->who.pport = to->pport;
 	packet->who.secure = packet->who.id & 1 && hdr->type & SDP_TYPE_SECURE;
 	packet->who.ep = NULL;
@@ -192,8 +193,9 @@ static enum sdp_drop receive_packet(struct sdp_packet *packet, struct net *net)
 	nf_reset_ct(packet->skb);
 	packet->to.ep = ep;
 	packet->who.ep = ep;
-	if (ep->sk->sk_bound_dev_if)
-		packet->to.ifindex = ep->sk->sk_bound_dev_if;
+	packet->device = sdp_endpoint_device(ep);
+	if (packet->device)
+		packet->to.ifindex = packet->device;
 	if (unlikely(filtered(ep->sk, packet->skb)))
 		return SDP_DROP_filter;
 	packet->hdr = (const void *)packet->skb->data;

@@ -12,13 +12,33 @@
 /* Least distance of two offsets in an unsegmented segment, bytes. */
 #define LEAST_STRIDE 128
 
+static bool is_link_local(const struct in6_addr *addr)
+{
+	return ipv6_addr_type(addr) & IPV6_ADDR_LINKLOCAL;
+}
+
+/*
+ * In two VRFs, or on two links, hosts of one address are two clients. A client's packets all
+ * say the same of this, and what has been executed stays so, whatever becomes of the socket:
+ * it may get another device or address, or another one its port.
+ */
+static u32 client_network(const struct sdp_packet *packet)
+{
+	const struct sdp_inlet *at = &packet->at;
+
+	if (is_link_local(at->local) || is_link_local(&packet->who.addr))
+		return at->sdif ?: at->dif;
+	/* The VRF. */
+	return at->sdif ? at->dif : 0;
+}
+
 /* A new RPC for a clear packet of a request. */
 static enum sdp_drop make_clear_rpc(struct sdp_packet *packet, struct sdp_rpc **rpc)
 {
 	struct sdp_client_key key = {
 		.sn = packet->who.sn, .addr = packet->who.addr,
 		.sport = packet->who.pport, .dport = packet->who.port,
-		.place = READ_ONCE(packet->to.ep->place),
+		.network = client_network(packet),
 	};
 	struct sdp_client *client;
 	struct sdp_seen *seen;

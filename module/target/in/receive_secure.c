@@ -18,15 +18,14 @@
 
 static void session_key(const struct sdp_packet *packet, struct sdp_session_key *key)
 {
-	const struct sock *sk = packet->to.ep->sk;
+	struct net *net = packet->to.sn->net;
 	int bound, scope;
 
-	bound = sk->sk_bound_dev_if ?
-		l3mdev_master_ifindex_by_index(sock_net(sk),
-					       sk->sk_bound_dev_if) : 0;
+	bound = packet->device ?
+		l3mdev_master_ifindex_by_index(net, packet->device) : 0;
 	scope = ipv6_addr_type(&packet->who.addr) & IPV6_ADDR_LINKLOCAL ?
 		packet->to.ifindex : 0;
-	sdp_session_key_init(key, packet->to.ep, sock_net(sk), bound, scope,
+	sdp_session_key_init(key, packet->to.ep, net, bound, scope,
 			     &packet->who.addr, packet->who.pport,
 			     packet->who.port);
 }

@@ -671,7 +671,7 @@ void sdp_transmit_answer(const struct sdp_origin *to, u64 id,
 			 const struct mtp_insn *insn, u32 count)
 {
 	struct address address = {
-		.sport = to->ep->port, .dport = to->pport, .id = id,
+		.sport = to->port, .dport = to->pport, .id = id,
 	};
 	struct sdp_control control = {
 		.flags = control_flags(insn), .request_msgno = SDP_MSGNO_NONE,

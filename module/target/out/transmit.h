@@ -32,7 +32,8 @@ void sdp_transmit_control(struct sdp_rpc *rpc, const struct mtp_insn *insn,
  * @ep:      the socket it was sent to.
  * @peer:    the other end's address.
  * @local:   ours.
- * @pport:   the peer's port, host byte order.
+ * @port:    ours that it named, host byte order; the socket's may be another by now.
+ * @pport:   the peer's port, likewise.
  * @ifindex: interface of a link-local peer, or the socket's.
  * @session: it came under, or NULL.
  */
@@ -41,6 +42,7 @@ struct sdp_origin {
 	struct sdp_endpoint *ep;
 	struct in6_addr peer;
 	struct in6_addr local;
+	u16 port;
 	u16 pport;
 	int ifindex;
 	struct sdp_session *session;

@@ -13,17 +13,20 @@ struct sdp_endpoint *sdp_endpoint_find(struct sdp_net *sn, u16 port,
 	u32 score, most = 0;
 
 	for (; binding; binding = rcu_dereference(binding->next)) {
+		score = sdp_binding_score(binding, sn->net, at);
+		if (score <= most)
+			continue;
 		/*
 		 * The owner may be about to have it, or have left. Pairs with
 		 * use_binding(): if it has another of the port, that is behind.
 		 */
 		if (unlikely(smp_load_acquire(&binding->ep->binding) != binding))
 			continue;
-		score = sdp_binding_score(binding, sn->net, at);
-		if (score > most) {
-			most = score;
-			best = binding->ep;
-		}
+		most = score;
+		best = binding->ep;
+		/* Who has no device is the only one whom the packet could be for. */
+		if (score == SDP_BINDING_BEST || !binding->to.device)
+			break;
 	}
 	return best;
 }
@@ -42,25 +45,6 @@ static u16 permute(const struct sdp_net *sn, u16 port)
 	return left << 8 | right;
 }
 
-/*
- * Other numbers, however many sockets have been bound to the same; 0 where nothing but a
- * port tells sockets apart.
- */
-static u32 binding_place(const struct sdp_net *sn, const struct sdp_binding *binding)
-{
-	const struct sdp_bound *to = &binding->to;
-	struct {
-		struct in6_addr addr;
-		u64 device;
-	} __aligned(SIPHASH_ALIGNMENT) words = { .device = to->device };
-
-	if (!binding->any[0] && !binding->any[1])
-		words.addr = to->addr;
-	else if (!to->device)
-		return 0;
-	return siphash(&words, sizeof(words), &sn->id_key);
-}
-
 /* Have what @binding says, NULL: no port. */
 static void use_binding(struct sdp_endpoint *ep, struct sdp_binding *binding)
 {
@@ -74,7 +58,6 @@ static void use_binding(struct sdp_endpoint *ep, struct sdp_binding *binding)
 		atomic64_set(&ep->id_count, get_random_u64());
 		WRITE_ONCE(ep->port, port);
 	}
-	WRITE_ONCE(ep->place, binding ? binding_place(ep->sn, binding) : 0);
 	/* Who sees it has a port and ids that go with it. */
 	smp_store_release(&ep->binding, binding);
 }
@@ -89,6 +72,7 @@ static void bound_of(const struct sdp_endpoint *ep, struct sdp_bound *to)
 		ipv6_addr_set_v4mapped(inet_sk(sk)->inet_rcv_saddr, &to->addr);
 	to->device = READ_ONCE(sk->sk_bound_dev_if);
 	to->v6_only = sk->sk_ipv6only;
+	to->uid = sk->sk_uid;
 }
 
 static bool same_bound(const struct sdp_bound *a, const struct sdp_bound *b)

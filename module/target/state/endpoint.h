@@ -25,7 +25,6 @@ struct sdp_rpc;
  * @binding:   what it has of its port, NULL while there is none: by this alone packets
  *             find it. Written under @lock.
  * @port:      local port, 0 while there is none; host byte order. Likewise.
- * @place:     tells its address and device from those of others at the port.
  * @server:    accepts requests.
  * @policy:    SDP_POLICY_*.
  * @marks:     ids of secure requests are told with a mark, which no id of a clear
@@ -66,7 +65,6 @@ struct sdp_endpoint {
 	struct sock *sk;
 	struct sdp_net *sn;
 	struct sdp_binding *binding;
-	u32 place;
 	u16 port;
 	bool server;
 	u8 policy;
@@ -167,6 +165,22 @@ void sdp_endpoint_unbind(struct sdp_endpoint *ep);
  */
 struct sdp_endpoint *sdp_endpoint_find(struct sdp_net *sn, u16 port,
 				       const struct sdp_inlet *at);
+
+/**
+ * sdp_endpoint_device() - the device that packets find it by; 0: any.
+ * @ep: the endpoint.
+ *
+ * That of the socket may be one that it never gets: while a program looks at it, or until
+ * it is known that another socket is in the way. Context: RCU read lock.
+ */
+static inline int sdp_endpoint_device(const struct sdp_endpoint *ep)
+{
+	/* Pairs with use_binding(). */
+	const struct sdp_binding *binding = smp_load_acquire(&ep->binding);
+
+	/* An orphan has none, and stays as it was. */
+	return binding ? binding->to.device : READ_ONCE(ep->sk->sk_bound_dev_if);
+}
 
 /* Bits of the number in an id, above the bit that tells the roles apart. */
 #define SDP_ID_COUNT_BITS 46

@@ -54,12 +54,14 @@ struct sdp_settings {
 	u32 prove_addresses;
 };
 
-struct sdp_rpc_buckets;
+struct sdp_rpc_bucket;
 
 /**
  * struct sdp_net - per network namespace.
  * @net:       the namespace.
  * @counts:    its counters.
+ * @rpcs:      the table of its RPCs; NULL before there was a socket.
+ * @rpc_ends:  what ends the first bucket of that; set once, see rpc_table.c.
  * @set:       sysctls.
  * @id_key:    which part of RPC ids a port has, see sdp_endpoint_next_id().
  * @proof_key: of what shows that a clear client has its address (state/proof.c).
@@ -68,7 +70,6 @@ struct sdp_rpc_buckets;
  * @ranks:     members that wait, by rank.
  * @kick:      gives turns to winners that missed theirs.
  * @send_timer: soft; gives turns to those that wait for a device's queue.
- * @rpcs:      the table of its RPCs; NULL before there was a socket.
  * @peers:     number of peers of the namespace.
  * @strangers: those of @peers whom only clear packets have named.
  * @clients:   number of client records of the namespace.
@@ -82,6 +83,8 @@ struct sdp_rpc_buckets;
 struct sdp_net {
 	struct net *net;
 	struct sdp_counts __percpu *counts;
+	struct sdp_rpc_bucket *rpcs;
+	unsigned long rpc_ends;
 	struct sdp_settings set;
 	siphash_key_t id_key;
 	siphash_key_t proof_key;
@@ -90,7 +93,6 @@ struct sdp_net {
 	struct sdp_rank ranks[PROG_RANKS];
 	struct work_struct kick;
 	struct hrtimer send_timer;
-	struct sdp_rpc_buckets *rpcs;
 	atomic_t peers;
 	atomic_t strangers;
 	atomic_t clients;

@@ -235,15 +235,15 @@ static inline bool sdp_peer_replace(struct sdp_peer __rcu **place,
  * @addr:  the client; IPv4 as v4-mapped.
  * @sport: its port, host byte order.
  * @dport: ours.
- * @place: ep->place of its owner: to sockets that share it, in two VRFs, hosts of one
- *	   address are two.
+ * @network: index of the VRF, or of the interface of a link-local address, that it is met
+ *	    in; otherwise 0. By what its packets say, whatever our socket is bound to.
  */
 struct sdp_client_key {
 	struct sdp_net *sn;
 	struct in6_addr addr;
 	u16 sport;
 	u16 dport;
-	u32 place;
+	u32 network;
 };
 
 /**

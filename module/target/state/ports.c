@@ -2,6 +2,7 @@
 #include <linux/err.h>
 #include <linux/random.h>
 #include <linux/slab.h>
+#include <net/l3mdev.h>
 
 #include "ports.h"
 
@@ -31,12 +32,33 @@ static bool has(const struct sdp_binding *binding, bool v4)
 	       ipv6_addr_v4mapped(&binding->to.addr) == v4;
 }
 
-/* Could a packet be for both? As inet_rcv_saddr_equal() and UDP have it. */
-static bool conflicts(const struct sdp_binding *a, const struct sdp_binding *b)
+static bool is_vrf_of(const struct sdp_ports *ports, int vrf, int device)
+{
+	return l3mdev_master_ifindex_by_index(ports->net, device) == vrf;
+}
+
+/*
+ * May both have one address? Packets to a device go to who is bound to that, before who is
+ * bound to its VRF: no user takes those of another one away, and the RPCs they are about.
+ */
+static bool apart(const struct sdp_ports *ports, const struct sdp_bound *a,
+		  const struct sdp_bound *b)
+{
+	if (!a->device || !b->device || a->device == b->device)
+		return false;
+	if (uid_eq(a->uid, b->uid))
+		return true;
+	return !is_vrf_of(ports, a->device, b->device) &&
+	       !is_vrf_of(ports, b->device, a->device);
+}
+
+/* Could a packet be for both? As inet_rcv_saddr_equal() and UDP have it, but for users. */
+static bool conflicts(const struct sdp_ports *ports, const struct sdp_binding *a,
+		      const struct sdp_binding *b)
 {
 	int v4;
 
-	if (a->to.device && b->to.device && a->to.device != b->to.device)
+	if (apart(ports, &a->to, &b->to))
 		return false;
 	if (ipv6_addr_equal(&a->to.addr, &b->to.addr))
 		return true;
@@ -64,7 +86,7 @@ static struct sdp_binding __rcu **admit(const struct sdp_ports *ports,
 	for (; (other = next_of(ports, at)); at = &other->next) {
 		if (other->ep == new->ep)
 			continue;
-		if (conflicts(other, new))
+		if (conflicts(ports, other, new))
 			return ERR_PTR(-EADDRINUSE);
 		if (++count == SDP_PORTS_OWNERS)
 			return ERR_PTR(-ENOBUFS);
@@ -169,7 +191,8 @@ void sdp_ports_free(struct sdp_ports *ports, struct sdp_binding *binding)
 		kfree_rcu(leaf, rcu);
 }
 
-void sdp_ports_init(struct sdp_ports *ports)
+void sdp_ports_init(struct sdp_ports *ports, struct net *net)
 {
+	ports->net = net;
 	spin_lock_init(&ports->lock);
 }

@@ -2,9 +2,9 @@
 /*
  * The ports of a namespace: who has which. A port may have several owners, as long as no
  * packet could be meant for two of them: of different addresses of ours, devices, or
- * families, by the rules that UDP has. Finding the first owner is two loads, and most
- * ports have no other; taking one is a look at a bitmap, or at the port's owners. No other
- * namespace is in the way.
+ * families, by the rules that UDP has, but that two users may not have a VRF and a device
+ * of it. Finding the first owner is two loads, and most ports have no other; taking one is
+ * a look at a bitmap, or at the port's owners. No other namespace is in the way.
  *
  * A port has SDP_PORTS_OWNERS of them at most, one behind the other. Any user may bind to
  * each of the 16 million addresses of 127.0.0.0/8, and every packet to that port would have
@@ -38,11 +38,13 @@ struct sdp_endpoint;
  * @addr:    of ours; IPv4 as v4-mapped, its any-address too.
  * @device:  SO_BINDTODEVICE, or that of a link-local address; 0: any.
  * @v6_only: no IPv4, where @addr is the any-address of IPv6.
+ * @uid:     of whom.
  */
 struct sdp_bound {
 	struct in6_addr addr;
 	int device;
 	bool v6_only;
+	kuid_t uid;
 };
 
 /**
@@ -93,18 +95,20 @@ struct sdp_ports_leaf {
 
 /**
  * struct sdp_ports - of a namespace.
+ * @net:    the namespace.
  * @lock:   spinlock, process context; a leaf. Of all that is written here.
  * @taken:  ports that somebody has.
  * @leaves: by the first byte of ports.
  */
 struct sdp_ports {
+	struct net *net;
 	spinlock_t lock;
 	DECLARE_BITMAP(taken, SDP_PORTS);
 	struct sdp_ports_leaf __rcu *leaves[SDP_PORTS / SDP_PORTS_LEAF];
 };
 
 /** sdp_ports_init() - set up those of a new namespace, which are zeroed. */
-void sdp_ports_init(struct sdp_ports *ports);
+void sdp_ports_init(struct sdp_ports *ports, struct net *net);
 
 /**
  * sdp_ports_take() - take a port, alone or beside others.
@@ -148,6 +152,9 @@ sdp_ports_first(const struct sdp_ports *ports, u16 port)
 		return NULL;
 	return rcu_dereference(leaf->first[port % SDP_PORTS_LEAF]);
 }
+
+/* The address and the device: nothing is better. */
+#define SDP_BINDING_BEST 7
 
 /**
  * sdp_binding_score() - how well does a packet fit?

@@ -13,24 +13,17 @@
 #define BUCKET_SHIFT 12
 #define BUCKETS (1U << BUCKET_SHIFT)
 
-struct bucket {
+/*
+ * Of the RPCs of a namespace, which has an array of these and nothing else in it, so that
+ * it takes 64 KB and not one byte more: however many RPCs another one has, these are found
+ * as fast.
+ */
+struct sdp_rpc_bucket {
 	struct hlist_nulls_head head;
 	spinlock_t lock;
 };
 
-/*
- * RPCs of a namespace: however many another one has, these are found as fast.
- *
- * @first: what ends the first bucket; the others follow, and no two namespaces share any:
- *         a reader whom an RPC's next life takes into another table notices.
- */
-struct sdp_rpc_buckets {
-	struct rcu_head rcu;
-	unsigned long first;
-	struct bucket bucket[BUCKETS];
-};
-
-static atomic_long_t tables_made;
+static atomic_long_t namespaces;
 static u64 hash_factor[8] __read_mostly;
 static struct kmem_cache *rpc_cache __read_mostly;
 
@@ -198,7 +191,7 @@ static void unlist_ep(struct sdp_rpc *rpc)
  * Is there no such RPC, and are there few at other sockets, which have its port or had it
  * (orphans)? These share the bucket, by whatever name somebody gives them.
  */
-static bool is_new(const struct bucket *bucket, const struct sdp_rpc *rpc)
+static bool is_new(const struct sdp_rpc_bucket *bucket, const struct sdp_rpc *rpc)
 {
 	struct hlist_nulls_node *pos;
 	struct sdp_rpc *other;
@@ -213,14 +206,14 @@ static bool is_new(const struct bucket *bucket, const struct sdp_rpc *rpc)
 	return true;
 }
 
-static struct bucket *rpc_bucket(const struct sdp_rpc *rpc)
+static struct sdp_rpc_bucket *rpc_bucket(const struct sdp_rpc *rpc)
 {
-	return &rpc->who.sn->rpcs->bucket[rpc->hash & (BUCKETS - 1)];
+	return &rpc->who.sn->rpcs[rpc->hash & (BUCKETS - 1)];
 }
 
 int sdp_rpc_insert(struct sdp_rpc *rpc)
 {
-	struct bucket *bucket = rpc_bucket(rpc);
+	struct sdp_rpc_bucket *bucket = rpc_bucket(rpc);
 	struct sdp_endpoint *ep = rpc->ep;
 	int err;
 
@@ -265,8 +258,7 @@ static bool concerns(const struct sdp_rpc *rpc, const struct sdp_rpc_id *who,
 		return false;
 	/* Ids of our own tell sockets apart, whichever way is taken. */
 	return !sdp_rpc_is_server(rpc) ||
-	       inet_sk_bound_dev_eq(who->sn->net,
-				    READ_ONCE(ep->sk->sk_bound_dev_if),
+	       inet_sk_bound_dev_eq(who->sn->net, sdp_endpoint_device(ep),
 				    at->dif, at->sdif);
 }
 
@@ -276,7 +268,7 @@ static __always_inline struct sdp_rpc *find_lock(const struct sdp_rpc_id *who,
 						 bool orphan)
 {
 	/* Pairs with sdp_rpc_table_make(). */
-	const struct sdp_rpc_buckets *table = smp_load_acquire(&who->sn->rpcs);
+	const struct sdp_rpc_bucket *table = smp_load_acquire(&who->sn->rpcs);
 	u32 hash = hash_of(who);
 	u32 slot = hash & (BUCKETS - 1);
 	struct hlist_nulls_node *pos;
@@ -286,8 +278,11 @@ static __always_inline struct sdp_rpc *find_lock(const struct sdp_rpc_id *who,
 	if (unlikely(!table))
 		return NULL;
 begin:
-	hlist_nulls_for_each_entry_rcu(rpc, pos, &table->bucket[slot].head, node) {
+	hlist_nulls_for_each_entry_rcu(rpc, pos, &table[slot].head, node) {
 		if (rpc->hash != hash)
+			continue;
+		/* A client may have RPCs of one name at all sockets of the port. */
+		if (!at && unlikely(READ_ONCE(rpc->who.ep) != who->ep))
 			continue;
 		sdp_rpc_lock(rpc);
 		/* The object may have begun another life, or have ended. */
@@ -300,7 +295,7 @@ begin:
 		if (again)
 			goto begin;
 	}
-	if (unlikely(get_nulls_value(pos) != table->first + slot))
+	if (unlikely(get_nulls_value(pos) != who->sn->rpc_ends + slot))
 		goto begin;
 	return NULL;
 }
@@ -319,14 +314,14 @@ struct sdp_rpc *sdp_rpc_find_at_lock(const struct sdp_rpc_id *who,
 struct sdp_rpc *sdp_rpc_find_client_lock(struct sdp_endpoint *ep, u64 id)
 {
 	const struct sdp_rpc_id who = { .id = id, .port = ep->port };
-	const struct sdp_rpc_buckets *table = ep->sn->rpcs;
+	const struct sdp_rpc_bucket *table = ep->sn->rpcs;
 	u32 hash = hash_of(&who);
 	u32 slot = hash & (BUCKETS - 1);
 	struct hlist_nulls_node *pos;
 	struct sdp_rpc *rpc;
 
 begin:
-	hlist_nulls_for_each_entry_rcu(rpc, pos, &table->bucket[slot].head, node) {
+	hlist_nulls_for_each_entry_rcu(rpc, pos, &table[slot].head, node) {
 		if (rpc->hash != hash || rpc->who.id != id || rpc->ep != ep)
 			continue;
 		sdp_rpc_lock(rpc);
@@ -335,15 +330,15 @@ begin:
 		sdp_rpc_unlock(rpc);
 		goto begin;
 	}
-	if (unlikely(get_nulls_value(pos) != table->first + slot))
+	if (unlikely(get_nulls_value(pos) != ep->sn->rpc_ends + slot))
 		goto begin;
 	return NULL;
 }
 
 void sdp_rpc_end(struct sdp_rpc *rpc)
 {
-	struct bucket *bucket = rpc_bucket(rpc);
 	struct sdp_endpoint *ep = rpc->ep;
+	struct sdp_rpc_bucket *bucket;
 	bool claimed;
 
 	lockdep_assert_held(&rpc->lock);
@@ -351,6 +346,7 @@ void sdp_rpc_end(struct sdp_rpc *rpc)
 	if (!rpc->hashed)
 		return;
 	rpc->hashed = false;
+	bucket = rpc_bucket(rpc);
 	spin_lock(&bucket->lock);
 	hlist_nulls_del_rcu(&rpc->node);
 	spin_unlock(&bucket->lock);
@@ -382,22 +378,31 @@ static void rpc_construct(void *object)
 	refcount_set(&rpc->refs, 0);
 }
 
+/*
+ * No two namespaces have a bucket that ends alike: a reader whom an RPC's next life takes into
+ * another table notices. The end's lowest bit says that it is one.
+ */
+void sdp_rpc_table_init(struct sdp_net *sn)
+{
+	sn->rpc_ends = ((unsigned long)atomic_long_inc_return(&namespaces)
+			<< BUCKET_SHIFT) & (ULONG_MAX >> 1);
+}
+
 int sdp_rpc_table_make(struct sdp_net *sn)
 {
-	struct sdp_rpc_buckets *table;
+	struct sdp_rpc_bucket *table;
 	u32 i;
 
 	if (likely(READ_ONCE(sn->rpcs)))
 		return 0;
-	table = kvmalloc(sizeof(*table), GFP_KERNEL_ACCOUNT);
+	table = kvmalloc_array(BUCKETS, sizeof(*table), GFP_KERNEL_ACCOUNT);
 	if (!table)
 		return -ENOMEM;
-	table->first = atomic_long_inc_return(&tables_made) << BUCKET_SHIFT;
 	for (i = 0; i < BUCKETS; i++) {
-		INIT_HLIST_NULLS_HEAD(&table->bucket[i].head, table->first + i);
-		spin_lock_init(&table->bucket[i].lock);
+		INIT_HLIST_NULLS_HEAD(&table[i].head, sn->rpc_ends + i);
+		spin_lock_init(&table[i].lock);
 	}
-	/* Fully ordered. Another socket may have been first. */
+	/* Fully ordered. Another socket may have been first, with the same ends. */
 	if (cmpxchg(&sn->rpcs, NULL, table))
 		kvfree(table);
 	return 0;
@@ -405,9 +410,10 @@ int sdp_rpc_table_make(struct sdp_net *sn)
 
 void sdp_rpc_table_free(struct sdp_net *sn)
 {
-	if (sn->rpcs)
-		kvfree_rcu(sn->rpcs, rcu);
+	struct sdp_rpc_bucket *table = sn->rpcs;
+
 	sn->rpcs = NULL;
+	kvfree_rcu_mightsleep(table);
 }
 
 int sdp_rpc_init(void)

@@ -90,6 +90,9 @@ void sdp_rpc_put(struct sdp_rpc *rpc);
  */
 void sdp_rpc_end(struct sdp_rpc *rpc);
 
+/** sdp_rpc_table_init() - for a new namespace, which is zeroed. */
+void sdp_rpc_table_init(struct sdp_net *sn);
+
 /**
  * sdp_rpc_table_make() - make room for the RPCs of a namespace, before its first socket's.
  *
@@ -97,7 +100,11 @@ void sdp_rpc_end(struct sdp_rpc *rpc);
  */
 int sdp_rpc_table_make(struct sdp_net *sn);
 
-/** sdp_rpc_table_free() - the namespace has no sockets and no packets any more. */
+/**
+ * sdp_rpc_table_free() - the namespace has no sockets and no packets any more.
+ *
+ * Context: process, may sleep.
+ */
 void sdp_rpc_table_free(struct sdp_net *sn);
 
 int sdp_rpc_init(void);

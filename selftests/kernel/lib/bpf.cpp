@@ -2,6 +2,7 @@
 #include "bpf.hpp"
 
 #include <cstddef>
+#include <cstring>
 #include <fcntl.h>
 #include <fstream>
 #include <iterator>
@@ -11,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <vector>
 
 #include "test.hpp"
 
@@ -57,6 +59,16 @@ bpf_insn store_in_context(size_t offset, uint8_t from)
 	return out;
 }
 
+bpf_insn store_on_stack(int16_t offset, uint32_t value)
+{
+	bpf_insn out{};
+	out.code = BPF_ST | BPF_MEM | BPF_W;
+	out.dst_reg = BPF_REG_10;
+	out.off = offset;
+	out.imm = static_cast<int32_t>(value);
+	return out;
+}
+
 bpf_insn leave()
 {
 	bpf_insn out{};
@@ -94,6 +106,38 @@ Fd rewriting_source4(uint32_t ip4, bpf_attach_type attach)
 		leave(),
 	};
 	return load(program, std::size(program), BPF_PROG_TYPE_CGROUP_SOCK_ADDR, attach);
+}
+
+Fd binding_ip4(uint32_t ip4, bpf_attach_type attach, bool agrees)
+{
+	constexpr int16_t at = -16;
+	sockaddr_in name{};
+	name.sin_family = AF_INET;
+	name.sin_addr.s_addr = htonl(ip4);
+	uint32_t words[4];
+	static_assert(sizeof(words) == sizeof(name));
+	std::memcpy(words, &name, sizeof(name));
+	std::vector<bpf_insn> program;
+	for (unsigned i = 0; i < std::size(words); i++)
+		program.push_back(store_on_stack(static_cast<int16_t>(at + 4 * i), words[i]));
+	bpf_insn address{};
+	address.code = BPF_ALU64 | BPF_MOV | BPF_X;
+	address.dst_reg = 2;
+	address.src_reg = BPF_REG_10;
+	program.push_back(address);
+	bpf_insn down{};
+	down.code = BPF_ALU64 | BPF_ADD | BPF_K;
+	down.dst_reg = 2;
+	down.imm = at;
+	program.push_back(down);
+	program.push_back(set_register(3, sizeof(name)));
+	bpf_insn bind{};
+	bind.code = BPF_JMP | BPF_CALL;
+	bind.imm = BPF_FUNC_bind;
+	program.push_back(bind);
+	program.push_back(set_register(0, agrees));
+	program.push_back(leave());
+	return load(program.data(), program.size(), BPF_PROG_TYPE_CGROUP_SOCK_ADDR, attach);
 }
 
 Group::Group(const std::string &name) : path_("/sys/fs/cgroup/" + name)

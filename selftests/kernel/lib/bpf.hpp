@@ -19,6 +19,9 @@ Fd returning(int value, bpf_prog_type type, bpf_attach_type attach);
 Fd rewriting_ip4(uint32_t ip4, uint16_t port, bpf_attach_type attach);
 /// The same for the address that a message leaves from.
 Fd rewriting_source4(uint32_t ip4, bpf_attach_type attach);
+/// A program for connect() that binds the socket to @a ip4, host byte order, as far as it
+/// can be, and agrees if @a agrees.
+Fd binding_ip4(uint32_t ip4, bpf_attach_type attach, bool agrees = true);
 
 /// A control group that processes can join. The namespace of a socket is not its matter,
 /// but when it was made: by a process in it.

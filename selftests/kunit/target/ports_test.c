@@ -43,7 +43,7 @@ static struct sdp_ports *make_ports(struct kunit *test)
 	struct sdp_ports *ports = kunit_kzalloc(test, sizeof(*ports), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, ports);
-	sdp_ports_init(ports);
+	sdp_ports_init(ports, &init_net);
 	return ports;
 }
 
@@ -288,6 +288,7 @@ static void best_match(struct kunit *test)
 	for (i = 0; i + 1 < ARRAY_SIZE(in_vrf); i++)
 		KUNIT_EXPECT_GT(test, in_vrf[i], in_vrf[i + 1]);
 	KUNIT_EXPECT_GT(test, in_vrf[i], 0);
+	KUNIT_EXPECT_EQ(test, in_vrf[0], SDP_BINDING_BEST);
 	KUNIT_EXPECT_EQ(test, score(test, ANY6, VRF, ONE4, VRF, ETH0), in_vrf[i]);
 	KUNIT_EXPECT_EQ(test, score(test, ONLY6, VRF, ONE4, VRF, ETH0), 0);
 	KUNIT_EXPECT_EQ(test, score(test, ONE4, ETH1, ONE4, VRF, ETH0), 0);
