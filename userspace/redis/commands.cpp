@@ -77,7 +77,7 @@ bool would_block(const command_facts &what, std::span<const std::string_view> ar
 	if (!what.blocks) {
 		return false;
 	}
-	if (!same(arguments[0], "xread") && !same(arguments[0], "xreadgroup")) {
+	if (what.name != "xread" && what.name != "xreadgroup") {
 		return true;
 	}
 	for (std::size_t i = 1; i < arguments.size(); ++i) {
@@ -94,28 +94,64 @@ bool would_block(const command_facts &what, std::span<const std::string_view> ar
 	return false;
 }
 
-bool restores(std::span<const std::string_view> arguments) noexcept
+bool restores(std::string_view name) noexcept
 {
-	return same(arguments[0], "restore") || same(arguments[0], "restore-asking") ||
-	       (arguments.size() > 1 && same(arguments[0], "function") &&
-		same(arguments[1], "restore"));
+	return name == "restore" || name == "restore-asking" || name == "function|restore";
 }
 
-bool ends_scripts(std::span<const std::string_view> arguments) noexcept
+bool ends_scripts(const command_facts &what, std::span<const std::string_view> arguments) noexcept
 {
-	if (arguments.size() != 2) {
-		return false;
+	return arguments.size() == 2 &&
+	       (what.name == "script|kill" || what.name == "function|kill" ||
+		what.name == "function|stats" ||
+		(what.name == "shutdown" && same(arguments[1], "nosave")));
+}
+
+bool is_taken_when_busy(command_kind kind) noexcept
+{
+	return kind == multi || kind == discard || kind == unwatch || kind == reset || kind == quit;
+}
+
+bool is_name(std::string_view text) noexcept
+{
+	return std::ranges::all_of(
+		text, [](char each) { return each >= '!' && each <= '~' && each != '|'; });
+}
+
+std::string unknown_command(std::span<const std::string_view> arguments, bool is_container)
+{
+	constexpr std::size_t most = 128;
+	const std::string first(arguments[0].substr(0, most));
+	if (is_container && arguments.size() > 1) {
+		std::string upper(first);
+		std::ranges::transform(upper, upper.begin(), [](char each) {
+			return each >= 'a' && each <= 'z' ? static_cast<char>(each - 'a' + 'A')
+							  : each;
+		});
+		return "ERR unknown subcommand '" + std::string(arguments[1].substr(0, most)) +
+		       "'. Try " + upper + " HELP.";
 	}
-	return ((same(arguments[0], "script") || same(arguments[0], "function")) &&
-		same(arguments[1], "kill")) ||
-	       (same(arguments[0], "function") && same(arguments[1], "stats")) ||
-	       (same(arguments[0], "shutdown") && same(arguments[1], "nosave"));
+	std::string others;
+	for (const std::string_view each : arguments.subspan(1)) {
+		if (others.size() >= most) {
+			break;
+		}
+		others += "'" + std::string(each.substr(0, most - others.size())) + "' ";
+	}
+	return "ERR unknown command '" + first + "', with args beginning with: " + others;
 }
 
-bool is_taken_when_busy(std::string_view name) noexcept
+bool is_of_server(std::string_view error) noexcept
 {
-	return same(name, "multi") || same(name, "discard") || same(name, "reset") ||
-	       same(name, "quit");
+	static constexpr std::array<std::string_view, 4> codes{"READONLY ", "NOREPLICAS ",
+							       "MISCONF ", "MASTERDOWN "};
+	return std::ranges::any_of(codes, [&](auto code) { return error.starts_with(code); });
+}
+
+std::uint64_t lower_limit(std::uint64_t maxmemory) noexcept
+{
+	constexpr std::uint64_t part = 64;
+	return maxmemory > part ? maxmemory - maxmemory / part : maxmemory + 1;
 }
 
 const char *call_format::text() const noexcept

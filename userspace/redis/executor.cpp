@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "executor.hpp"
 
+#include "during.hpp"
+#include "replies.hpp"
+
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
+#include <stdexcept>
 #include <utility>
 
 namespace sdp::redis {
@@ -12,8 +15,6 @@ namespace {
 
 using api::redis;
 
-/** Longer than any command's name with its subcommand. */
-constexpr std::size_t longest_name = 64;
 /** How a module is told that a user may not. */
 constexpr std::string_view before_7_2 = "-ERR acl verification failed";
 constexpr std::string_view full = "OOM command not allowed when used memory > 'maxmemory'.";
@@ -21,22 +22,10 @@ constexpr std::string_view busy =
 	"BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.";
 constexpr std::string_view loading = "LOADING Redis is loading the dataset in memory";
 
-struct reply_freed {
-	void operator()(RedisModuleCallReply *which) const noexcept { redis.FreeCallReply(which); }
-};
-using reply = std::unique_ptr<RedisModuleCallReply, reply_freed>;
-
 struct user_freed {
 	void operator()(RedisModuleUser *which) const noexcept { redis.FreeModuleUser(which); }
 };
 using user = std::unique_ptr<RedisModuleUser, user_freed>;
-
-std::string_view text_of(RedisModuleCallReply *of)
-{
-	std::size_t length = 0;
-	const char *const bytes = redis.CallReplyStringPtr(of, &length);
-	return bytes == nullptr ? std::string_view() : std::string_view(bytes, length);
-}
 
 /** Arguments as Redis takes them, freed afterwards; most commands have few. */
 class arguments_of {
@@ -92,6 +81,7 @@ RedisModuleCallReply *call_redis(RedisModuleCtx *on, const std::string &name, st
 			  others.size());
 }
 
+/** What a client's name may be. */
 bool is_plain(std::string_view text) noexcept
 {
 	return std::ranges::all_of(text, [](char each) { return each >= '!' && each <= '~'; });
@@ -109,6 +99,12 @@ void append_bulk(std::string &to, std::string_view text)
 void append_arity(std::string &to, std::string_view name)
 {
 	append_error(to, "ERR wrong number of arguments for '" + lower(name) + "' command");
+}
+
+std::string no_permission(std::span<const std::string_view> arguments)
+{
+	return "NOPERM this user has no permissions to run the '" + lower(arguments[0]) +
+	       "' command or to access its keys or channels";
 }
 
 } // namespace
@@ -130,121 +126,23 @@ executor *executor::the_one_;
 
 executor::executor(RedisModuleCtx *loader) : context_(redis.GetDetachedThreadSafeContext(loader))
 {
+	const std::string missing = missing_command();
+	if (!missing.empty()) {
+		redis.FreeThreadSafeContext(context_);
+		throw std::runtime_error("it needs the command " + missing +
+					 ", which is renamed or away");
+	}
 	the_one_ = this;
-	// Redis drops it with the module.
-	redis.RegisterCommandFilter(context_, filter, 0);
+	filter_ = redis.RegisterCommandFilter(context_, filter, 0);
 }
 
 executor::~executor()
 {
 	the_one_ = nullptr;
+	restore_maxmemory();
+	// Redis drops it with a module that it has loaded, but not with one that could not be.
+	redis.UnregisterCommandFilter(context_, filter_);
 	redis.FreeThreadSafeContext(context_);
-}
-
-void executor::look_at_server()
-{
-	constexpr int full_and_evicting = api::above_maxmemory | api::evicts;
-	state_ = redis.GetContextFlags(context_);
-	if ((state_ & full_and_evicting) != full_and_evicting) {
-		return;
-	}
-	// Redis evicts before the commands of its own clients, and when this setting is written.
-	const reply now(redis.Call(context_, "CONFIG", "cc", "GET", "maxmemory"));
-	if (now && redis.CallReplyLength(now.get()) == 2) {
-		const std::string bytes(text_of(redis.CallReplyArrayElement(now.get(), 1)));
-		const reply done(
-			redis.Call(context_, "CONFIG", "ccc", "SET", "maxmemory", bytes.c_str()));
-	}
-}
-
-bool executor::can_log_in(const redis_string &who) const
-{
-	const reply got(redis.Call(context_, "ACL", "cs", "GETUSER", who.get()));
-	if (!got || redis.CallReplyType(got.get()) != api::is_array ||
-	    redis.CallReplyLength(got.get()) < 2) {
-		return false;
-	}
-	// Pairs, of which the first are its flags.
-	RedisModuleCallReply *const flags = redis.CallReplyArrayElement(got.get(), 1);
-	const std::size_t count = redis.CallReplyLength(flags);
-	for (std::size_t i = 0; i < count; ++i) {
-		if (text_of(redis.CallReplyArrayElement(flags, i)) == "on") {
-			return true;
-		}
-	}
-	return false;
-}
-
-std::uint64_t executor::room_for_clients(std::uint64_t ours) const
-{
-	RedisModuleServerInfoData *const info = redis.GetServerInfo(context_, "clients");
-	int failed = api::ok;
-	const auto most = redis.ServerInfoGetFieldUnsigned(info, "maxclients", &failed);
-	const auto there = redis.ServerInfoGetFieldUnsigned(info, "connected_clients", nullptr);
-	redis.FreeServerInfo(context_, info);
-	const std::uint64_t taken = there + ours;
-	return failed != api::ok || most <= taken ? 0 : most - taken;
-}
-
-const command_facts *executor::look_up(const std::string &name)
-{
-	const reply got(redis.Call(context_, "COMMAND", "cc", "INFO", name.c_str()));
-	if (!got || redis.CallReplyType(got.get()) != api::is_array) {
-		return nullptr;
-	}
-	RedisModuleCallReply *const one = redis.CallReplyArrayElement(got.get(), 0);
-	if (one == nullptr || redis.CallReplyType(one) != api::is_array ||
-	    redis.CallReplyLength(one) < 3) {
-		return nullptr;
-	}
-	command_facts facts{.kind = kind_of(name.substr(0, name.find('|'))),
-			    .arity = redis.CallReplyInteger(redis.CallReplyArrayElement(one, 1))};
-	RedisModuleCallReply *const flags = redis.CallReplyArrayElement(one, 2);
-	const std::size_t count = redis.CallReplyLength(flags);
-	for (std::size_t i = 0; i < count; ++i) {
-		const std::string_view flag = text_of(redis.CallReplyArrayElement(flags, i));
-		facts.writes |= flag == "write";
-		facts.noscript |= flag == "noscript";
-		facts.blocks |= flag == "blocking";
-		facts.uses_memory |= flag == "denyoom";
-		facts.no_multi |= flag == "no_multi";
-	}
-	constexpr std::size_t subcommands = 9;
-	if (redis.CallReplyLength(one) > subcommands) {
-		facts.has_subcommands =
-			redis.CallReplyLength(redis.CallReplyArrayElement(one, subcommands)) > 0;
-	}
-	return &known_.emplace(name, facts).first->second;
-}
-
-command_facts executor::facts_of(words arguments)
-{
-	std::array<char, longest_name> room{};
-	std::size_t length = 0;
-	const auto find = [&](std::string_view more) -> const command_facts * {
-		if (more.size() > room.size() - length || more.find('|') != more.npos ||
-		    !is_plain(more)) {
-			return nullptr;
-		}
-		for (const char each : more) {
-			room[length++] =
-				each >= 'A' && each <= 'Z' ? static_cast<char>(each + 32) : each;
-		}
-		const std::string_view name(room.data(), length);
-		const auto found = known_.find(name);
-		return found == known_.end() ? look_up(std::string(name)) : &found->second;
-	};
-	const command_facts *what = find(arguments[0]);
-	if (what == nullptr) {
-		return {};
-	}
-	const command_facts container = *what;
-	if (!container.has_subcommands || arguments.size() < 2 || length == room.size()) {
-		return container;
-	}
-	room[length++] = '|';
-	what = find(arguments[1]);
-	return what == nullptr ? container : *what;
 }
 
 void executor::go_to(int database)
@@ -262,22 +160,31 @@ bool executor::call(const connection &of, const command_facts &what, words argum
 		append_error(out, "NOAUTH there is no user '" + std::string(of.user.view()) + "'");
 		return false;
 	}
-	// Redis takes the name as a string of C.
-	const std::string name(arguments[0]);
-	if (!is_plain(name)) {
-		append_error(out, "ERR unknown command");
-		return false;
-	}
+	const std::string name(arguments[0]); // Plain: it is known.
 	go_to(of.database);
 	const call_format format{.resp3 = of.resp3,
 				 .as_user = as_user,
 				 .for_script = what.writes && !what.noscript,
-				 .when_full = (state_ & api::evicts) != 0};
-	redis.SetContextUser(context_, who.get());
-	++running_;
-	const reply got(call_redis(context_, name, format.text(), arguments.subspan(1)));
-	--running_;
-	redis.SetContextUser(context_, nullptr);
+				 .when_full = of.in_exec || !holds_up(state_)};
+	struct as {
+		as(RedisModuleCtx *on, const RedisModuleUser *who) : on_(on)
+		{
+			redis.SetContextUser(on, who);
+		}
+		~as() { redis.SetContextUser(on_, nullptr); }
+		as(const as &) = delete;
+		as &operator=(const as &) = delete;
+		as(as &&) = delete;
+		as &operator=(as &&) = delete;
+
+	private:
+		RedisModuleCtx *on_;
+	};
+	const reply got = [&] {
+		const as rights(context_, who.get());
+		const during now(running_, running_ + 1);
+		return reply(call_redis(context_, name, format.text(), arguments.subspan(1)));
+	}();
 	if (!got) {
 		append_error(out, "ERR Redis does not run '" + name + "' for a module");
 		return false;
@@ -293,17 +200,12 @@ bool executor::call(const connection &of, const command_facts &what, words argum
 	return length > 0 && bytes[0] != '-';
 }
 
-bool executor::is_allowed(const connection &of, words arguments, std::string &out)
+bool executor::is_allowed(const connection &of, words arguments) const
 {
 	const user who(redis.GetModuleUserFromUserName(of.user.get()));
 	arguments_of all(arguments);
-	if (who && redis.ACLCheckCommandPermissions(who.get(), all.data(),
-						    static_cast<int>(all.size())) == api::ok) {
-		return true;
-	}
-	append_error(out, "NOPERM this user has no permissions to run the '" + lower(arguments[0]) +
-				  "' command or to access its keys or channels");
-	return false;
+	return who && redis.ACLCheckCommandPermissions(who.get(), all.data(),
+						       static_cast<int>(all.size())) == api::ok;
 }
 
 void executor::run(connection &of, const redis_string &first, words arguments, std::string &out)
@@ -312,21 +214,31 @@ void executor::run(connection &of, const redis_string &first, words arguments, s
 		// Of a message with several: the script may have been its command before this one.
 		state_ = redis.GetContextFlags(context_);
 	}
-	if ((state_ & api::script_runs) != 0 && !ends_scripts(arguments) &&
-	    !is_taken_when_busy(arguments[0])) {
-		put_off(of, arguments, busy, out);
+	const command_facts *const found = facts_of(arguments);
+	if (found == nullptr) {
+		refuse(of, command_kind::ordinary, unknown(arguments), out);
+		return;
+	}
+	const command_facts &what = *found;
+	if ((state_ & api::script_runs) != 0 && !ends_scripts(what, arguments) &&
+	    !is_taken_when_busy(what.kind)) {
+		refuse(of, what.kind, busy, out);
 		return;
 	}
 	if ((state_ & api::loading) != 0) {
-		put_off(of, arguments, loading, out);
+		refuse(of, what.kind, loading, out);
 		return;
 	}
-	if (restores(arguments)) {
-		put_off(of, arguments, "ERR RESTORE and FUNCTION RESTORE are not possible over SDP",
-			out);
+	if (what.restores) {
+		refuse(of, what.kind, "ERR RESTORE and FUNCTION RESTORE are not possible over SDP",
+		       out);
 		return;
 	}
-	const command_facts what = facts_of(arguments);
+	if (!what.fits(arguments.size())) {
+		refuse(of, what.kind,
+		       "ERR wrong number of arguments for '" + what.name + "' command", out);
+		return;
+	}
 	const bool at_once = what.kind == command_kind::exec ||
 			     what.kind == command_kind::discard ||
 			     what.kind == command_kind::quit || what.kind == command_kind::reset ||
@@ -334,15 +246,17 @@ void executor::run(connection &of, const redis_string &first, words arguments, s
 	if (of.queue && !at_once) {
 		enqueue(of, what, arguments, out);
 	} else {
-		dispatch(of, first, what, arguments, out, false);
+		dispatch(of, first, what, arguments, out);
 	}
 }
 
-void executor::put_off(connection &of, words arguments, std::string_view why, std::string &out)
+void executor::refuse(connection &of, command_kind kind, std::string_view why, std::string &out)
 {
-	if (of.queue && same(arguments[0], "exec")) {
+	if (kind == command_kind::exec) {
 		of.queue.reset();
 		of.watched.reset();
+		constexpr std::string_view general = "ERR ";
+		why.remove_prefix(why.starts_with(general) ? general.size() : 0);
 		append_error(out,
 			     "EXECABORT Transaction discarded because of: " + std::string(why));
 		return;
@@ -353,35 +267,33 @@ void executor::put_off(connection &of, words arguments, std::string_view why, st
 	append_error(out, why);
 }
 
-bool executor::is_full() const
-{
-	constexpr int flags = api::above_maxmemory | api::evicts;
-	return (redis.GetContextFlags(context_) & flags) == api::above_maxmemory;
-}
-
 void executor::dispatch(connection &of, const redis_string &first, const command_facts &what,
-			words arguments, std::string &out, bool in_exec)
+			words arguments, std::string &out)
 {
-	// Redis says what is wrong with those itself.
-	if (!what.is_known() || !what.fits(arguments.size())) {
-		call(of, what, arguments, out);
-		return;
-	}
 	const bool is_ours =
 		what.kind == command_kind::multi || what.kind == command_kind::exec ||
 		what.kind == command_kind::discard || what.kind == command_kind::watch ||
 		what.kind == command_kind::unwatch || what.kind == command_kind::client;
-	if (is_ours && !is_allowed(of, arguments, out)) {
+	if (is_ours && !is_allowed(of, arguments)) {
+		refuse(of, what.kind, no_permission(arguments), out);
 		return;
 	}
 	const std::string name = lower(arguments[0]);
 	switch (what.kind) {
 	case command_kind::ordinary:
-		if (!in_exec && would_block(what, arguments)) {
+		if (!of.in_exec && would_block(what, arguments)) {
 			append_error(out, "ERR '" + name +
 						  "' would block, which is not possible "
 						  "over SDP; within MULTI it does not");
 			return;
+		}
+		// A call says of other writes itself what they wait for.
+		if (!of.in_exec && (!what.writes || what.noscript)) {
+			const std::string why = refusal_of_server(what);
+			if (!why.empty()) {
+				append_error(out, why);
+				return;
+			}
 		}
 		call(of, what, arguments, out);
 		return;
@@ -453,37 +365,38 @@ void executor::dispatch(connection &of, const redis_string &first, const command
 
 void executor::enqueue(connection &of, const command_facts &what, words arguments, std::string &out)
 {
-	if (!what.is_known() || !what.fits(arguments.size())) {
-		call(of, what, arguments, out);
-		of.queue->failed = true;
-		return;
-	}
 	if (what.kind == command_kind::refused || what.kind == command_kind::auth ||
 	    what.kind == command_kind::hello) {
-		append_error(out, "ERR '" + lower(arguments[0]) + "' is not possible within MULTI");
-		of.queue->failed = true;
+		refuse(of, what.kind,
+		       "ERR '" + lower(arguments[0]) + "' is not possible within MULTI", out);
 		return;
 	}
 	if (what.no_multi) {
-		append_error(out, "ERR Command not allowed inside a transaction");
-		of.queue->failed = true;
+		refuse(of, what.kind, "ERR Command not allowed inside a transaction", out);
 		return;
 	}
-	if (!is_allowed(of, arguments, out)) {
-		of.queue->failed = true;
+	if (!is_allowed(of, arguments)) {
+		refuse(of, what.kind, no_permission(arguments), out);
 		return;
 	}
 	// Whatever it is: what is queued takes memory.
 	if (is_full()) {
-		append_error(out, full);
-		of.queue->failed = true;
+		refuse(of, what.kind, full, out);
 		return;
 	}
+	const std::string why = refusal_of_server(what);
+	if (!why.empty()) {
+		refuse(of, what.kind, why, out);
+		return;
+	}
+	of.queue->writes |= what.writes;
+	of.queue->needs_fresh |= !what.stale;
 	of.queue->uses_memory |= what.uses_memory;
 	auto &one = of.queue->queued.emplace_back(arguments.begin(), arguments.end());
 	for (const std::string &each : one) {
 		of.queue->bytes += sizeof(each) + each.capacity();
 	}
+	of.queue->bytes += 2 * sizeof(one); // There is room for as many again.
 	out += "+QUEUED\r\n";
 }
 
@@ -495,15 +408,19 @@ void executor::execute_queue(connection &of, const redis_string &first, std::str
 	}
 	const connection::transaction all = std::move(*of.queue);
 	of.queue.reset();
+	// Once for all of them, as Redis does: half a transaction is none.
+	std::string why(all.uses_memory && is_full() ? full : std::string_view());
+	if (why.empty()) {
+		why = refusal_of_server({.writes = all.writes, .stale = !all.needs_fresh});
+	}
+	if (!why.empty()) {
+		refuse(of, command_kind::exec, why, out);
+		return;
+	}
 	const bool is_other = has_changed(of);
 	of.watched.reset();
 	if (all.failed) {
 		append_error(out, "EXECABORT Transaction discarded because of previous errors.");
-		return;
-	}
-	if (all.uses_memory && is_full()) {
-		append_error(out,
-			     "EXECABORT Transaction discarded because of: " + std::string(full));
 		return;
 	}
 	if (is_other) {
@@ -511,10 +428,16 @@ void executor::execute_queue(connection &of, const redis_string &first, std::str
 		return;
 	}
 	out += '*' + std::to_string(all.queued.size()) + "\r\n";
+	const during now(of.in_exec, true);
 	std::vector<std::string_view> arguments;
 	for (const auto &each : all.queued) {
 		arguments.assign(each.begin(), each.end());
-		dispatch(of, first, facts_of(arguments), arguments, out, true);
+		const command_facts *const what = facts_of(arguments);
+		if (what == nullptr) { // It went with its module.
+			append_error(out, unknown(arguments));
+		} else {
+			dispatch(of, first, *what, arguments, out);
+		}
 	}
 }
 

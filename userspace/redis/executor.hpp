@@ -9,6 +9,7 @@
 #include "watches.hpp"
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -42,7 +43,9 @@ struct connection {
 		std::vector<std::vector<std::string>> queued{};
 		std::size_t bytes = 0;
 		bool failed = false;
-		bool uses_memory = false; /**< one of them does */
+		bool uses_memory = false; /**< one of them does, as with the others: */
+		bool writes = false;
+		bool needs_fresh = false; /**< not what a replica without its master has */
 	};
 
 	std::uint64_t id = 0;
@@ -55,6 +58,7 @@ struct connection {
 	command_reader reader;
 	std::string rest{};      /**< of a reply: what did not fit one message */
 	std::size_t told = 0;    /**< of it */
+	bool in_exec = false;    /**< it runs what was queued */
 	bool ended = false;      /**< it said QUIT, or something that is no RESP */
 	bool runs = false;       /**< one of its commands: it may not go away */
 	std::uint64_t last = 0;  /**< tick of its last call */
@@ -71,7 +75,8 @@ struct connection {
 /** May be entered again while Redis runs a script. */
 class executor {
 public:
-	/** @param loader a context of this module's. */
+	/** @param loader a context of this module's. @throws std::runtime_error if this server
+	 * lacks a command that is needed. */
 	explicit executor(RedisModuleCtx *loader);
 	~executor();
 	executor(const executor &) = delete;
@@ -85,8 +90,11 @@ public:
 
 	/** For what wants one. */
 	[[nodiscard]] RedisModuleCtx *context() const noexcept { return context_; }
-	/** To be called before the commands of some calls: what state Redis is in. */
+	/** What state Redis is in; in its loop, before its timers, in which it evicts if it has to.
+	 */
 	void look_at_server();
+	/** Likewise after its timers, before the commands of some calls. */
+	void look_after_timers();
 	/** A script is running, which Redis looks at its events from within. */
 	[[nodiscard]] bool is_busy() const noexcept { return (state_ & api::script_runs) != 0; }
 	/** Whether there is such a user, and it is on. */
@@ -106,13 +114,25 @@ private:
 	};
 
 	void dispatch(connection &of, const redis_string &first, const command_facts &what,
-		      words arguments, std::string &out, bool in_exec);
+		      words arguments, std::string &out);
 	void enqueue(connection &of, const command_facts &what, words arguments, std::string &out);
 	void execute_queue(connection &of, const redis_string &first, std::string &out);
-	/** Of what Redis cannot run now: a transaction that it belongs to fails. */
-	void put_off(connection &of, words arguments, std::string_view why, std::string &out);
-	/** Whether Redis is above maxmemory, and does not evict. */
+	/** Of what is not run: a transaction that it belongs to fails, one that it ends is none. */
+	void refuse(connection &of, command_kind kind, std::string_view why, std::string &out);
+	/** Whether Redis is above maxmemory, and does not evict or cannot. */
 	[[nodiscard]] bool is_full() const;
+	/** In such a state, what needs memory is refused above maxmemory. */
+	[[nodiscard]] bool holds_up(int state) const noexcept;
+	/** Why the server takes nothing like it now: a replica, a failed save; else empty. */
+	[[nodiscard]] std::string refusal_of_server(const command_facts &what);
+	[[nodiscard]] std::uint64_t maxmemory() const;
+	bool set_maxmemory(std::uint64_t bytes);
+	/** @return whether it was lowered. */
+	bool restore_maxmemory();
+	/** Keys, since the server began. */
+	[[nodiscard]] std::uint64_t evicted() const;
+	/** Of those that are called here; empty if there is none. */
+	[[nodiscard]] std::string missing_command();
 	void watch(connection &of, words arguments, std::string &out);
 	/** Whether what is watched is not what it was. */
 	[[nodiscard]] bool has_changed(connection &of);
@@ -129,12 +149,14 @@ private:
 	void authenticate(connection &of, words arguments, std::string &out);
 	void hello(connection &of, words arguments, std::string &out);
 	void client(connection &of, const command_facts &what, words arguments, std::string &out);
-	/** Appends why not, if @p of may not run it. */
-	[[nodiscard]] bool is_allowed(const connection &of, words arguments, std::string &out);
+	[[nodiscard]] bool is_allowed(const connection &of, words arguments) const;
 	/** Has Redis run it. @return whether the reply is no error. */
 	bool call(const connection &of, const command_facts &what, words arguments,
 		  std::string &out, bool as_user = true);
-	[[nodiscard]] command_facts facts_of(words arguments);
+	/** Null: there is no such command, or subcommand. They stay where they are. */
+	[[nodiscard]] const command_facts *facts_of(words arguments);
+	/** An error that says so. */
+	[[nodiscard]] std::string unknown(words arguments);
 	[[nodiscard]] const command_facts *look_up(const std::string &name);
 	void go_to(int database);
 
@@ -142,6 +164,13 @@ private:
 	int database_ = 0; /**< of the context */
 	int state_ = 0;    /**< of the server, as GetContextFlags says it */
 	int running_ = 0;  /**< calls of ours */
+	bool is_filtering_ = false;
+	RedisModuleCommandFilter *filter_ = nullptr;
+	std::uint64_t limit_ = 0;   /**< maxmemory, while it is lowered */
+	std::uint64_t lowered_ = 0; /**< to this */
+	std::uint64_t evicted_ = 0; /**< when it was */
+	std::chrono::steady_clock::time_point tried_{};
+	bool cannot_evict_ = false; /**< then nothing was */
 	watches watches_;
 	bool is_told_ = false;     /**< of what changes */
 	static executor *the_one_; /**< those events carry no data of a module's */

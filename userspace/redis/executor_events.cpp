@@ -2,6 +2,11 @@
 /** @file What Redis tells an executor of: keys that change, for WATCH, and commands of scripts. */
 #include "executor.hpp"
 
+#include "during.hpp"
+#include "replies.hpp"
+
+#include <array>
+#include <exception>
 #include <utility>
 
 namespace sdp::redis {
@@ -46,25 +51,41 @@ bool executor::exists(int database, std::string_view key)
 {
 	go_to(database);
 	const redis_string name(key);
-	RedisModuleCallReply *const got = redis.Call(context_, "EXISTS", "s", name.get());
-	if (got == nullptr) {
-		return false;
-	}
-	const bool is_there = redis.CallReplyInteger(got) == 1;
-	redis.FreeCallReply(got);
-	return is_there;
+	const reply got(redis.Call(context_, "EXISTS", "s", name.get()));
+	return got && redis.CallReplyInteger(got.get()) == 1;
 }
 
 void executor::filter(RedisModuleCommandFilterCtx *on) noexcept
 {
-	if (the_one_ == nullptr || the_one_->running_ == 0) {
+	executor *const me = the_one_;
+	// Its own look-ups are none of these.
+	if (me == nullptr || me->running_ == 0 || me->is_filtering_) {
 		return;
 	}
-	std::size_t length = 0;
-	const char *const bytes = redis.StringPtrLen(redis.CommandFilterArgGet(on, 0), &length);
-	const std::string_view name(bytes, length);
-	if (restores({&name, 1})) {
-		constexpr std::string_view unknown = "restore-is-not-possible-over-sdp";
+	const during now(me->is_filtering_, true);
+	std::array<std::string_view, 2> start;
+	std::size_t count = 0;
+	for (std::string_view &each : start) {
+		const RedisModuleString *const word =
+			redis.CommandFilterArgGet(on, static_cast<int>(count));
+		if (word == nullptr) {
+			break;
+		}
+		std::size_t length = 0;
+		const char *const bytes = redis.StringPtrLen(word, &length);
+		each = {bytes, length};
+		++count;
+	}
+	bool is_refused = true;
+	try {
+		// What cannot be looked up may be any: Redis compares names up to a zero.
+		const command_facts *const what = me->facts_of(words(start).first(count));
+		is_refused = what == nullptr || what->restores;
+	} catch (const std::exception &) {
+		is_refused = true; // No memory for it.
+	}
+	if (is_refused) {
+		constexpr std::string_view unknown = "this-is-not-possible-over-sdp";
 		redis.CommandFilterArgReplace(
 			on, 0, redis.CreateString(nullptr, unknown.data(), unknown.size()));
 	}

@@ -51,6 +51,7 @@ std::vector<std::string> load(RedisModuleCtx *from)
 	SDP_GET(SubscribeToKeyspaceEvents);
 	SDP_GET(GetSelectedDb);
 	SDP_GET(RegisterCommandFilter);
+	SDP_GET(UnregisterCommandFilter);
 	SDP_GET(CommandFilterArgGet);
 	SDP_GET(CommandFilterArgReplace);
 	SDP_GET(RegisterInfoFunc);

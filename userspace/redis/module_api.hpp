@@ -37,9 +37,11 @@ inline constexpr int readable = 1;              /**< an event of the loop */
 enum : int {
 	script_runs = 1 << 0,
 	clustered = 1 << 5,
-	evicts = 1 << 9, /**< maxmemory is set, with a policy that evicts */
+	limits_memory = 1 << 8, /**< maxmemory is set, and not a replica's that ignores it */
+	evicts = 1 << 9,        /**< with a policy that evicts */
 	above_maxmemory = 1 << 10,
 	loading = 1 << 13,
+	stale = 1 << 14, /**< a replica, without its master */
 };
 
 /** Kinds of replies. */
@@ -115,6 +117,7 @@ struct functions {
 
 	RedisModuleCommandFilter *(*RegisterCommandFilter)(RedisModuleCtx *, filter_function,
 							   int flags);
+	int (*UnregisterCommandFilter)(RedisModuleCtx *, RedisModuleCommandFilter *);
 	const RedisModuleString *(*CommandFilterArgGet)(RedisModuleCommandFilterCtx *, int which);
 	int (*CommandFilterArgReplace)(RedisModuleCommandFilterCtx *, int which,
 				       RedisModuleString *by);

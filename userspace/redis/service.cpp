@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "service.hpp"
 
+#include "during.hpp"
 #include "protocol.hpp"
 
 #include <sdp/tls_plugin.hpp>
@@ -8,6 +9,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <exception>
 #include <functional>
 #include <string_view>
 #include <sys/timerfd.h>
@@ -142,7 +144,7 @@ void service::before_sleep(RedisModuleCtx * /*on*/, api::server_event /*what*/, 
 void service::take() noexcept
 {
 	try {
-		executor_.look_at_server();
+		executor_.look_after_timers();
 		for (int left = burst; left > 0; --left) {
 			auto what = listener_.poll();
 			if (!what) {
@@ -294,7 +296,21 @@ connection *service::find_connection(peer &who, request &what, std::uint32_t num
 
 void service::run(peer &who, connection &of, std::string_view body, std::string &out)
 {
-	of.runs = true;
+	// Without memory for more, what was said and what was done are not known.
+	struct ends_else {
+		connection &of;
+		int before;
+		~ends_else()
+		{
+			if (std::uncaught_exceptions() > before) {
+				of.ended = true;
+				of.reader.clear();
+				of.queue.reset();
+				of.watched.reset();
+			}
+		}
+	} const whatever{of, std::uncaught_exceptions()};
+	const during now(of.runs, true);
 	of.reader.give(body);
 	while (!of.ended) {
 		const auto found = of.reader.next();
@@ -317,7 +333,6 @@ void service::run(peer &who, connection &of, std::string_view body, std::string 
 			of.ended = true;
 		}
 	}
-	of.runs = false;
 }
 
 void service::handle(request &&what)
@@ -332,17 +347,7 @@ void service::handle(request &&what)
 	if (who == nullptr) {
 		return;
 	}
-	struct within {
-		explicit within(int &depth) : depth_(depth) { ++depth_; }
-		~within() { --depth_; }
-		within(const within &) = delete;
-		within &operator=(const within &) = delete;
-		within(within &&) = delete;
-		within &operator=(within &&) = delete;
-
-	private:
-		int &depth_;
-	} const now(depth_);
+	const during now(depth_, depth_ + 1);
 	std::string own;
 	std::string &out = depth_ == 1 ? out_ : own;
 	out.clear();
@@ -405,6 +410,7 @@ void service::limit(connection &of, std::string &out)
 	of.ended = true;
 	of.reader.clear();
 	of.queue.reset();
+	of.watched.reset();
 }
 
 void service::answer(connection &of, request &what, bool is_kept, std::string &out)

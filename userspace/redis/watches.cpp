@@ -5,6 +5,15 @@
 
 namespace sdp::redis {
 
+std::size_t watches::list::bytes_each(std::string_view key) noexcept
+{
+	// Two strings, a node of the map, and two vectors with room for as many again; each of
+	// these on its own, with what the allocator adds.
+	constexpr std::size_t allocation = 2 * sizeof(std::max_align_t);
+	constexpr std::size_t node = sizeof(key_map::value_type) + 2 * sizeof(void *);
+	return 2 * sizeof(place) + 2 * sizeof(watch) + node + 2 * key.size() + 4 * allocation;
+}
+
 void watches::list::add(int database, std::string_view key, bool exists)
 {
 	key_map &there = of_->databases_[database];
@@ -16,7 +25,7 @@ void watches::list::add(int database, std::string_view key, bool exists)
 	}
 	keys_.push_back({database, std::string(key), exists});
 	at->second.push_back({this, exists});
-	bytes_ += sizeof(place) + sizeof(watch) + 2 * key.size();
+	bytes_ += bytes_each(key);
 }
 
 void watches::list::clear() noexcept

@@ -45,6 +45,8 @@ public:
 
 	private:
 		friend watches;
+		/** What a key takes, of which nobody else watches it. */
+		[[nodiscard]] static std::size_t bytes_each(std::string_view key) noexcept;
 		watches *of_;
 		std::vector<place> keys_;
 		std::size_t bytes_ = 0;

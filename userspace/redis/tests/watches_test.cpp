@@ -71,6 +71,17 @@ TEST_F(watching, twice_is_once)
 	EXPECT_TRUE(one.keys().front().existed);
 }
 
+TEST_F(watching, what_it_takes_is_counted)
+{
+	std::size_t before = 0;
+	for (int i = 0; i < 100; ++i) {
+		one.add(0, std::to_string(i), true);
+		// Its place, its string in the map, and a vector on the heap are more than this.
+		EXPECT_GE(one.bytes() - before, sizeof(watches::list::place) + 64 + 48);
+		before = one.bytes();
+	}
+}
+
 TEST_F(watching, flushing_touches_what_was_there)
 {
 	one.add(0, "there", true);
