@@ -165,6 +165,8 @@ private:
 			return gre(offset);
 		case IPPROTO_ESP:
 			return layer("esp");
+		case IPPROTO_IGMP:
+			return layer("igmp");
 		case IPPROTO_ICMPV6:
 			return icmp6(offset);
 		case IPPROTO_FRAGMENT:

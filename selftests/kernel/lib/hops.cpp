@@ -32,10 +32,11 @@ std::vector<std::string> words(const std::string &text)
 	return result;
 }
 
-// What hosts say about themselves at any time.
+// What hosts say about themselves at any time, and bridges, which snoop.
 bool noise(const frames::Told &told)
 {
-	return told.ends_in("arp") || told.ends_in("nd") || told.ends_in("mld");
+	return told.ends_in("arp") || told.ends_in("nd") || told.ends_in("mld") ||
+	       told.ends_in("igmp");
 }
 
 } // namespace
