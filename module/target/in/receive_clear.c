@@ -26,7 +26,8 @@ static u32 client_network(const struct sdp_packet *packet)
 {
 	const struct sdp_inlet *at = &packet->at;
 
-	if (is_link_local(at->local) || is_link_local(&packet->who.addr))
+	if (!packet->v4 &&
+	    (is_link_local(at->local) || is_link_local(&packet->who.addr)))
 		return at->sdif ?: at->dif;
 	/* The VRF. */
 	return at->sdif ? at->dif : 0;
