@@ -90,17 +90,6 @@ static inline u64 homa_due_at(const struct prog_params *params,
 	       homa_due_interval(params, rpc, peer);
 }
 
-/* Whether lend.h has to hear of it. */
-static inline u32 homa_due_lend(const struct prog_ev *ev,
-				const struct prog_params *params,
-				const struct prog_rpc *rpc)
-{
-	u64 wants = homa_due_wants(rpc);
-
-	return (rpc->lent && !homa_due_lent(ev, rpc)) ||
-	       (wants && ev->now - wants >= params->resend_ns);
-}
-
 /*
  * Set the timer for what comes first: silence that is too long, a gap's time, the end of
  * what is lent, or the wait for it.
@@ -111,7 +100,7 @@ static inline void homa_due_sleep(const struct prog_ev *ev,
 				  const struct prog_peer *peer,
 				  struct mtp_out *out)
 {
-	u64 due = homa_due_first(ev, params, rpc,
+	u64 due = homa_lent_wake(ev, params, rpc,
 				 homa_due_at(params, rpc, peer));
 
 	homa_timer_set(out, homa_gap_due(ev, rpc,

@@ -279,10 +279,7 @@ static inline void homa_grant_lend(const struct prog_ev *ev,
 	homa_grant_issue(ev, params, rpc, peer, host, want,
 			 homa_min(want, rpc->rx_length), quantum,
 			 homa_grant_urgent(params), out);
-	rpc->lent = homa_tick(ev->now + params->resend_ns) | 1;
-	rpc->doubted = peer->lapsed;
-	host->lent[homa_class(rpc)]++;
-	host->doubted[homa_class(rpc)] += rpc->doubted;
+	homa_lend_begin(ev, params, rpc, peer, host);
 	homa_due_sleep(ev, params, rpc, peer, out);
 }
 

@@ -136,13 +136,28 @@ static inline void homa_lend_wait(const struct prog_ev *ev,
 		return;
 	}
 	if (rpc->waiting || (!host->slow[homa_class(rpc)] &&
-			     !homa_due_lend(ev, params, rpc)))
+			     !homa_lent_due(ev, params, rpc)))
 		return;
 	rpc->waiting = 1;
 	peer->waiting++;
 	homa_lend_age(ev, peer);
 	homa_lend_place(peer, out);
 	homa_rank_set(out, PROG_RANK_LEND, rpc->rx_length - rpc->rx_received);
+}
+
+/* The message is granted a quantum: so long it counts as one. */
+static inline void homa_lend_begin(const struct prog_ev *ev,
+				   const struct prog_params *params,
+				   struct prog_rpc *rpc,
+				   const struct prog_peer *peer,
+				   struct prog_host *host)
+{
+	u32 class = homa_class(rpc);
+
+	rpc->lent = homa_tick(ev->now + params->resend_ns) | 1;
+	rpc->doubted = peer->lapsed;
+	host->lent[class]++;
+	host->doubted[class] += rpc->doubted;
 }
 
 /* The message has no quantum of these any more: another may have it. */
@@ -164,7 +179,7 @@ static inline void homa_lend_return(const struct prog_ev *ev,
 				    struct prog_rpc *rpc, struct prog_peer *peer,
 				    struct prog_host *host, struct mtp_out *out)
 {
-	u64 left = homa_due_lent(ev, rpc);
+	u64 left = homa_lent_left(ev, rpc);
 
 	if (!rpc->lent || (rpc->held && left))
 		return;

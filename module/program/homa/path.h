@@ -10,7 +10,7 @@
 #ifndef SDP_PROGRAM_HOMA_PATH_H
 #define SDP_PROGRAM_HOMA_PATH_H
 
-#include "rpc.h"
+#include "lent.h"
 
 /* How much longer than the time since the last question the path may take, ns. */
 #define HOMA_GUESS_MAX 100000000ull
@@ -266,7 +266,7 @@ static inline void homa_path_hole(const struct prog_ev *ev,
 		if (i < rpc->gaps && !rpc->gap[i].due)
 			rpc->gap[i].due = homa_gap_at(due, 1);
 	due = homa_gap_due(ev, rpc, due + 1);
-	homa_timer_set(out, homa_due_first(ev, params, rpc, due));
+	homa_timer_set(out, homa_lent_wake(ev, params, rpc, due));
 }
 
 #endif /* SDP_PROGRAM_HOMA_PATH_H */

@@ -101,37 +101,6 @@ static inline u64 homa_gap_due(const struct prog_ev *ev,
 	return first;
 }
 
-/* Since when the message has held nothing, though it wants to; 0: it does not wait so. */
-static inline u64 homa_due_wants(const struct prog_rpc *rpc)
-{
-	return rpc->ranked && !rpc->waiting && !rpc->held && !rpc->rx_stale ?
-		       rpc->active : 0;
-}
-
-/* ns for which a quantum is lent yet; 0: it is not. */
-static inline u64 homa_due_lent(const struct prog_ev *ev,
-				const struct prog_rpc *rpc)
-{
-	s32 ticks = rpc->lent - homa_tick(ev->now);
-
-	return rpc->lent && ticks > 0 ? (u64)ticks << 10 : 0;
-}
-
-/* The time to look again: @due, or before that the end of what is lent, or of the wait. */
-static inline u64 homa_due_first(const struct prog_ev *ev,
-				 const struct prog_params *params,
-				 const struct prog_rpc *rpc, u64 due)
-{
-	u64 wants = homa_due_wants(rpc);
-	u64 lent = homa_due_lent(ev, rpc);
-
-	if (lent)
-		due = homa_shorter(due, ev->now + lent);
-	if (wants && wants + params->resend_ns > ev->now)
-		due = homa_shorter(due, wants + params->resend_ns);
-	return due;
-}
-
 static inline void homa_packet(struct mtp_out *out, u8 type)
 {
 	homa_emit(out, MTP_PACKET, type, 0, 0);

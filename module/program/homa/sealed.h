@@ -68,7 +68,7 @@ static inline void homa_sealed_bad(const struct prog_ev *ev,
 	rpc->active = ev->now;
 	rpc->asked = ev->now;
 	rpc->begged = 1;
-	homa_timer_set(out, homa_due_first(ev, params, rpc,
+	homa_timer_set(out, homa_lent_wake(ev, params, rpc,
 					   ev->now + params->resend_ns));
 }
 

@@ -35,7 +35,7 @@ static inline void homa_timeout_check(const struct prog_ev *ev,
 	scratch->silent = 0;
 	if (!homa_sending(rpc) && rpc->state != HOMA_IN)
 		return;
-	if (homa_due_lend(ev, params, rpc))
+	if (homa_lent_due(ev, params, rpc))
 		homa_raise(out, PROG_EV_GRANT_SETTLE);
 	/* By another RPC. */
 	if (rpc->strange == HOMA_HELD && prog_peer_proven(peer, ev->now)) {
@@ -137,7 +137,7 @@ static inline void homa_timeout_turn(const struct prog_ev *ev,
 	if (wait > HOMA_PATIENCE_MAX)
 		wait = HOMA_PATIENCE_MAX;
 	rpc->put_off++;
-	homa_timer_set(out, homa_due_first(ev, params, rpc, ev->now + wait));
+	homa_timer_set(out, homa_lent_wake(ev, params, rpc, ev->now + wait));
 }
 
 /*
