@@ -61,7 +61,7 @@ TEST(tool_proc, sockets)
 		"1000 8123 0.0.0.0:4000 secure server rpcs=3 ready=1 rmem=4096/33554432 "
 		"wmem=0/33554432\n"
 		"0 8124 [::]:32768 clear client rpcs=0 ready=0 rmem=0/1 wmem=2/3 region=10/20 "
-		"new=5\n"
+		"device=7 new=5\n"
 		"0 8125 cut\n");
 	ASSERT_EQ(sockets.size(), 2U);
 	EXPECT_EQ(sockets[0].uid, 1000U);
@@ -71,6 +71,8 @@ TEST(tool_proc, sockets)
 	EXPECT_EQ(sockets[0].region.limit, 0U);
 	EXPECT_EQ(sockets[1].region.used, 10U);
 	EXPECT_EQ(sockets[1].region.limit, 20U);
+	EXPECT_EQ(sockets[0].device, 0U);
+	EXPECT_EQ(sockets[1].device, 7U);
 }
 
 TEST(tool_proc, rpcs)

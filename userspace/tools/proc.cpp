@@ -156,7 +156,8 @@ std::vector<socket_line> parse_sockets(std::string_view text)
 				  .ready = row.value("ready"),
 				  .receive = to_share(row.text("rmem")),
 				  .send = to_share(row.text("wmem")),
-				  .region = to_share(row.text("region"))});
+				  .region = to_share(row.text("region")),
+				  .device = row.value("device")});
 	}
 	return result;
 }

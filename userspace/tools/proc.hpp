@@ -30,9 +30,10 @@ struct socket_line {
 	std::string role;
 	std::uint64_t rpcs = 0;
 	std::uint64_t ready = 0;
-	share receive; /**< bytes of memory */
-	share send;    /**< likewise */
-	share region;  /**< bytes of receive region: free, and all */
+	share receive;            /**< bytes of memory */
+	share send;               /**< likewise */
+	share region;             /**< bytes of receive region: free, and all */
+	std::uint64_t device = 0; /**< index of the interface that it is bound to; 0: any */
 };
 
 struct session_line {

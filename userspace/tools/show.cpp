@@ -75,13 +75,13 @@ void hint_sessions(std::size_t shown)
 table sockets_table(std::span<const socket_line> sockets)
 {
 	table result{.columns = {"local", "policy", "role", "uid", "inode", "rpcs", "ready", "rmem",
-				 "rcvbuf", "wmem", "sndbuf", "region-free", "region"},
+				 "rcvbuf", "wmem", "sndbuf", "region-free", "region", "device"},
 		     .rows = {}};
 	for (const socket_line &each : sockets) {
 		result.rows.push_back({each.local, each.policy, each.role, each.uid, each.inode,
 				       each.rpcs, each.ready, each.receive.used, each.receive.limit,
 				       each.send.used, each.send.limit, each.region.used,
-				       each.region.limit});
+				       each.region.limit, each.device});
 	}
 	return result;
 }
