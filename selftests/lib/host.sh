@@ -96,13 +96,29 @@ hash_of() {
 	{ echo "$text"; cat /dev/null "$@"; } | sha256sum | cut -c1-12
 }
 
-# quietly LOG COMMAND...: output goes to LOG and is shown only on failure.
+# quietly LOG COMMAND...: output goes to LOG and is shown only on failure; what takes long
+# says how far it is.
 quietly() {
-	local log=$1
+	local log=$1 teller status=0
 	shift
-	"$@" >"$log" 2>&1 && return
+	tell_how_far "$log" & teller=$!
+	"$@" >"$log" 2>&1 || status=$?
+	kill $teller 2>/dev/null || :
+	wait $teller 2>/dev/null || :
+	[ $status != 0 ] || return 0
 	tail -n 40 "$log" >&2
 	die "failed: $* (whole log: $log)"
+}
+
+# In the background, as long as this script lives; without a process that it waits for,
+# which would outlive it.
+tell_how_far() {
+	local log=$1 wait=10 far
+	while read -rt $wait <> <(:) || kill -0 $$ 2>/dev/null; do
+		far=$(grep -o '^\[ *[0-9]*%\]' "$log" 2>/dev/null | tail -n 1 | tr -d '[] ') || far=
+		say "building${far:+, $far} ($log)"
+		wait=30
+	done
 }
 
 # The files of this tree, whether committed or not yet; links are what they point to.
