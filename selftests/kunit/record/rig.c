@@ -8,10 +8,22 @@
 atomic_t record_rig_dead;
 atomic_t record_rig_window;
 
+/* Sessions of cases before are counted until they are freed: their epochs, then they. */
+static void all_freed(void)
+{
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		rcu_barrier();
+		flush_workqueue(sdp_record_wq);
+	}
+}
+
 void record_rig_sockets(struct kunit *test, struct record_rig *rig)
 {
 	int i;
 
+	all_freed();
 	memset(rig, 0, sizeof(*rig));
 	for (i = CLIENT; i <= SERVER; i++) {
 		sdp_nonces_init(&rig->nonces[i]);
