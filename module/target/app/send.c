@@ -76,16 +76,16 @@ static struct sdp_session *choose_session(struct sdp_endpoint *ep,
 	const struct sock *sk = ep->sk;
 	struct sdp_session *session;
 	struct sdp_session_key key;
-	int bound;
+	int device, bound;
 
 	if (send->clear && policy == SDP_POLICY_SECURE)
 		return ERR_PTR(-EPERM);
 	if (send->clear || policy == SDP_POLICY_CLEAR)
 		return NULL;
 	rcu_read_lock();
-	bound = sk->sk_bound_dev_if ?
-		l3mdev_master_ifindex_by_index(sock_net(sk),
-					       sk->sk_bound_dev_if) : 0;
+	/* Answers have to find it: by the device that it has, not by one that it may get. */
+	device = sdp_endpoint_device(ep);
+	bound = device ? l3mdev_master_ifindex_by_index(sock_net(sk), device) : 0;
 	sdp_session_key_init(&key, ep, sock_net(sk), bound,
 			     ipv6_addr_type(&send->to.addr) &
 			     IPV6_ADDR_LINKLOCAL ? send->to.ifindex : 0,
