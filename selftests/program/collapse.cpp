@@ -97,7 +97,7 @@ const Class times[] = {
 	// The last response is lost, or the end of the last message: its client waits as on a
 	// slow link, where TCP takes far less than a millisecond for all.
 	{"six, deep queues", 11.5, [](const Path &p) { return is(p, "six"); }},
-	{"clear, deep queues", 1.4, [](const Path &p) { return is(p, "clear"); }},
+	{"clear, deep queues", 1.30, [](const Path &p) { return is(p, "clear"); }},
 	{"one, deep queues", 1.35, [](const Path &p) { return is(p, "one"); }},
 	// Each loss is found out about alone, and again where the answer is lost.
 	{"short RPCs, 10 % lost", 1.6,

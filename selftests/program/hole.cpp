@@ -42,6 +42,78 @@ TEST_F(Hole, fills_in_time)
 	EXPECT_EQ(timeout(1100000)[0].substr(0, 5), "TIMER");
 }
 
+// Packets that come after they were asked for had been overtaken, by more than we thought.
+TEST_F(Hole, waits_longer_where_packets_overtake_each_other)
+{
+	holes(1);
+	for (const u32 late : {1, 2, 2}) {
+		const u32 start = rpc.gap[0].start;
+		run(PROG_EV_HOLE);
+		timeout(20 * msec);
+		EXPECT_EQ(rpc.late, 0);
+		EXPECT_EQ(data(start, 50, 10000).back(), "RAISE HOLE");
+		data(rpc.rx_end + 100, 100, 10000);
+		const Words words = run(PROG_EV_HOLE);
+		EXPECT_EQ(words[0].substr(0, 8), late == 1 ? "TIMER +1" : "TIMER +3") << words[0];
+		EXPECT_EQ(peer.late, late);
+		EXPECT_EQ(rpc.late, 0);
+		data(start + 50, 50, 10000);
+		rpc.late = 0;
+	}
+}
+
+TEST_F(Hole, waits_less_again_when_packets_are_lost)
+{
+	holes(0);
+	peer.late = 2;
+	for (u32 lost = 1; lost <= 3 * HOMA_LATE_LOST; lost++) {
+		rpc.sought = ticks(now) | HOMA_SOUGHT;
+		run(PROG_EV_PATH);
+		EXPECT_EQ(peer.late, lost < HOMA_LATE_LOST ? 2 : lost < 2 * HOMA_LATE_LOST ? 1 : 0);
+	}
+	peer.late = 1;
+	peer.lost = HOMA_LATE_LOST - 1;
+	rpc.late = 1;
+	run(PROG_EV_HOLE);
+	EXPECT_EQ(peer.lost, 0) << "counted anew";
+	rpc.timed = now - 1 * msec;
+	run(PROG_EV_PATH);
+	EXPECT_EQ(peer.lost, 0) << "a grant's answer tells nothing of that";
+}
+
+TEST_F(Hole, what_does_not_show_that_packets_overtake_each_other)
+{
+	holes(2);
+	run(PROG_EV_HOLE);
+	EXPECT_EQ(data(100, 50, 10000), (Words{"RX_ADD 100-150"})) << "in time";
+	timeout(1100000);
+	ev.again = 1;
+	data(150, 50, 10000);
+	EXPECT_EQ(rpc.late, 0) << "sent again";
+	ev.again = 0;
+	data(500, 100, 10000);
+	EXPECT_EQ(rpc.late, 0) << "not asked for";
+	rpc.gap_auth = 1;
+	ev.auth = 1;
+	EXPECT_EQ(data(300, 50, 10000), (Words{"RX_ADD 300-350"})) << "it had been bad";
+	ev.auth = 0;
+	rpc.part = 0;
+	EXPECT_EQ(data(350, 50, 10000), (Words{"drop UNAUTHENTICATED"}));
+	EXPECT_EQ(rpc.late, 0);
+}
+
+TEST_F(Hole, is_none_when_the_late_packet_was_the_last_one)
+{
+	holes(1);
+	run(PROG_EV_HOLE);
+	data(300, 9700, 10000);
+	timeout(1100000);
+	EXPECT_EQ(data(100, 100, 10000),
+		  (Words{"RX_ADD 100-200", "RAISE HOLE", "RAISE REQUEST_DONE", "READY"}));
+	EXPECT_EQ(run(PROG_EV_HOLE), Words{});
+	EXPECT_EQ(peer.late, 1);
+}
+
 TEST_F(Hole, each_in_its_own_time)
 {
 	holes(1);
@@ -169,7 +241,9 @@ TEST_F(Hole, measures_the_path)
 	ev.again = 1;
 	EXPECT_EQ(data(100, 50, 10000), (Words{"RX_ADD 100-150"}));
 	ev.again = 0;
-	EXPECT_EQ(data(150, 50, 10000), (Words{"RX_ADD 150-200"})) << "late, not lost";
+	EXPECT_EQ(data(150, 50, 10000), (Words{"RX_ADD 150-200", "RAISE HOLE"}))
+		<< "late, not lost";
+	run(PROG_EV_HOLE);
 	ev.again = 1;
 	rpc.part = 200;
 	EXPECT_EQ(data(300, 100, 10000), (Words{"RX_ADD 300-400"})) << "nobody asked for it";
@@ -241,6 +315,8 @@ TEST_F(Hole, what_had_been_on_its_way_makes_patient)
 	run(PROG_EV_HOLE);
 	timeout(1100000);
 	data(100, 100, 10000);
+	run(PROG_EV_HOLE);
+	peer.late = 0;
 	EXPECT_EQ(rpc.copies, 0);
 	EXPECT_EQ(data(100, 100, 10000), (Words{"drop DUPLICATE"}));
 	EXPECT_EQ(rpc.copies, 0) << "the network's";

@@ -126,6 +126,8 @@ void Link::leave(Unit unit)
 			delay += random_() % settings.jitter_ns;
 		if (chance(settings.late))
 			delay += random_() % settings.late_ns;
+		if (chance(settings.early))
+			delay = 0;
 		if (copies > 1)
 			clock_.at(clock_.now() + delay, unit.arrive);
 		else

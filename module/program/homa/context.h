@@ -58,6 +58,12 @@
 #define HOMA_RETRY_NS (HOMA_RESTARTS * HOMA_PATIENCE_MAX)
 /* The time to ask doubles so many times while what is asked for comes twice. */
 #define HOMA_SPURIOUS_MAX 3
+/*
+ * How often a quarter of the path time is doubled, as RFC 8985 does, while packets come that were
+ * taken for lost: up to all of it. It halves after so many that were lost (RFC 8985, 16).
+ */
+#define HOMA_LATE_MAX 2
+#define HOMA_LATE_LOST 16
 /* Ticks between two arrivals that tell how long to wait for the next, at most. */
 #define HOMA_PACE_MAX 500000
 /* These bits of a gap's time count how often it has been asked for, from one on. */
@@ -204,6 +210,7 @@ struct homa_range {
  *               again: so will the rest.
  * @begged:      bytes of the message have been asked for.
  * @copies:      bytes have come twice after that.
+ * @late:        a packet that had been asked for was only late.
  * @small:       our packets are small, for larger ones seem not to arrive:
  *               HOMA_SMALL_*, or zero.
  * @cut:         the path let fewer bytes go unscheduled than would be usual.
@@ -270,6 +277,7 @@ struct prog_rpc {
 	u8 lost;
 	u8 begged;
 	u8 copies;
+	u8 late;
 	u8 small;
 	u8 cut;
 	u8 shrunk;
@@ -346,6 +354,9 @@ struct homa_ack {
  * @loses:          answers to come that are taken as if they showed a loss.
  * @spurious:       times that the time to ask is doubled, as what we asked for had
  *                  been on its way.
+ * @late:           times that the time until a hole is asked for is doubled, as packets
+ *                  overtake each other by more.
+ * @lost:           holes since then that were lost.
  * @unanswered:     RESENDs since the peer was last heard.
  * @wrongs:         number of @wrong.
  * @wrong:          wrong echoes of late, each once: who knows the one before last
@@ -384,6 +395,8 @@ struct prog_peer {
 	u8 guessed;
 	u8 loses;
 	u8 spurious;
+	u8 late;
+	u8 lost;
 	u8 queues;
 	u8 unanswered;
 	u8 small_again;

@@ -218,7 +218,7 @@ static inline void homa_data_progress(const struct prog_ev *ev,
 /*
  * Whether there is more to ask for: later bytes show a new gap, or the last byte
  * that we asked for is here, and there was no room to ask for more, or had to be
- * sent again.
+ * sent again. Or the peer context is to hear of a packet that was late.
  */
 static inline u32 homa_data_hole(const struct prog_ev *ev, struct prog_rpc *rpc,
 				 u32 end, u32 gaps)
@@ -232,7 +232,7 @@ static inline u32 homa_data_hole(const struct prog_ev *ev, struct prog_rpc *rpc,
 		for (i = 0; i < HOMA_GAPS; i++)
 			if (rpc->gap[i].start >= rpc->part)
 				rpc->gap[i].due = 0;
-	return rpc->gaps > gaps || (last && (rpc->gaps || rpc->lost));
+	return rpc->late || rpc->gaps > gaps || (last && (rpc->gaps || rpc->lost));
 }
 
 /*
@@ -249,13 +249,16 @@ static inline void homa_data_place(const struct prog_ev *ev,
 	u32 end = homa_data_end(ev, rpc);
 	u32 alive = homa_data_alive(ev, rpc, end);
 	u32 gaps = rpc->gaps;
+	u32 late;
 
 	if (homa_range_full(rpc, ev->offset, end)) {
 		out->verdict = PROG_DROP_GAPS;
 		return;
 	}
+	late = !ev->again && homa_range_asked(rpc, ev->offset);
 	if (ev->offset < end)
 		homa_range_insert(rpc, ev->offset, end, ev->auth, scratch, out);
+	rpc->late |= late && rpc->rx_received != before;
 	if (alive && (rpc->rx_received != before || !ev->length)) {
 		homa_data_progress(ev, rpc, before, out);
 	} else if (alive) {

@@ -85,7 +85,27 @@ static inline u64 homa_path_allowance(const struct prog_params *params,
 {
 	u64 time = homa_longer(params->resend_ns >> 4, peer->path >> 2);
 
-	return homa_double(time, peer->spurious, HOMA_PATIENCE_MAX);
+	return homa_double(time, homa_max(peer->late, peer->spurious),
+			   HOMA_PATIENCE_MAX);
+}
+
+/* What was asked for comes as it was sent first: it had been overtaken. */
+static inline void homa_path_late(struct prog_rpc *rpc, struct prog_peer *peer)
+{
+	if (!rpc->late)
+		return;
+	rpc->late = 0;
+	peer->lost = 0;
+	peer->late += peer->late < HOMA_LATE_MAX;
+}
+
+/* What was asked for had been lost. */
+static inline void homa_path_in_order(struct prog_peer *peer)
+{
+	if (!peer->late || ++peer->lost < HOMA_LATE_LOST)
+		return;
+	peer->lost = 0;
+	peer->late--;
 }
 
 /* RFC 6298's smoothing. */
@@ -247,6 +267,7 @@ static inline void homa_path_measured(const struct prog_ev *ev,
 		rpc->sought = 0;
 		/* It was lost, not late. */
 		homa_path_lost(ev, params, peer, 0);
+		homa_path_in_order(peer);
 	}
 	peer->heard = ev->now;
 	peer->spurious -= peer->spurious && !rpc->copies;
@@ -259,9 +280,13 @@ static inline void homa_path_hole(const struct prog_ev *ev,
 				  struct prog_scratch *scratch,
 				  struct mtp_out *out)
 {
-	u64 due = ev->now + homa_path_allowance(params, peer);
+	u64 due;
 	u32 i;
 
+	homa_path_late(rpc, peer);
+	if (!rpc->gaps && rpc->rx_received == rpc->rx_length)
+		return;
+	due = ev->now + homa_path_allowance(params, peer);
 	for (i = 0; i < HOMA_GAPS; i++)
 		if (i < rpc->gaps && !rpc->gap[i].due)
 			rpc->gap[i].due = homa_gap_at(due, 1);

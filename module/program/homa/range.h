@@ -155,6 +155,19 @@ static inline u32 homa_range_news(const struct prog_rpc *rpc, u32 start, u32 end
 	return 0;
 }
 
+/* Whether byte @start, which any packet may bring, has been asked for. */
+static inline u32 homa_range_asked(const struct prog_rpc *rpc, u32 start)
+{
+	u32 i;
+
+	for (i = 0; i < HOMA_GAPS; i++)
+		if (i < rpc->gaps && rpc->gap[i].start <= start &&
+		    rpc->gap[i].end > start)
+			return (rpc->gap[i].due & HOMA_ASKED) > 1 &&
+			       !(rpc->gap_auth >> i & 1);
+	return 0;
+}
+
 /* Whether a gap ends at byte @end. */
 static inline u32 homa_range_closes(const struct prog_rpc *rpc, u32 end)
 {
