@@ -357,17 +357,25 @@ TEST_F(Unknown, asked_for_a_hole)
 	}
 }
 
-// Under a session it may be of a time before the request was there.
+// It may be of a time before the request was there, and is not believed before silence; in
+// the clear, where that may be kept off, once the response has been coming for a while.
 TEST_F(Unknown, a_client_asked_for_a_hole)
 {
 	for (const u8 secure : {0, 1}) {
 		rpc = {};
 		ev.secure = secure;
 		send_request(100);
+		EXPECT_EQ(timeout(6 * msec)[0], "RESEND all");
 		data(0, 1000, 9000);
 		data(2000, 1000, 9000);
 		run(PROG_EV_HOLE);
+		EXPECT_EQ(run(PROG_EV_RPC_UNKNOWN), (Words{"drop STALE"}));
 		EXPECT_EQ(timeout(msec)[0], "RESEND 1000+1000");
+		EXPECT_EQ(rpc.asking, 0);
+		EXPECT_EQ(run(PROG_EV_RPC_UNKNOWN), (Words{"drop STALE"}));
+		now = rpc.born + HOMA_PATIENCE_MAX - 1;
+		EXPECT_EQ(run(PROG_EV_RPC_UNKNOWN), (Words{"drop STALE"}));
+		now++;
 		if (secure != 0) {
 			EXPECT_EQ(run(PROG_EV_RPC_UNKNOWN), (Words{"drop STALE"}));
 			timeout(50 * msec);

@@ -334,6 +334,27 @@ TEST_F(Scenario, hosts_with_other_settings)
 	}
 }
 
+// Questions overtake requests on a path that reorders, and RPC_UNKNOWN, which answers them,
+// is overtaken by the response in turn.
+TEST_F(Scenario, a_late_answer_ends_no_rpc)
+{
+	for (u64 seed = 1; seed <= 20; seed++)
+		for (const bool secure : {false, true}) {
+			World world({.seed = seed,
+				     .link = {.rate = 1'000'000'000,
+					      .delay_ns = 10 * ms,
+					      .jitter_ns = 20 * ms}});
+			for (int i = 0; i < 20; i++)
+				world.at(i * ms, [&world, secure] {
+					world.request(1, 0, secure, 1000, 20000);
+				});
+			world.run(600000 * ms);
+			EXPECT_EQ(world.broken, "") << seed;
+			EXPECT_EQ(world.failed(), 0U) << seed;
+			EXPECT_EQ(world.outcomes().size(), 20U) << seed;
+		}
+}
+
 TEST_F(Scenario, a_peer_that_sends_more_unasked_than_is_taken)
 {
 	World world({.hosts = 3});

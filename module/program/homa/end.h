@@ -79,14 +79,21 @@ static inline void homa_end_restart(const struct prog_ev *ev,
 }
 
 /*
- * Whether the peer may have been asked: after silence, or for a hole. What a client
- * asks for under a session is answered by nobody else, and RPC_UNKNOWN may be late,
- * of a time before its request was there: it is believed after silence only.
+ * Whether the peer may have been asked: after silence, or for a hole. To a client
+ * RPC_UNKNOWN may be late, of a time before its request was there, which a question had
+ * overtaken. What it asks for under a session is answered by nobody else: there it is
+ * believed after silence only. In the clear forged packets may keep silence off, so it
+ * is believed once the response has been coming for longer than packets are late.
  */
-static inline u32 homa_end_asked(const struct prog_rpc *rpc)
+static inline u32 homa_end_asked(const struct prog_ev *ev,
+				 const struct prog_rpc *rpc)
 {
-	return rpc->asking || (rpc->begged && rpc->state == HOMA_IN &&
-			       (rpc->server || !rpc->secure));
+	if (rpc->asking)
+		return 1;
+	if (!rpc->begged || rpc->state != HOMA_IN)
+		return 0;
+	return rpc->server || (!rpc->secure &&
+			       ev->now - rpc->born >= HOMA_PATIENCE_MAX);
 }
 
 /*
@@ -100,7 +107,7 @@ static inline void homa_end_unknown(const struct prog_ev *ev,
 				    struct prog_scratch *scratch,
 				    struct mtp_out *out)
 {
-	if (!homa_end_asked(rpc) || rpc->state == HOMA_FAILED) {
+	if (!homa_end_asked(ev, rpc) || rpc->state == HOMA_FAILED) {
 		out->verdict = PROG_DROP_STALE;
 		return;
 	}
