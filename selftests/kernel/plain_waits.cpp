@@ -194,6 +194,28 @@ TEST(receive_buffer_bounds)
 	CHECK(answered > 40);
 }
 
+// What the receiver's own books of a message take is no reason to wait for it to be gone.
+TEST(least_receive_buffer)
+{
+	for (const bool secure : {false, true}) {
+		PlainTalk talk;
+		const int bytes = 1;
+		for (const int fd : {talk.client.fd(), talk.server.fd()})
+			OK(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)));
+		if (secure)
+			make_secure(talk);
+		for (const size_t length : {1U, 20'000U, 100'000U, 900'000U}) {
+			talk.client.request(talk.to, pattern(length), length);
+			talk.server.set_timeout(60000);
+			talk.server.echo();
+			talk.client.set_timeout(60000);
+			const PlainMessage response = talk.client.expect();
+			EQ(pattern_error(response.bytes), "");
+			EQ(response.bytes.size(), length);
+		}
+	}
+}
+
 TEST(close_with_rpcs_open)
 {
 	PlainTalk talk;

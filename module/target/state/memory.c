@@ -126,8 +126,10 @@ bool sdp_memory_rules(const struct sdp_rpc *rpc)
 	int held = atomic_read(&rpc->ep->rmem[rpc->secure]);
 	int room = sdp_memory_room(rpc->ep, rpc->secure);
 	u64 most = 2ULL * room + (u64)READ_ONCE(rpc->rx_length) * SDP_RX_SPREAD;
+	/* sdp_pressure_enter() has charged the RPC: alone it may be more than half. */
+	int own = sizeof(*rpc) + READ_ONCE(rpc->rx_truesize);
 
-	return (u32)held <= most && held - (int)READ_ONCE(rpc->rx_truesize) < room / 2;
+	return (u32)held <= most && held - own < room / 2;
 }
 
 bool sdp_memory_alone(const struct sdp_endpoint *ep, bool secure)

@@ -106,7 +106,7 @@ static inline bool sdp_memory_far(const struct sdp_endpoint *ep, bool secure)
 /**
  * sdp_memory_rules() - has a message its class's memory for itself, without taking more
  *	than its length and the class's room explain?
- * @rpc: of a message that has not ended.
+ * @rpc: of a message that has not ended, and is counted (sdp_pressure_enter()).
  *
  * It has, if all others take less than half of the room, whole ones too.
  */
