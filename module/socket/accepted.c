@@ -88,13 +88,16 @@ static bool of_v6(int name)
 	}
 }
 
-/* Turning off what is not there is no request. */
-static bool turns_off(sockptr_t val, unsigned int len)
+/* Turning off what is not there is no request. Of some, zero is a value as others. */
+static bool turns_off(int name, sockptr_t val, unsigned int len)
 {
-	int value;
+	u64 value = 0;
 
-	return len >= sizeof(value) && !copy_from_sockptr(&value, val, sizeof(value)) &&
-	       !value;
+	if (name == SO_INCOMING_CPU || name == SO_TXTIME || len < sizeof(int))
+		return false;
+	/* SO_MAX_PACING_RATE has a long one. */
+	len = min_t(unsigned int, len, sizeof(value));
+	return !copy_from_sockptr(&value, val, len) && !value;
 }
 
 /**
@@ -110,7 +113,7 @@ bool sdp_options_accepted(int level, int name, sockptr_t val, unsigned int len)
 {
 	switch (level) {
 	case SOL_SOCKET:
-		return of_socket(name) || turns_off(val, len);
+		return of_socket(name) || turns_off(name, val, len);
 	case SOL_IP:
 		return of_v4(name);
 	case SOL_IPV6:

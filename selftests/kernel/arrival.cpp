@@ -166,6 +166,12 @@ TEST(options_without_effect)
 	for (const int name : {SO_REUSEPORT, SO_KEEPALIVE, SO_BROADCAST})
 		OK(setsockopt(v4.fd(), SOL_SOCKET, name, zeros, sizeof(zeros)));
 	FAILS(setsockopt(v4.fd(), SOL_SOCKET, SO_KEEPALIVE, nowhere, sizeof(zeros)), ENOPROTOOPT);
+	// Zero is a processor, and a clock; and a rate is longer than an int.
+	for (const int name : {SO_INCOMING_CPU, SO_TXTIME})
+		FAILS(setsockopt(v4.fd(), SOL_SOCKET, name, zeros, sizeof(zeros)), ENOPROTOOPT);
+	const uint64_t rate = 1ULL << 32;
+	FAILS(setsockopt(v4.fd(), SOL_SOCKET, SO_MAX_PACING_RATE, &rate, sizeof(rate)),
+	      ENOPROTOOPT);
 	// What has an effect is taken, and said so.
 	for (const int name : {SO_REUSEADDR, SO_TIMESTAMP, SO_TIMESTAMPNS, SO_PRIORITY}) {
 		set(v4, SOL_SOCKET, name);
