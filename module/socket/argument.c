@@ -11,6 +11,9 @@ static int check_tail(sockptr_t from, size_t known, size_t size)
 
 	if (size <= known)
 		return 0;
+	/* No version of ours will be so long, and nobody could stop looking at it. */
+	if (size > PAGE_SIZE)
+		return -E2BIG;
 	if (sockptr_is_kernel(from))
 		zero = !memchr_inv(from.kernel + known, 0, size - known);
 	else

@@ -124,6 +124,12 @@ TEST(session_add_sizes)
 	FAILS(set(socket.fd(), SDP_SESSION_ADD, &longer, sizeof(longer)), E2BIG);
 	FAILS(set(socket.fd(), SDP_SESSION_ADD, &longer, sizeof(longer) - 1), EINVAL);
 	longer.more[7] = 0;
+	// Zeros that nobody has use for are not looked at for long.
+	std::vector<uint8_t> longest(static_cast<size_t>(sysconf(_SC_PAGESIZE)) + 1);
+	longer.add.size = static_cast<uint32_t>(longest.size());
+	memcpy(longest.data(), &longer.add, sizeof(longer.add));
+	FAILS(set(socket.fd(), SDP_SESSION_ADD, longest.data(), longest.size()), E2BIG);
+	longer.add.size = sizeof(longer);
 	OK(set(socket.fd(), SDP_SESSION_ADD, &longer, sizeof(longer)));
 }
 
