@@ -47,6 +47,7 @@ int sdp_homa_send(struct sdp_sock *s, struct msghdr *msg)
 	struct homa_sendmsg_args args;
 	struct sdp_send send = {
 		.nonblock = msg->msg_flags & MSG_DONTWAIT,
+		.direct = msg->msg_flags & MSG_DONTROUTE,
 		.from = &msg->msg_iter,
 	};
 	int err;

@@ -20,6 +20,7 @@ int sdp_plain_send(struct sdp_sock *s, struct msghdr *msg, size_t len)
 {
 	struct sdp_send send = {
 		.nonblock = msg->msg_flags & MSG_DONTWAIT,
+		.direct = msg->msg_flags & MSG_DONTROUTE,
 		.from = &msg->msg_iter,
 	};
 	int err;

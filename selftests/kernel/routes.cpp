@@ -222,6 +222,13 @@ TEST(no_gateway_with_dontroute)
 		set(local, SOL_SOCKET, SO_DONTROUTE, 1);
 		FAILS(local.send(&far, pattern(10), nullptr), ENETUNREACH);
 		echo(local, talk.server, talk.to);
+		// Of one message: the next is not held to it, nor this one to what the socket has.
+		set(local, SOL_SOCKET, SO_DONTROUTE, 0);
+		FAILS(local.send(&far, pattern(10), nullptr, MSG_DONTROUTE), ENETUNREACH);
+		OK(local.send(&talk.to, pattern(10), nullptr, MSG_DONTROUTE));
+		talk.server.echo();
+		local.expect();
+		OK(local.send(&far, pattern(10), nullptr));
 		OK(talk.client.abort(0, 1, 0));
 	}
 }

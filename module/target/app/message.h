@@ -32,6 +32,7 @@ struct sdp_address {
  * @clear:   send in the clear on a mixed socket.
  * @from:    the bytes; iov_iter_count() is the message's length.
  * @nonblock: EAGAIN rather than wait for memory.
+ * @direct:  MSG_DONTROUTE; of a response, that its request came so.
  * @source:  of a request, the address of ours that it leaves from; of a response, that
  *           which it has anyway; or the any-address (v4 or v6).
  * @ifindex: of a request, the interface that it leaves by, or 0.
@@ -45,6 +46,7 @@ struct sdp_send {
 	bool private;
 	bool clear;
 	bool nonblock;
+	bool direct;
 	bool marked;
 	u32 mark;
 	struct in6_addr source;

@@ -65,6 +65,8 @@ static int peer_key(struct sdp_peer_key *key, const struct sdp_endpoint *ep,
 		key->mark = send->mark;
 	if (unlikely(send->marking.tos))
 		key->tos = send->marking.tos & INET_DSCP_MASK;
+	if (unlikely(send->direct))
+		key->scope = RT_SCOPE_LINK;
 	return 0;
 }
 
@@ -256,6 +258,7 @@ static struct sdp_rpc *find_request(struct sdp_endpoint *ep,
 static bool leaves_from(const struct sdp_peer *peer, const struct sdp_send *send)
 {
 	return !send->marked &&
+	       (!send->direct || peer->key.scope == RT_SCOPE_LINK) &&
 	       (sdp_route_any(&send->source) ||
 		ipv6_addr_equal(&send->source, &peer->local));
 }
