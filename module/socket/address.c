@@ -152,9 +152,16 @@ bool sdp_address_peer(struct sdp_sock *s, struct sdp_address *to)
 int sdp_address_destination(struct sdp_sock *s, const struct msghdr *msg,
 			    struct sdp_address *to)
 {
-	if (!msg->msg_name)
-		return sdp_address_peer(s, to) ? 0 : -EDESTADDRREQ;
-	return sdp_address_parse(sdp_sock_sk(s), msg->msg_name, msg->msg_namelen, to);
+	const struct sock *sk = sdp_sock_sk(s);
+
+	if (msg->msg_name)
+		return sdp_address_parse(sk, msg->msg_name, msg->msg_namelen, to);
+	if (!sdp_address_peer(s, to))
+		return -EDESTADDRREQ;
+	/* IPV6_V6ONLY may have come after connect(). */
+	if (sk->sk_family == AF_INET6 && ipv6_only_sock(sk) && ipv6_addr_v4mapped(&to->addr))
+		return -ENETUNREACH;
+	return 0;
 }
 
 void sdp_address_source(struct sdp_sock *s, struct msghdr *msg,

@@ -153,6 +153,25 @@ TEST(v6_only)
 	client.expect();
 }
 
+TEST(v6_only_after_connect)
+{
+	PlainSocket server(hosts->b.ns, AF_INET6, server_port);
+	PlainSocket client(hosts->a.ns, AF_INET6);
+	const net::Address to = hosts->b.at(net::Family::mapped, server_port);
+	OK(connect(client.fd(), to.raw(), to.length));
+	EQ(OK(send(client.fd(), "abc", 3, 0)), 3);
+	server.echo();
+	client.expect();
+	int on = 1;
+	OK(setsockopt(client.fd(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)));
+	FAILS(send(client.fd(), "abc", 3, 0), ENETUNREACH);
+	on = 0;
+	OK(setsockopt(client.fd(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)));
+	EQ(OK(send(client.fd(), "abc", 3, 0)), 3);
+	server.echo();
+	client.expect();
+}
+
 TEST(v4_client_v6_server)
 {
 	PlainSocket server(hosts->b.ns, AF_INET6, server_port);
