@@ -30,7 +30,7 @@ struct LinkSettings {
 	double repeat = 0;
 	double late = 0; // packets that take up to late_ns longer
 	u64 late_ns = 1 * ms;
-	double early = 0; // packets that take no time, and overtake all on their way
+	double early = 0;    // packets that take no time, and overtake all on their way
 	u32 hole = 0;        // longer packets vanish; 0: none do
 	u64 police_rate = 0; // bit/s; what is above it vanishes
 	u64 police_burst = 0;
