@@ -105,6 +105,7 @@ static const struct ctl_table limits[] = {
 	UINT("max_peers", max_peers, &one, &count_max),
 	UINT("user_sessions", user_sessions, SYSCTL_ZERO, &count_max),
 	UINT("user_orphans", user_orphans, SYSCTL_ZERO, &count_max),
+	UINT("steer", steer, SYSCTL_ZERO, &one),
 };
 
 static const struct ctl_table settings[] = {
@@ -139,6 +140,7 @@ static void inherit_limits(struct sdp_settings *set)
 	set->max_peers = READ_ONCE(from->max_peers);
 	set->user_sessions = READ_ONCE(from->user_sessions);
 	set->user_orphans = READ_ONCE(from->user_orphans);
+	set->steer = READ_ONCE(from->steer);
 	sdp_settings_derive(set);
 }
 

@@ -72,6 +72,7 @@ constexpr Range ranges[] = {
 	{"max_peers", "1", "16777216", "0", "16777217"},
 	{"user_sessions", "0", "16777216", "-1", "16777217"},
 	{"user_orphans", "0", "16777216", "-1", "16777217"},
+	{"steer", "0", "1", "-1", "2"},
 	{"unsched_bytes", "0", "268435456", "-1", "268435457"},
 	{"max_unsched", "0", "268435456", "-1", "268435457"},
 	{"window", "1500", "268435456", "1499", "268435457"},
@@ -193,7 +194,7 @@ TEST(limits_of_an_own_namespace)
 		OK(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));
 		OK(unshare(CLONE_NEWUSER | CLONE_NEWNET));
 		for (const char *name : {"max_message", "rcvbuf", "sndbuf", "peer_rpcs",
-					 "max_peers", "user_sessions", "user_orphans"})
+					 "max_peers", "user_sessions", "user_orphans", "steer"})
 			FAILS(open(("/proc/sys/net/sdp/" + std::string(name)).c_str(), O_WRONLY),
 			      EACCES);
 		Fd policy(OK(open("/proc/sys/net/sdp/policy", O_WRONLY)));

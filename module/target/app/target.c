@@ -8,6 +8,7 @@
 #include "../../record/record.h"
 #include "../in/icmp.h"
 #include "../in/receive.h"
+#include "../in/steer.h"
 #include "../out/nic.h"
 #include "../out/pace.h"
 #include "../run/exec.h"
@@ -154,9 +155,12 @@ int sdp_target_listen(u8 protocol)
 	err = sdp_segment_init(protocol, sdp_nic_seal_packet);
 	if (err)
 		return err;
-	err = inet_add_protocol(&protocol_v4, protocol);
+	err = sdp_steer_init(sdp_receive_at_home);
 	if (err)
 		goto exit_segment;
+	err = inet_add_protocol(&protocol_v4, protocol);
+	if (err)
+		goto exit_steer;
 	err = inet6_add_protocol(&protocol_v6, protocol);
 	if (err)
 		goto del_v4;
@@ -164,6 +168,8 @@ int sdp_target_listen(u8 protocol)
 
 del_v4:
 	inet_del_protocol(&protocol_v4, protocol);
+exit_steer:
+	sdp_steer_exit();
 exit_segment:
 	sdp_segment_exit(protocol);
 	return err;
@@ -173,5 +179,6 @@ void sdp_target_unlisten(u8 protocol)
 {
 	inet6_del_protocol(&protocol_v6, protocol);
 	inet_del_protocol(&protocol_v4, protocol);
+	sdp_steer_exit();
 	sdp_segment_exit(protocol);
 }

@@ -16,6 +16,7 @@
 #include "receive.h"
 #include "receive_clear.h"
 #include "receive_secure.h"
+#include "steer.h"
 
 static const u16 received_counter[] = {
 	[SDP_TYPE_DATA & 15] = SDP_CTR_rx_data,
@@ -158,12 +159,9 @@ static struct sdp_endpoint *find_endpoint(const struct sdp_packet *packet)
 	return ep ?: sdp_endpoint_find(sn, packet->who.port, &packet->at);
 }
 
-static enum sdp_drop receive_packet(struct sdp_packet *packet, struct net *net)
+/* What the packet says of itself. */
+static enum sdp_drop check_header(struct sdp_packet *packet, struct net *net)
 {
-	struct sdp_endpoint *ep;
-	enum sdp_drop drop;
-	bool secure;
-
 	if (unlikely(!sdp_receive_pull(packet, sizeof(struct sdp_common_hdr))))
 		return SDP_DROP_short;
 	identify(packet, net);
@@ -171,6 +169,15 @@ static enum sdp_drop receive_packet(struct sdp_packet *packet, struct net *net)
 		return SDP_DROP_address;
 	if (unlikely(!known_type(packet->hdr->type)))
 		return SDP_DROP_type;
+	return 0;
+}
+
+static enum sdp_drop receive_packet(struct sdp_packet *packet, struct net *net)
+{
+	struct sdp_endpoint *ep;
+	enum sdp_drop drop;
+	bool secure;
+
 	/* As the sender counts: a segment, or what was merged, is several. */
 	sdp_count_add(packet->to.sn->counts,
 		      received_counter[packet->hdr->type & 15],
@@ -210,7 +217,7 @@ static enum sdp_drop receive_packet(struct sdp_packet *packet, struct net *net)
 	return drop;
 }
 
-int sdp_receive(struct sk_buff *skb)
+static __always_inline int receive(struct sk_buff *skb, bool at_home)
 {
 	struct sdp_packet packet = {
 		.skb = skb, .v4 = skb->protocol == htons(ETH_P_IP),
@@ -219,7 +226,12 @@ int sdp_receive(struct sk_buff *skb)
 	enum sdp_drop drop;
 
 	take_addresses(&packet);
-	drop = receive_packet(&packet, net);
+	drop = check_header(&packet, net);
+	if (likely(!drop)) {
+		if (!at_home && sdp_steer(&packet))
+			return 0;
+		drop = receive_packet(&packet, net);
+	}
 	if (unlikely(drop))
 		sdp_count_drop(net, drop, packet.skb);
 	if (packet.skb) {
@@ -229,4 +241,14 @@ int sdp_receive(struct sk_buff *skb)
 			consume_skb(packet.skb);
 	}
 	return 0;
+}
+
+int sdp_receive(struct sk_buff *skb)
+{
+	return receive(skb, false);
+}
+
+void sdp_receive_at_home(struct sk_buff *skb)
+{
+	receive(skb, true);
 }

@@ -15,4 +15,12 @@ struct sk_buff;
  */
 int sdp_receive(struct sk_buff *skb);
 
+/**
+ * sdp_receive_at_home() - the same, of a packet that has been steered (steer.h).
+ * @skb: consumed.
+ *
+ * Context: as for sdp_receive().
+ */
+void sdp_receive_at_home(struct sk_buff *skb);
+
 #endif /* SDP_TARGET_RECEIVE_H */

@@ -35,6 +35,7 @@
  * @rekey_s:        seconds that a session sends under one key.
  * @nic_min_bytes:  shortest message that a NIC seals.
  * @prove_addresses: clear clients have to show that their address is theirs.
+ * @steer:          packets of messages of several are handled on the message's home CPU.
  * @pace_ns:        length of the device queue that pacing aims at, 0: off.
  */
 struct sdp_settings {
@@ -52,6 +53,7 @@ struct sdp_settings {
 	u32 pace_ns;
 	u32 nic_min_bytes;
 	u32 prove_addresses;
+	u32 steer;
 };
 
 struct sdp_rpc_bucket;

@@ -38,5 +38,6 @@ void sdp_settings_init(struct sdp_settings *set)
 	set->pace_ns = 5000;
 	set->nic_min_bytes = 8192;
 	set->prove_addresses = 1;
+	set->steer = 0;
 	sdp_settings_derive(set);
 }
