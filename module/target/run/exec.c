@@ -77,8 +77,9 @@ static void announce(struct sdp_run *run, struct sdp_rpc *rpc, int error)
 	}
 	/* Of a failure, no byte will be read; of a claimed one, some may be now. */
 	flush = error && !rpc->claimed;
+	sdp_pressure_unlist(rpc);
 	spin_unlock(&ep->lock);
-	sdp_pressure_leave(rpc);
+	sdp_pressure_left(rpc);
 	if (flush)
 		sdp_rpc_rx_free(rpc);
 	run->arriving = false;

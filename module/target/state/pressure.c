@@ -45,18 +45,26 @@ void sdp_pressure_enter(struct sdp_rpc *rpc)
 	spin_unlock(&ep->lock);
 }
 
-void sdp_pressure_leave(struct sdp_rpc *rpc)
+void sdp_pressure_unlist(struct sdp_rpc *rpc)
+{
+	struct sdp_endpoint *ep = rpc->ep;
+
+	lockdep_assert_held(&rpc->lock);
+	lockdep_assert_held(&ep->lock);
+	if (!rpc->owner)
+		return;
+	list_del_init(&rpc->in_link);
+	if (ep->longest[rpc->secure] == rpc)
+		ep->longest[rpc->secure] = NULL;
+}
+
+void sdp_pressure_left(struct sdp_rpc *rpc)
 {
 	struct sdp_endpoint *ep = rpc->ep;
 
 	lockdep_assert_held(&rpc->lock);
 	if (!rpc->owner)
 		return;
-	spin_lock(&ep->lock);
-	list_del_init(&rpc->in_link);
-	if (ep->longest[rpc->secure] == rpc)
-		ep->longest[rpc->secure] = NULL;
-	spin_unlock(&ep->lock);
 	sdp_pressure_count(rpc, -(int)(sizeof(*rpc) + rpc->rx_truesize));
 	rpc->owner = NULL;
 	sdp_memory_uncharge_rx(ep, rpc->secure, sizeof(*rpc));

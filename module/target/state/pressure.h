@@ -45,8 +45,14 @@ static inline void sdp_pressure_resize(struct sdp_rpc *rpc, int bytes)
 		sdp_pressure_count(rpc, bytes);
 }
 
-/** sdp_pressure_leave() - the message is whole, or its RPC over; @rpc is locked. */
-void sdp_pressure_leave(struct sdp_rpc *rpc);
+/**
+ * sdp_pressure_unlist() - the message is whole, or its RPC over: it is no victim any more.
+ * @rpc: locked, and so is its socket. sdp_pressure_left() follows, when the latter is not.
+ */
+void sdp_pressure_unlist(struct sdp_rpc *rpc);
+
+/** sdp_pressure_left() - nor is it anybody's; @rpc is still locked. */
+void sdp_pressure_left(struct sdp_rpc *rpc);
 
 /**
  * sdp_pressure_victim() - the message to be given up, if one must go.

@@ -360,8 +360,9 @@ void sdp_rpc_end(struct sdp_rpc *rpc)
 		list_del_init(&rpc->park_link);
 	sdp_rpc_set_ready(rpc, false);
 	claimed = rpc->claimed;
+	sdp_pressure_unlist(rpc);
 	spin_unlock(&ep->lock);
-	sdp_pressure_leave(rpc);
+	sdp_pressure_left(rpc);
 	/* A receiver that copies from the packets frees them at the end. */
 	if (!claimed)
 		sdp_rpc_rx_free(rpc);

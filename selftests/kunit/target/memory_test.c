@@ -218,7 +218,10 @@ static void leave(struct sdp_rpc *rpc)
 
 	local_bh_disable();
 	spin_lock(&rpc->lock);
-	sdp_pressure_leave(rpc);
+	spin_lock(&rpc->ep->lock);
+	sdp_pressure_unlist(rpc);
+	spin_unlock(&rpc->ep->lock);
+	sdp_pressure_left(rpc);
 	sdp_pressure_resize(rpc, -bytes);
 	spin_unlock(&rpc->lock);
 	local_bh_enable();
