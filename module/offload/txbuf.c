@@ -195,7 +195,7 @@ u32 sdp_txbuf_map(const struct sdp_txbuf *buf, u32 offset, u32 length,
 static int copy_small(struct sdp_txbuf *buf, u32 offset, u32 length,
 		      struct iov_iter *from)
 {
-	u8 bytes[SDP_TXBUF_LINEAR];
+	u8 bytes[SDP_TXBUF_LINEAR] __uninitialized;
 
 	if (WARN_ON_ONCE(offset + length > sizeof(bytes)) ||
 	    !copy_from_iter_full(bytes, length, from))
@@ -256,16 +256,12 @@ static u32 map_plain(const struct sdp_txbuf *buf, u32 offset, u32 length,
 	return used;
 }
 
-bool sdp_txbuf_attach(const struct sdp_txbuf *buf, struct sk_buff *skb,
-		      u32 offset, u32 length)
+static bool attach_pages(const struct sdp_txbuf *buf, struct sk_buff *skb,
+			 u32 offset, u32 length)
 {
-	struct bio_vec vec[MAX_SKB_FRAGS];
+	struct bio_vec vec[MAX_SKB_FRAGS] __uninitialized;
 	u32 count;
 
-	if (buf->linear) {
-		skb_put_data(skb, buf->linear + offset, length);
-		return true;
-	}
 	if (unlikely(buf->sealed))
 		count = map_plain(buf, offset, length, vec, MAX_SKB_FRAGS);
 	else
@@ -274,10 +270,19 @@ bool sdp_txbuf_attach(const struct sdp_txbuf *buf, struct sk_buff *skb,
 	return count;
 }
 
+bool sdp_txbuf_attach(const struct sdp_txbuf *buf, struct sk_buff *skb,
+		      u32 offset, u32 length)
+{
+	if (!buf->linear)
+		return attach_pages(buf, skb, offset, length);
+	skb_put_data(skb, buf->linear + offset, length);
+	return true;
+}
+
 void sdp_txbuf_attach_plain(const struct sdp_txbuf *buf, struct sk_buff *skb,
 			    u32 index, u32 count)
 {
-	struct bio_vec vec[MAX_SKB_FRAGS];
+	struct bio_vec vec[MAX_SKB_FRAGS] __uninitialized;
 	u32 i;
 
 	for (i = 0; i < count; i++)

@@ -61,7 +61,7 @@ static void set_request(struct aead_request *req, struct sdp_aead *aead,
 static int run_on_stack(struct sdp_aead *aead, struct sdp_aead_op *op,
 			crypt_fn crypt)
 {
-	struct aead_request req;
+	struct aead_request req __uninitialized;
 
 	set_request(&req, aead, op, 0);
 	return crypt(&req);

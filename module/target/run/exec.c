@@ -16,9 +16,6 @@
 #include "timer.h"
 #include "turns.h"
 
-/* Events that one chain may raise, and these in turn. */
-#define MAX_RAISED 8
-
 /* A message that is not needed is freed before its RPC ends if it has more bytes. */
 #define SPENT_LEAST 4096
 
@@ -27,14 +24,6 @@
 
 /* Turns at the end of one run; others come later, in process context. */
 #define TURNS_MOST 64
-
-struct raised {
-	u32 count;
-	struct {
-		u8 kind;
-		u32 length;
-	} event[MAX_RAISED];
-};
 
 static DEFINE_PER_CPU(struct sdp_run, runs);
 
@@ -156,20 +145,19 @@ static void later(struct sdp_run *run, const struct mtp_insn *insn)
 		run->later[run->laters++] = *insn;
 }
 
-static void raise(struct raised *raised, u32 kind, u32 length)
+static void raise(struct sdp_run *run, u32 kind, u32 length)
 {
-	if (WARN_ON_ONCE(raised->count == MAX_RAISED))
+	if (WARN_ON_ONCE(run->raises == SDP_RUN_RAISED))
 		return;
-	raised->event[raised->count].kind = kind;
-	raised->event[raised->count++].length = length;
+	run->raised[run->raises].kind = kind;
+	run->raised[run->raises++].length = length;
 }
 
 /*
  * What is carried out under the RPC's lock; the rest is put off. Nothing that follows
  * bytes which could not be kept: the message has a hole, and ends.
  */
-static void apply(struct sdp_run *run, struct sdp_rpc *rpc,
-		  struct raised *raised)
+static void apply(struct sdp_run *run, struct sdp_rpc *rpc)
 {
 	u32 i;
 
@@ -185,7 +173,7 @@ static void apply(struct sdp_run *run, struct sdp_rpc *rpc,
 			if (likely(keep(run, rpc, insn)))
 				break;
 			run->ev.error = ENOMEM;
-			raise(raised, PROG_EV_ABORT, 0);
+			raise(run, PROG_EV_ABORT, 0);
 			return;
 		case MTP_RX_FLUSH:
 			sdp_rpc_rx_flush(rpc, insn->a, insn->b);
@@ -210,7 +198,7 @@ static void apply(struct sdp_run *run, struct sdp_rpc *rpc,
 			sdp_turns_place(run, rpc, insn->what, insn->key, insn->a);
 			break;
 		case MTP_RAISE:
-			raise(raised, insn->what, insn->a);
+			raise(run, insn->what, insn->a);
 			break;
 		case MTP_NOTIFY:
 			announce(run, rpc, insn->what == MTP_NOTIFY_FAILED ?
@@ -320,19 +308,18 @@ static noinline void trace_state(const struct sdp_run *run,
 				    prog_state_name(after));
 }
 
-static noinline void run_raised(struct sdp_run *run, struct sdp_rpc *rpc,
-				struct raised *raised)
+static noinline void run_raised(struct sdp_run *run, struct sdp_rpc *rpc)
 {
 	u32 i;
 
-	for (i = 0; i < raised->count; i++) {
-		u32 kind = raised->event[i].kind;
+	for (i = 0; i < run->raises; i++) {
+		u32 kind = run->raised[i].kind;
 
-		run->ev.length = raised->event[i].length;
+		run->ev.length = run->raised[i].length;
 		dispatch_any(run, rpc, rpc->pctx, kind);
 		trace_event(run, kind);
 		if (!run->out.verdict)
-			apply(run, rpc, raised);
+			apply(run, rpc);
 	}
 }
 
@@ -416,7 +403,6 @@ static void take_event(struct sdp_run *run)
 static __always_inline int exec(struct sdp_run *run, struct sdp_rpc *rpc,
 				u32 kind, bool constant)
 {
-	struct raised raised = { .count = 0 };
 	struct sdp_endpoint *ep = rpc->ep;
 	bool traced = trace_sdp_rpc_state_enabled();
 	u32 state = traced ? program_state(rpc) : 0;
@@ -429,6 +415,7 @@ static __always_inline int exec(struct sdp_run *run, struct sdp_rpc *rpc,
 	run->ev.port = sdp_rpc_is_server(rpc) ? rpc->who.port : rpc->who.pport;
 	run->ev.secure = rpc->secure;
 	run->laters = 0;
+	run->raises = 0;
 	run->wake = false;
 	run->ended = false;
 	run->arriving = false;
@@ -441,9 +428,9 @@ static __always_inline int exec(struct sdp_run *run, struct sdp_rpc *rpc,
 	trace_event(run, kind);
 	verdict = run->out.verdict;
 	if (likely(!verdict)) {
-		apply(run, rpc, &raised);
-		if (raised.count)
-			run_raised(run, rpc, &raised);
+		apply(run, rpc);
+		if (run->raises)
+			run_raised(run, rpc);
 	} else if (creates(kind)) {
 		run->ended = true;
 	}

@@ -11,6 +11,9 @@
 #define SDP_RUN_LATER 32
 #define SDP_RUN_TURNS 32
 
+/* Events that one chain may raise, and these in turn. */
+#define SDP_RUN_RAISED 8
+
 /**
  * struct sdp_turn - a winner that is to get its event.
  * @rpc:  held.
@@ -22,6 +25,16 @@ struct sdp_turn {
 };
 
 /**
+ * struct sdp_raised - an event that a chain has raised on its RPC.
+ * @kind:   enum prog_event.
+ * @length: of the event.
+ */
+struct sdp_raised {
+	u8 kind;
+	u32 length;
+};
+
+/**
  * struct sdp_run - a CPU's executor.
  * @sn:      namespace.
  * @ev:      the event; made by sdp_run_event().
@@ -30,6 +43,8 @@ struct sdp_turn {
  * @scratch: the chain's.
  * @later:   instructions for after the unlocking.
  * @laters:  entries of @later.
+ * @raised:  events that the one that runs has brought about, in order.
+ * @raises:  entries of @raised.
  * @turn:    turns due at the end of the run.
  * @turns:   entries of @turn.
  * @missed:  a turn found no entry, or no time: all winners get one later.
@@ -49,6 +64,8 @@ struct sdp_run {
 	struct prog_scratch scratch;
 	struct mtp_insn later[SDP_RUN_LATER];
 	u32 laters;
+	struct sdp_raised raised[SDP_RUN_RAISED];
+	u32 raises;
 	struct sdp_turn turn[SDP_RUN_TURNS];
 	u32 turns;
 	bool missed;
