@@ -17,9 +17,6 @@
 #include "pace.h"
 #include "transmit.h"
 
-/* Room before the transport header: link, IP, and what tunnels may want. */
-#define HEADROOM (MAX_HEADER + sizeof(struct ipv6hdr))
-
 #define CONTROL_PRIO 7
 
 /* Where even our headers hardly fit, IPv4 fragments. */
@@ -68,6 +65,22 @@ static int path_of_rpc(struct way *path, const struct sdp_rpc *rpc)
 {
 	return path_of(path, rpc->who.sn, rpc->ep->sk, rpc->peer, rpc->secure,
 		       &rpc->marking);
+}
+
+/*
+ * A packet with room for its link's header, IP's, and what the route says that IPsec adds,
+ * as other datagrams have it: of a short message, head and payload are in the memory that
+ * the kernel has ready for small heads.
+ */
+static struct sk_buff *make_packet(const struct way *path, u32 room)
+{
+	const struct dst_entry *dst = path->route.dst;
+	u32 head = LL_RESERVED_SPACE(dst->dev) + dst->header_len + path->ip_header;
+	struct sk_buff *skb = alloc_skb(head + room, GFP_ATOMIC);
+
+	if (likely(skb))
+		skb_reserve(skb, head);
+	return skb;
 }
 
 static void path_end(const struct way *path)
@@ -309,12 +322,11 @@ static void send_segment(struct sdp_rpc *rpc, const struct way *path,
 
 	if (auth)
 		room += length + sizeof(struct sdp_data_trailer);
-	skb = alloc_skb(HEADROOM + room, GFP_ATOMIC);
+	skb = make_packet(path, room);
 	if (unlikely(!skb)) {
 		sdp_count(counts, SDP_CTR_tx_errors);
 		return;
 	}
-	skb_reserve(skb, HEADROOM);
 	if (rpc->secure)
 		secure_data_header(skb, rpc, insn, offset, payload);
 	else
@@ -359,12 +371,11 @@ static u32 send_plain(struct sdp_rpc *rpc, const struct way *path,
 	if (!records)
 		return 0;
 	length = min(records * size, end - offset);
-	skb = alloc_skb(HEADROOM + sizeof(struct sdp_secure_data_hdr), GFP_ATOMIC);
+	skb = make_packet(path, sizeof(struct sdp_secure_data_hdr));
 	if (unlikely(!skb)) {
 		sdp_count(path->sn->counts, SDP_CTR_tx_errors);
 		return length;
 	}
-	skb_reserve(skb, HEADROOM);
 	secure_data_header(skb, rpc, insn, length > payload ?
 			   offset | SDP_PLACE_INDEXED : offset, payload);
 	sdp_txbuf_attach_plain(&rpc->tx, skb, offset / size, records);
@@ -583,10 +594,9 @@ static void send_control(const struct way *path, const struct address *to,
 	struct sk_buff *skb;
 	int length;
 
-	skb = alloc_skb(HEADROOM + SDP_CONTROL_MAX, GFP_ATOMIC);
+	skb = make_packet(path, SDP_CONTROL_MAX);
 	if (unlikely(!skb))
 		goto error;
-	skb_reserve(skb, HEADROOM);
 	memset(skb->data, 0, SDP_CONTROL_MAX);
 	hdr = (void *)skb->data;
 	length = put_control(skb, path, insn, count, session);
