@@ -95,8 +95,9 @@ struct sdp_epoch *sdp_epoch_alloc(struct sdp_session *session, bool sends,
 	memcpy(epoch->iv, keys->iv, sizeof(epoch->iv));
 	if (sends)
 		memcpy(epoch->key, keys->key, sizeof(epoch->key));
-	epoch->hdr.key[0] = get_unaligned_le64(keys->hdr);
-	epoch->hdr.key[1] = get_unaligned_le64(keys->hdr + 8);
+	sdp_tag_setup(&epoch->hdr, keys->hdr,
+		      sends ? session->key.local_port : session->key.peer_port,
+		      sends ? session->key.peer_port : session->key.local_port);
 	epoch->audit = sdp_audit_key(keys->key,
 				     sdp_kdf_key_length(session->cipher),
 				     keys->iv);

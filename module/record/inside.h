@@ -9,13 +9,13 @@
 #include <linux/rbtree.h>
 #include <linux/refcount.h>
 #include <linux/rhashtable-types.h>
-#include <linux/siphash.h>
 #include <linux/workqueue.h>
 
 #include "aead.h"
 #include "kdf.h"
 #include "key.h"
 #include "replay.h"
+#include "tag.h"
 #include "wire.h"
 
 struct sdp_quota;
@@ -81,7 +81,7 @@ struct sdp_epoch {
 	u8 iv[SDP_KDF_IV];
 	struct sdp_session *session;
 	u64 number;
-	siphash_key_t hdr;
+	struct sdp_tag_key hdr;
 	struct sdp_aead aead;
 	u8 key[SDP_KDF_KEY_MAX];
 	u64 audit;

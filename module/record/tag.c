@@ -15,11 +15,7 @@
 
 #define TAGGED_BYTES	offsetof(struct sdp_secure_data_hdr, tag)
 
-struct sip {
-	u64 v0, v1, v2, v3;
-};
-
-static __always_inline void sip_word(struct sip *s, u64 word)
+static __always_inline void sip_word(struct sdp_tag_state *s, u64 word)
 {
 	s->v3 ^= word;
 	SIPHASH_PERMUTATION(s->v0, s->v1, s->v2, s->v3);
@@ -27,22 +23,56 @@ static __always_inline void sip_word(struct sip *s, u64 word)
 	s->v0 ^= word;
 }
 
-u64 sdp_tag_compute(const siphash_key_t *key,
+/* The first two words of a header, as they are hashed. */
+static __always_inline u64 ports_word(const u8 *p)
+{
+	return get_unaligned_le64(p) & MASK_SEQUENCE;
+}
+
+static __always_inline u64 type_word(const u8 *p)
+{
+	return get_unaligned_le64(p + 8) & MASK_FLAGS;
+}
+
+static void hash_start(struct sdp_tag_state *s, const siphash_key_t *key, u64 ports,
+		       u64 type)
+{
+	s->v0 = SIPHASH_CONST_0 ^ key->key[0];
+	s->v1 = SIPHASH_CONST_1 ^ key->key[1];
+	s->v2 = SIPHASH_CONST_2 ^ key->key[0];
+	s->v3 = SIPHASH_CONST_3 ^ key->key[1];
+	sip_word(s, ports);
+	sip_word(s, type);
+}
+
+void sdp_tag_setup(struct sdp_tag_key *key, const u8 *bytes, u16 sport, u16 dport)
+{
+	struct sdp_secure_data_hdr hdr = {
+		.common.sport = htons(sport),
+		.common.dport = htons(dport),
+		.common.type = SDP_TYPE_DATA | SDP_TYPE_SECURE,
+		.common.doff = SDP_DOFF_SECURE_DATA,
+	};
+
+	key->key.key[0] = get_unaligned_le64(bytes);
+	key->key.key[1] = get_unaligned_le64(bytes + 8);
+	key->ports = ports_word((const u8 *)&hdr);
+	key->type = type_word((const u8 *)&hdr);
+	hash_start(&key->start, &key->key, key->ports, key->type);
+}
+
+u64 sdp_tag_compute(const struct sdp_tag_key *key,
 		    const struct sdp_secure_data_hdr *hdr)
 {
 	const u8 *p = (const u8 *)hdr;
-	struct sip s = {
-		.v0 = SIPHASH_CONST_0 ^ key->key[0],
-		.v1 = SIPHASH_CONST_1 ^ key->key[1],
-		.v2 = SIPHASH_CONST_2 ^ key->key[0],
-		.v3 = SIPHASH_CONST_3 ^ key->key[1],
-	};
+	u64 ports = ports_word(p), type = type_word(p);
+	struct sdp_tag_state s = key->start;
 	int i;
 
 	static_assert(TAGGED_BYTES == 52);
 
-	sip_word(&s, get_unaligned_le64(p) & MASK_SEQUENCE);
-	sip_word(&s, get_unaligned_le64(p + 8) & MASK_FLAGS);
+	if (unlikely(ports != key->ports || type != key->type))
+		hash_start(&s, &key->key, ports, type);
 	sip_word(&s, get_unaligned_le64(p + 16) & MASK_CHECKSUM);
 	sip_word(&s, get_unaligned_le64(p + 24));
 	sip_word(&s, get_unaligned_le64(p + 32));
