@@ -10,6 +10,7 @@
 #include "epoch.h"
 #include "head.h"
 #include "open.h"
+#include "piece.h"
 #include "registry.h"
 #include "tag.h"
 
@@ -220,7 +221,7 @@ int sdp_open_first(struct sdp_rx *rx, struct scatterlist *src, u8 *buf,
 	struct scatterlist dst;
 	int err;
 
-	sg_init_one(&dst, buf, len);
+	sdp_piece(&dst, buf, len);
 	err = open_to(rx, 0, src, &dst, flags);
 	if (!err)
 		err = accept_first(rx, buf + SDP_RECORD_HEADER,
@@ -235,7 +236,7 @@ int sdp_open_record(struct sdp_rx *rx, u32 index, struct scatterlist *src,
 	struct scatterlist dst;
 	int err;
 
-	sg_init_one(&dst, buf, len);
+	sdp_piece(&dst, buf, len);
 	err = open_to(rx, index, src, &dst, flags);
 	if (!err)
 		err = check_end(buf + SDP_RECORD_HEADER,
@@ -249,7 +250,7 @@ int sdp_open_check(struct sdp_rx *rx, u32 index, struct scatterlist *src, u8 *bu
 	struct scatterlist dst;
 	int err;
 
-	sg_init_one(&dst, buf, len);
+	sdp_piece(&dst, buf, len);
 	err = open_to(rx, index, src, &dst, 0);
 	if (!err && buf[len - 1] != SDP_RECORD_TYPE)
 		err = -EPROTO;

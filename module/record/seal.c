@@ -16,6 +16,7 @@
 #include "audit.h"
 #include "epoch.h"
 #include "head.h"
+#include "piece.h"
 #include "seal.h"
 #include "session.h"
 #include "tag.h"
@@ -252,7 +253,7 @@ int sdp_seal_record(struct sdp_seal *seal, u32 index, u8 *buf,
 	struct scatterlist src;
 
 	sdp_seal_plain(seal, index, buf);
-	sg_init_one(&src, buf, dst ? len : len + SDP_RECORD_TAG);
+	sdp_piece(&src, buf, dst ? len : len + SDP_RECORD_TAG);
 	return sdp_seal_inner(seal->tx, index, &src, dst ?: &src, len, false);
 }
 

@@ -3,6 +3,7 @@
 
 #include "../../offload/buffer.h"
 #include "../../record/open.h"
+#include "../../record/piece.h"
 #include "../run/exec.h"
 #include "../state/kept.h"
 #include "../state/rpc_table.h"
@@ -69,6 +70,10 @@ int sdp_opener_source(struct sdp_opener *opener, u32 index)
 		return -ENODATA;
 	cb = sdp_rx_cb(skb);
 	start = cb->start + offset - cb->offset;
+	if (offset + length <= cb->end && start + length <= skb_headlen(skb)) {
+		sdp_piece(&opener->sg, skb->data + start, length);
+		return 0;
+	}
 	sg_init_table(&opener->sg, 1);
 	if (offset + length <= cb->end &&
 	    skb_to_sgvec(skb, &opener->sg, start, length) == 1)
@@ -77,7 +82,7 @@ int sdp_opener_source(struct sdp_opener *opener, u32 index)
 		opener->memory = sdp_buffer_alloc(opener->size);
 	if (!opener->memory)
 		return -ENOMEM;
-	sg_init_one(&opener->sg, opener->memory, length);
+	sdp_piece(&opener->sg, opener->memory, length);
 	return gather(rpc, offset, length, opener->memory);
 }
 
