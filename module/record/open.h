@@ -165,7 +165,7 @@ int sdp_open_authenticated(struct sdp_epoch *epoch,
  * sdp_rx_commit() - the message is delivered, or finally refused.
  * @rx: begun. In one step with delivery: under the RPC's lock.
  *
- * Context: any. Return: false if it was committed before: then do not deliver.
+ * Context: BH disabled. Return: false if it was committed before: then do not deliver.
  */
 bool sdp_rx_commit(struct sdp_rx *rx);
 

@@ -174,9 +174,9 @@ int sdp_replay_query(struct sdp_replay *replay, u64 number)
 {
 	int err;
 
-	xa_lock_bh(&replay->chunks);
+	xa_lock(&replay->chunks);
 	err = query(replay, number, chunk_find(replay, number));
-	xa_unlock_bh(&replay->chunks);
+	xa_unlock(&replay->chunks);
 	return err;
 }
 
@@ -185,7 +185,7 @@ int sdp_replay_reserve(struct sdp_replay *replay, u64 number)
 	struct sdp_replay_chunk *chunk;
 	int err;
 
-	xa_lock_bh(&replay->chunks);
+	xa_lock(&replay->chunks);
 	chunk = chunk_find(replay, number);
 	err = query(replay, number, chunk);
 	if (!err && !chunk) {
@@ -195,7 +195,7 @@ int sdp_replay_reserve(struct sdp_replay *replay, u64 number)
 	}
 	if (!err)
 		chunk->reserved++;
-	xa_unlock_bh(&replay->chunks);
+	xa_unlock(&replay->chunks);
 	return err;
 }
 
@@ -214,7 +214,7 @@ bool sdp_replay_commit(struct sdp_replay *replay, u64 number)
 	struct sdp_replay_chunk *chunk;
 	bool first = true;
 
-	xa_lock_bh(&replay->chunks);
+	xa_lock(&replay->chunks);
 	chunk = chunk_find(replay, number);
 	if (xa_is_value(chunk)) {
 		first = false;
@@ -225,7 +225,7 @@ bool sdp_replay_commit(struct sdp_replay *replay, u64 number)
 		if (chunk->done == SDP_REPLAY_CHUNK)
 			chunk_full(replay, number, chunk);
 	}
-	xa_unlock_bh(&replay->chunks);
+	xa_unlock(&replay->chunks);
 	return first;
 }
 

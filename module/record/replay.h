@@ -62,7 +62,7 @@ void sdp_replay_advance(struct sdp_replay *replay, u64 number);
  * @replay: the window.
  * @number: not above its top.
  *
- * Return: 0, -EALREADY (done), -ERANGE (below the window).
+ * Context: BH disabled. Return: 0, -EALREADY (done), -ERANGE (below the window).
  */
 int sdp_replay_query(struct sdp_replay *replay, u64 number);
 
@@ -71,7 +71,7 @@ int sdp_replay_query(struct sdp_replay *replay, u64 number);
  * @replay: the window.
  * @number: not above its top.
  *
- * Return: as sdp_replay_query(), -ENOMEM. After 0, one of the two below.
+ * Context: BH disabled. Return: as sdp_replay_query(), -ENOMEM. After 0, one of the two below.
  */
 int sdp_replay_reserve(struct sdp_replay *replay, u64 number);
 
@@ -80,7 +80,7 @@ int sdp_replay_reserve(struct sdp_replay *replay, u64 number);
  * @replay: the window.
  * @number: reserved.
  *
- * Never fails. Return: false if it was done already.
+ * Never fails. Context: BH disabled. Return: false if it was done already.
  */
 bool sdp_replay_commit(struct sdp_replay *replay, u64 number);
 

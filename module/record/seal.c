@@ -312,19 +312,19 @@ int sdp_tx_authenticate(struct sdp_tx *tx, struct scatterlist *sg,
 	return sdp_epoch_seal(tx->epoch, SDP_CONTROL_RECORD | counter, &op);
 }
 
-/* The message is no longer outstanding; true if that lets others begin. */
+/* The message is no longer outstanding; true if that lets others begin. BH is disabled. */
 static bool settle(struct sdp_epoch_tx *tx, u64 msgno)
 {
 	unsigned int slot = chunk_slot(msgno);
 	bool wake;
 
-	spin_lock_bh(&tx->lock);
+	spin_lock(&tx->lock);
 	tx->unheard[slot]--;
 	wake = tx->waiting && slot == chunk_slot(tx->next) &&
 	       !tx->unheard[slot];
 	if (wake)
 		tx->waiting = false;
-	spin_unlock_bh(&tx->lock);
+	spin_unlock(&tx->lock);
 	return wake;
 }
 
@@ -357,7 +357,11 @@ void sdp_tx_end(struct sdp_tx *tx)
 
 	if (!epoch)
 		return;
-	settle_once(tx);
+	if (!test_bit(0, &tx->heard)) {
+		local_bh_disable();
+		settle_once(tx);
+		local_bh_enable();
+	}
 	tx->epoch = NULL;
 	sdp_epoch_put(epoch);
 }

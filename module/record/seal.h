@@ -182,7 +182,7 @@ int sdp_tx_authenticate(struct sdp_tx *tx, struct scatterlist *sg,
  * Not what was sent without having a packet of it, such as a question why there
  * is none: the receiver may be in the epoch before.
  *
- * Context: any. Return: whether that was news.
+ * Context: BH disabled. Return: whether that was news.
  */
 bool sdp_tx_heard(struct sdp_tx *tx);
 

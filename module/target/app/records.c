@@ -232,13 +232,13 @@ void sdp_records_give_back(struct sdp_rpc *rpc)
 	const u8 *final;
 
 	final = memchr(repair->state, RECORD_FINAL, repair->count);
-	if (final)
-		sdp_rx_commit(&rpc->open);
 	run = sdp_run_begin(rpc->who.sn);
-	if (final)
+	if (final) {
+		sdp_rx_commit(&rpc->open);
 		tell_bad(run, rpc, final - repair->state, final - repair->state + 1,
 			 true);
-	else
+	} else {
 		ask_for_bad(run, rpc);
+	}
 	sdp_run_finish(run);
 }
