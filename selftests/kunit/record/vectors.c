@@ -411,6 +411,44 @@ static void control_packets(struct kunit *test)
 		check_control(test, &controls[i]);
 }
 
+/* A header tag by the kernel's own SipHash-2-4, of a copy with what is left out as zero. */
+static u64 plain_tag(const u8 *bytes, const struct sdp_secure_data_hdr *hdr)
+{
+	const siphash_key_t key = {
+		.key = { get_unaligned_le64(bytes), get_unaligned_le64(bytes + 8) },
+	};
+	struct sdp_secure_data_hdr copy = *hdr;
+
+	copy.common.sequence = 0;
+	copy.common.flags = 0;
+	copy.common.checksum = 0;
+	return siphash(&copy, offsetof(struct sdp_secure_data_hdr, tag), &key);
+}
+
+/* Headers begin as those of the session do, or otherwise, in each of their first bytes. */
+static void header_tags(struct kunit *test)
+{
+	struct sdp_secure_data_hdr hdr;
+	struct sdp_tag_key key;
+	u8 bytes[16];
+	int i;
+
+	counting(bytes, 0x50, sizeof(bytes));
+	sdp_tag_setup(&key, bytes, 0x1234, 0x5678);
+	counting((u8 *)&hdr, 0x60, sizeof(hdr));
+	KUNIT_EXPECT_EQ(test, sdp_tag_compute(&key, &hdr), plain_tag(bytes, &hdr));
+	memset(&hdr.common, 0, offsetof(struct sdp_common_hdr, sender_id));
+	hdr.common.sport = htons(0x1234);
+	hdr.common.dport = htons(0x5678);
+	hdr.common.type = SDP_TYPE_DATA | SDP_TYPE_SECURE;
+	hdr.common.doff = SDP_DOFF_SECURE_DATA;
+	KUNIT_EXPECT_EQ(test, sdp_tag_compute(&key, &hdr), plain_tag(bytes, &hdr));
+	for (i = 0; i < (int)offsetof(struct sdp_secure_data_hdr, tag); i++) {
+		((u8 *)&hdr)[i] ^= 0x81;
+		KUNIT_EXPECT_EQ(test, sdp_tag_compute(&key, &hdr), plain_tag(bytes, &hdr));
+	}
+}
+
 /* The tag without the crypto API, against the one with it. */
 static void gmac(struct kunit *test)
 {
@@ -452,6 +490,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(messages),
 	KUNIT_CASE(several_records),
 	KUNIT_CASE(control_packets),
+	KUNIT_CASE(header_tags),
 	KUNIT_CASE(gmac),
 	{}
 };
