@@ -1,14 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <linux/jhash.h>
 #include <linux/random.h>
 #include <linux/rculist.h>
 #include <linux/slab.h>
 
 #include "table.h"
 
+/*
+ * Pairs of words, each with a random addend, are multiplied and summed up: universal, and
+ * who does not know the addends cannot choose keys that collide.
+ */
 static u32 hash_key(const struct sdp_table *table, const void *key)
 {
-	return jhash2(key, table->key_len / sizeof(u32), table->seed);
+	const u64 *addend = table->addend;
+	const u64 *word = key;
+	u32 left = table->key_len;
+	u64 sum = 0;
+
+	for (; left; left -= sizeof(*word), word++, addend += 2)
+		sum += (addend[0] + (u32)*word) * (addend[1] + (*word >> 32));
+	return sum >> 32;
 }
 
 static void *key_of(struct sdp_table_entry *entry)
@@ -150,6 +160,8 @@ int sdp_table_init(struct sdp_table *table, u32 key_len, rcu_callback_t free,
 {
 	u32 i;
 
+	if (WARN_ON_ONCE(key_len % sizeof(u64) || key_len > SDP_TABLE_KEY))
+		return -EINVAL;
 	table->buckets = kvmalloc_array(SDP_TABLE_BUCKETS,
 					sizeof(*table->buckets), GFP_KERNEL);
 	if (!table->buckets)
@@ -159,7 +171,7 @@ int sdp_table_init(struct sdp_table *table, u32 key_len, rcu_callback_t free,
 		spin_lock_init(&table->buckets[i].lock);
 	}
 	table->key_len = key_len;
-	table->seed = get_random_u32();
+	get_random_bytes(table->addend, sizeof(table->addend));
 	table->free = free;
 	table->gone = gone;
 	return 0;

@@ -14,6 +14,9 @@
 
 #define SDP_TABLE_BUCKETS 4096
 
+/* Longest key, bytes. */
+#define SDP_TABLE_KEY 64
+
 /* Objects that are looked at in less than a whole turn; the last bucket's all. */
 #define SDP_TABLE_LOOKS 512
 
@@ -41,8 +44,8 @@ struct sdp_table_bucket {
 /**
  * struct sdp_table - the table.
  * @buckets: of entries.
- * @key_len: bytes of a key, a multiple of 4.
- * @seed:    of the hash.
+ * @key_len: bytes of a key, a multiple of 8.
+ * @addend:  two for each 8 bytes of a key.
  * @hand:    where eviction looks next.
  * @free:    frees an object; softirq, an RCU grace period after its eviction.
  * @gone:    an object has been taken out; BH disabled; may be NULL.
@@ -50,7 +53,7 @@ struct sdp_table_bucket {
 struct sdp_table {
 	struct sdp_table_bucket *buckets;
 	u32 key_len;
-	u32 seed;
+	u64 addend[SDP_TABLE_KEY / sizeof(u32)];
 	atomic_t hand;
 	rcu_callback_t free;
 	void (*gone)(struct sdp_table_entry *entry);

@@ -9,7 +9,7 @@
 
 struct object {
 	struct sdp_table_entry entry;
-	u32 key;
+	u64 key;
 };
 
 static struct sdp_table table;
@@ -28,7 +28,7 @@ static void on_free(struct rcu_head *rcu)
 }
 
 /* A reference to the object of a key. */
-static struct object *get(struct kunit *test, u32 key)
+static struct object *get(struct kunit *test, u64 key)
 {
 	struct object *object = kzalloc(sizeof(*object), GFP_KERNEL);
 	struct sdp_table_entry *entry;
@@ -43,7 +43,7 @@ static struct object *get(struct kunit *test, u32 key)
 
 static void finds_what_was_added(struct kunit *test)
 {
-	u32 key = 7, other = 8;
+	u64 key = 7, other = 8;
 	struct object *object = get(test, key);
 
 	KUNIT_EXPECT_PTR_EQ(test, get(test, key), object);
@@ -58,7 +58,8 @@ static void finds_what_was_added(struct kunit *test)
 static void evicts_only_what_is_idle(struct kunit *test)
 {
 	struct object *held = get(test, 0);
-	u32 i, key = 0;
+	u64 key = 0;
+	u32 i;
 
 	for (i = 1; i < OBJECTS; i++)
 		sdp_table_put(&get(test, i)->entry);
@@ -166,7 +167,7 @@ static int begin(struct kunit *test)
 {
 	gone = 0;
 	atomic_set(&freed, 0);
-	return sdp_table_init(&table, sizeof(u32), on_free, on_gone);
+	return sdp_table_init(&table, sizeof(u64), on_free, on_gone);
 }
 
 static void end(struct kunit *test)
