@@ -166,7 +166,7 @@ static int receive_plain(struct sdp_sock *s, struct msghdr *msg, long timeo,
 int sdp_plain_recv(struct sdp_sock *s, struct msghdr *msg, int flags)
 {
 	long timeo = sock_rcvtimeo(sdp_sock_sk(s), flags & MSG_DONTWAIT);
-	struct sdp_received got;
+	struct sdp_received got __uninitialized;
 	ssize_t copied;
 	int err;
 

@@ -228,8 +228,8 @@ static int open_head(struct sdp_received *got)
 {
 	struct sdp_rpc *rpc = got->rpc;
 	bool again = rpc->open.head_len;
-	struct sdp_message_head head;
-	struct sdp_opener opener;
+	struct sdp_message_head head __uninitialized;
+	struct sdp_opener opener __uninitialized;
 	int err;
 
 	err = sdp_opener_begin(&opener, rpc, 0);

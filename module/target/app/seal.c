@@ -208,8 +208,12 @@ int sdp_send_secure(struct sdp_rpc *rpc, const struct sdp_send *send)
 	struct sdp_message_head head = {
 		.app_len = length, .rpc_id = rpc->who.id,
 	};
-	struct outgoing out = { .rpc = rpc, .from = send->from };
+	struct outgoing out __uninitialized;
 	int err;
+
+	out.rpc = rpc;
+	out.from = send->from;
+	out.buffer = NULL;
 
 	if (length > READ_ONCE(rpc->who.sn->set.max_message))
 		return -EMSGSIZE;

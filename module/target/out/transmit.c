@@ -426,7 +426,7 @@ void sdp_transmit_data(struct sdp_rpc *rpc, const struct mtp_insn *insn)
 	u32 header = data_header_length(rpc);
 	u32 offset = insn->a, end = min(insn->b, READ_ONCE(rpc->tx.ready));
 	u32 payload, room, overhead;
-	struct way path;
+	struct way path __uninitialized;
 
 	if (forbidden(rpc->ep, rpc->secure))
 		return;
