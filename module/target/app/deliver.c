@@ -126,6 +126,10 @@ static struct sdp_rpc *wait_and_claim(struct sdp_endpoint *ep, u64 id,
 			break;
 		}
 		*timeo = schedule_timeout(*timeo);
+		/* Who was woken is in the queue no more, and most often for a message. */
+		rpc = try_claim(ep, id);
+		if (rpc)
+			break;
 	}
 	finish_wait(sk_sleep(sk), &wait);
 	/* An exclusive wake-up that came with a signal belongs to another. */
