@@ -18,9 +18,9 @@
  *                  what prog_peer_prio() says for @message_length, @unsched and
  *                  @small what prog_peer_unsched() and prog_peer_small() say.
  *   READY_MORE     length (bytes ready so far), paced
- *   VERIFIED       the whole secure message has been opened
+ *   VERIFIED       the whole secure message has been opened; it stays for now
  *   RECORD_BAD     offset, length, final: these bytes did not open
- *   DELIVERED      ack_now. The application has taken the message, or the failure
+ *   DELIVERED      ack_now, verified. The application has taken the message, or the failure
  *   ABORT          error: positive errno for the application, or 0: forget
  *   TAKE_ACKS      length: give up at most that many MTP_ACK (1 clear, 5 secure)
  * Network, the RPC exists
@@ -104,6 +104,8 @@ enum prog_echo {
  * @final:          RECORD_BAD: the record failed in authenticated form too.
  * @before:         RPC_UNKNOWN, STRAY_RESEND: delivered before.
  * @resend_all:     GRANT: send again from the start.
+ * @verified:       DELIVERED: the whole secure message has been opened: of one that is
+ *                  taken at once there is no VERIFIED.
  * @ack_now:        DELIVERED: a response is acknowledged at once.
  * @scarce:         SEND_RESPONSE: memory for responses that are not acknowledged is
  *                  half used up.
@@ -138,6 +140,7 @@ struct prog_ev {
 	u8 final;
 	u8 before;
 	u8 resend_all;
+	u8 verified;
 	u8 ack_now;
 	u8 scarce;
 	u8 small;

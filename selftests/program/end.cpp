@@ -39,6 +39,15 @@ TEST_F(End, secure_response_is_taken_when_verified)
 	EXPECT_EQ(run(PROG_EV_DELIVERED), (Words{"RAISE ACK_LATER", "END"}));
 }
 
+TEST_F(End, secure_messages_that_are_taken_as_they_verify)
+{
+	ev.secure = 1;
+	send_request(100);
+	data(0, 100, 100);
+	ev.verified = 1;
+	EXPECT_EQ(run(PROG_EV_DELIVERED), (Words{"RAISE ACK_LATER", "END"}));
+}
+
 TEST_F(End, failure_is_taken)
 {
 	send_request(100);

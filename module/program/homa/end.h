@@ -17,8 +17,10 @@ static inline void homa_end_delivered(const struct prog_ev *ev,
 				      struct prog_scratch *scratch,
 				      struct mtp_out *out)
 {
-	u32 here = rpc->state == HOMA_READY && (!rpc->secure || rpc->verified);
+	u32 here;
 
+	rpc->verified |= ev->verified;
+	here = rpc->state == HOMA_READY && (!rpc->secure || rpc->verified);
 	if (here && rpc->server) {
 		rpc->state = HOMA_SERVICE;
 	} else if (here) {

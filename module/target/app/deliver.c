@@ -359,31 +359,60 @@ static ssize_t copy_clear(struct sdp_received *got, struct iov_iter *to)
 	return copied;
 }
 
-/* All of the message has verified: it is delivered here, or nowhere. */
-static int verified(struct sdp_rpc *rpc)
+/* A message of this number has been delivered before: this one ends. */
+static void end_repeated(struct sdp_rpc *rpc)
 {
-	struct sdp_run *run;
-	int err = 0;
+	struct sdp_run *run = sdp_run_begin(rpc->who.sn);
 
-	if (rpc->open.committed)
-		return 0;
-	run = sdp_run_begin(rpc->who.sn);
 	sdp_rpc_lock(rpc);
-	if (!rpc->hashed) {
-		sdp_rpc_unlock(rpc);
-		err = -ECONNRESET;
-	} else if (!sdp_rx_commit(&rpc->open)) {
-		/* Delivered before: not twice. */
+	if (rpc->hashed) {
 		sdp_run_event(run, .error = sdp_rpc_is_server(rpc) ? 0 :
 								  ECONNRESET);
 		sdp_exec(run, rpc, PROG_EV_ABORT);
-		err = -ECONNRESET;
 	} else {
-		sdp_run_event(run);
-		sdp_exec(run, rpc, PROG_EV_VERIFIED);
+		sdp_rpc_unlock(rpc);
 	}
 	sdp_run_finish(run);
-	return err;
+}
+
+/*
+ * All of the message has verified: it is delivered here, or nowhere. The program hears of
+ * it when the message is taken, or put back. An RPC that ends meanwhile has ended just
+ * after this, as one of a message in the clear may.
+ */
+static int verified(struct sdp_received *got)
+{
+	struct sdp_rpc *rpc = got->rpc;
+	bool first;
+
+	if (rpc->open.committed)
+		return 0;
+	if (!READ_ONCE(rpc->hashed))
+		return -ECONNRESET;
+	local_bh_disable();
+	first = sdp_rx_commit(&rpc->open);
+	local_bh_enable();
+	if (unlikely(!first)) {
+		end_repeated(rpc);
+		return -ECONNRESET;
+	}
+	got->verified = true;
+	return 0;
+}
+
+/* A message that stays has verified. */
+static void tell_verified(struct sdp_rpc *rpc)
+{
+	struct sdp_run *run = sdp_run_begin(rpc->who.sn);
+
+	sdp_rpc_lock(rpc);
+	if (rpc->hashed) {
+		sdp_run_event(run);
+		sdp_exec(run, rpc, PROG_EV_VERIFIED);
+	} else {
+		sdp_rpc_unlock(rpc);
+	}
+	sdp_run_finish(run);
 }
 
 static int copy_record(struct sdp_received *got, struct sdp_opener *opener,
@@ -428,7 +457,7 @@ static ssize_t copy_sealed(struct sdp_received *got, struct iov_iter *to)
 	}
 	sdp_opener_end(&opener);
 	if (!err)
-		err = verified(rpc);
+		err = verified(got);
 	if (!err)
 		return copied;
 	/* Nothing of a message that failed may stay, be it part of a record. */
@@ -475,9 +504,10 @@ static void drop_unread(struct sdp_run *run, struct sdp_rpc *rpc)
 }
 
 /* Acknowledgements of clear RPCs do not ride in requests under a session. */
-static int deliver(struct sdp_run *run, struct sdp_rpc *rpc)
+static int deliver(struct sdp_run *run, struct sdp_rpc *rpc, bool verified)
 {
-	sdp_run_event(run, .ack_now = !rpc->secure &&
+	sdp_run_event(run, .verified = verified,
+		      .ack_now = !rpc->secure &&
 		      READ_ONCE(rpc->ep->policy) == SDP_POLICY_MIXED);
 	return sdp_exec_delivered(run, rpc);
 }
@@ -503,7 +533,7 @@ void sdp_message_done(struct sdp_received *got)
 	sdp_rpc_rx_free(rpc);
 	if (!rpc->hashed)
 		sdp_rpc_unlock(rpc);
-	else if (unlikely(deliver(run, rpc)) ||
+	else if (unlikely(deliver(run, rpc, got->verified)) ||
 		 unlikely(got->error && sdp_rpc_is_server(rpc)))
 		drop_unread(run, rpc);
 	/* Others may wait for this one by its id. */
@@ -515,6 +545,8 @@ void sdp_message_done(struct sdp_received *got)
 
 void sdp_message_return(struct sdp_received *got)
 {
+	if (got->verified)
+		tell_verified(got->rpc);
 	unclaim(got->rpc, true);
 	release(got);
 }

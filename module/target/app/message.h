@@ -81,6 +81,8 @@ int sdp_message_send(struct sdp_endpoint *ep, struct sdp_send *send);
  * @length:  bytes of the message.
  * @secure:  came over a session.
  * @session: its id.
+ * @verified: all of a secure message has, and the program has not heard of that; private
+ *           to the target.
  * @first:   the first record, opened; private to the target.
  * @first_size: bytes of its memory.
  * @first_start: where its application data begins.
@@ -94,6 +96,7 @@ struct sdp_received {
 	int error;
 	u32 length;
 	bool secure;
+	bool verified;
 	u32 session;
 	u8 *first;
 	u32 first_size;
