@@ -1,10 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/netdevice.h>
-#include <net/inet_ecn.h>
-#include <net/ip.h>
-#include <net/ip6_route.h>
-#include <net/ipv6.h>
-#include <net/route.h>
 
 #include "../../observe/observe.h"
 #include "../../observe/trace.h"
@@ -16,206 +11,11 @@
 #include "nic.h"
 #include "pace.h"
 #include "transmit.h"
+#include "way.h"
 
 #define CONTROL_PRIO 7
 
-/* Where even our headers hardly fit, IPv4 fragments. */
-#define LEAST_MTU 256
-
-struct way {
-	struct sdp_net *sn;
-	const struct sock *sk;
-	struct sdp_peer *peer;
-	struct sdp_route route;
-	u32 ip_header;
-	u32 mtu;
-	bool split;
-	const struct sdp_marking *marking;
-	struct sdp_rpc *rpc;
-};
-
 static const struct sdp_marking unmarked;
-
-/* Ends with path_end(), unless it fails. */
-static int path_of(struct way *path, struct sdp_net *sn, const struct sock *sk,
-		   struct sdp_peer *peer, bool secure,
-		   const struct sdp_marking *marking)
-{
-	int err = sdp_peer_route(peer, sk, &path->route);
-
-	if (err)
-		return err;
-	path->sn = sn;
-	path->sk = sk;
-	path->peer = peer;
-	path->marking = marking;
-	path->rpc = NULL;
-	path->ip_header = sdp_ip_header(peer->v4);
-	/* The length field of IP is the limit on a loopback device. */
-	path->mtu = min(sdp_peer_mtu(peer, secure, sk, path->route.dst,
-				     &path->split), 65535U);
-	if (unlikely(path->mtu < LEAST_MTU)) {
-		path->mtu = LEAST_MTU;
-		path->split = true;
-	}
-	return 0;
-}
-
-static int path_of_rpc(struct way *path, const struct sdp_rpc *rpc)
-{
-	return path_of(path, rpc->who.sn, rpc->ep->sk, rpc->peer, rpc->secure,
-		       &rpc->marking);
-}
-
-/*
- * A packet with room for its link's header, IP's, and what the route says that IPsec adds,
- * as other datagrams have it: of a short message, head and payload are in the memory that
- * the kernel has ready for small heads.
- */
-static struct sk_buff *make_packet(const struct way *path, u32 room)
-{
-	const struct dst_entry *dst = path->route.dst;
-	u32 head = LL_RESERVED_SPACE(dst->dev) + dst->header_len + path->ip_header;
-	struct sk_buff *skb = alloc_skb(head + room, GFP_ATOMIC);
-
-	if (likely(skb))
-		skb_reserve(skb, head);
-	return skb;
-}
-
-static void path_end(const struct way *path)
-{
-	sdp_route_end(&path->route);
-}
-
-/* One that the application has asked for stands in the place of our priorities. */
-static u8 traffic_class(const struct way *path, u8 prio)
-{
-	const struct sock *sk = path->sk;
-	u8 own;
-
-	if (unlikely(READ_ONCE(path->marking->tos)))
-		own = READ_ONCE(path->marking->tos);
-	else if (path->peer->v4)
-		own = READ_ONCE(inet_sk(sk)->tos);
-	else
-		own = READ_ONCE(inet6_sk(sk)->tclass);
-	/* Congestion marks are nobody's here: none is answered. */
-	own &= ~INET_ECN_MASK;
-	if (unlikely(own))
-		return own;
-	return path->peer->v4 ? prio << 5 : prio << 4;
-}
-
-/* That of the application, or from the packet's hash: one for each RPC. */
-static __be32 flow_label(struct sk_buff *skb, const struct way *path)
-{
-	const struct sock *sk = path->sk;
-	struct net *net = path->sn->net;
-	bool automatic = inet6_test_bit(AUTOFLOWLABEL, sk);
-
-	if (!inet6_test_bit(AUTOFLOWLABEL_SET, sk))
-		automatic = ip6_default_np_autolabel(net);
-	/* The packet has a hash: no flow is looked at. */
-	return ip6_make_flowlabel(net, skb, path->marking->label, automatic, NULL);
-}
-
-static void ip_header_v4(struct sk_buff *skb, const struct way *path, u8 prio)
-{
-	const struct sock *sk = path->sk;
-	struct iphdr *ip = skb_push(skb, sizeof(*ip));
-	int ttl;
-
-	skb_reset_network_header(skb);
-	*(__be16 *)ip = htons(4 << 12 | 5 << 8 | traffic_class(path, prio));
-	ip->protocol = sk->sk_protocol;
-	ip->saddr = path->peer->local.s6_addr32[3];
-	ip->daddr = path->peer->key.daddr.s6_addr32[3];
-	ip->id = 0;
-	ip->frag_off = 0;
-	/* What is plain stays whole, whatever the socket has been told meanwhile. */
-	if (skb_is_decrypted(skb) ||
-	    (!unlikely(path->split) && sdp_route_whole(sk, path->route.dst)))
-		ip->frag_off = htons(IP_DF);
-	else	/* By addresses and protocol. */
-		__ip_select_ident(path->sn->net, ip,
-				  skb_shinfo(skb)->gso_segs ?: 1);
-	ttl = READ_ONCE(path->marking->hops) ?: READ_ONCE(inet_sk(sk)->uc_ttl);
-	ip->ttl = ttl < 0 ? ip4_dst_hoplimit(path->route.dst) : ttl;
-	skb->protocol = htons(ETH_P_IP);
-}
-
-static void ip_header_v6(struct sk_buff *skb, const struct way *path, u8 prio)
-{
-	struct ipv6hdr *ip = skb_push(skb, sizeof(*ip));
-	int hops;
-
-	skb_reset_network_header(skb);
-	ip6_flow_hdr(ip, traffic_class(path, prio), flow_label(skb, path));
-	ip->payload_len = htons(skb->len - sizeof(*ip));
-	ip->nexthdr = path->sk->sk_protocol;
-	hops = READ_ONCE(path->marking->hops) ?: READ_ONCE(inet6_sk(path->sk)->hop_limit);
-	ip->hop_limit = hops < 0 ? ip6_dst_hoplimit(path->route.dst) : hops;
-	ip->saddr = path->peer->local;
-	ip->daddr = path->peer->key.daddr;
-	skb->protocol = htons(ETH_P_IPV6);
-}
-
-/* Spreads RPCs over queues and paths. Visible to others: no hash of our tables. */
-static u32 flow_hash(u64 id)
-{
-	return (u32)(id >> 1) * GOLDEN_RATIO_32;
-}
-
-/*
- * Programs of the cgroup and rules of the firewall look at the owner. IPsec lengthens
- * packets and charges that to it, too: the destructor has to be sock_wfree(). False
- * when there is no owner any more.
- */
-static bool set_owner(struct sk_buff *skb, struct sock *sk)
-{
-	if (unlikely(!refcount_add_not_zero(skb->truesize, &sk->sk_wmem_alloc)))
-		return false;
-	skb->sk = sk;
-	skb->destructor = sock_wfree;
-	return true;
-}
-
-/* Send a packet whose data begins with the transport header. */
-static void send_packet(struct sk_buff *skb, const struct way *path, u8 prio,
-			u64 id)
-{
-	struct sock *sk = (struct sock *)path->sk;
-	struct net *net = path->sn->net;
-	int err;
-
-	if (unlikely(!set_owner(skb, sk))) {
-		kfree_skb(skb);
-		return;
-	}
-	skb_reset_transport_header(skb);
-	/*
-	 * There is none to check: a firewall's reject would take what it knows nothing of
-	 * for damaged, and not answer.
-	 */
-	skb->ip_summed = CHECKSUM_UNNECESSARY;
-	/* Under RCU the route need not be held, and may have no holder left. */
-	skb_dst_set_noref(skb, path->route.dst);
-	skb->priority = READ_ONCE(sk->sk_priority);
-	skb->mark = path->peer->key.mark;
-	skb_set_hash(skb, flow_hash(id), PKT_HASH_TYPE_L4);
-	sdp_count(path->sn->counts, SDP_CTR_tx_segments);
-	if (path->peer->v4) {
-		ip_header_v4(skb, path, prio);
-		err = ip_local_out(net, sk, skb);
-	} else {
-		ip_header_v6(skb, path, prio);
-		skb->dev = path->route.dst->dev;
-		err = ip6_local_out(net, sk, skb);
-	}
-	if (unlikely(net_xmit_eval(err)))
-		sdp_count(path->sn->counts, SDP_CTR_tx_errors);
-}
 
 static void common_header(struct sdp_common_hdr *hdr, u8 type, u16 sport,
 			  u16 dport, u64 id)
@@ -310,7 +110,7 @@ static void count_data(struct sdp_rpc *rpc, const struct mtp_insn *insn,
 }
 
 /* Bytes [@offset, @offset + @length) in one segment. */
-static void send_segment(struct sdp_rpc *rpc, const struct way *path,
+static void send_segment(struct sdp_rpc *rpc, const struct sdp_way *path,
 			 const struct mtp_insn *insn, u32 offset, u32 length,
 			 u32 payload)
 {
@@ -322,7 +122,7 @@ static void send_segment(struct sdp_rpc *rpc, const struct way *path,
 
 	if (auth)
 		room += length + sizeof(struct sdp_data_trailer);
-	skb = make_packet(path, room);
+	skb = sdp_way_packet(path, room);
 	if (unlikely(!skb)) {
 		sdp_count(counts, SDP_CTR_tx_errors);
 		return;
@@ -341,25 +141,25 @@ static void send_segment(struct sdp_rpc *rpc, const struct way *path,
 		sdp_segment_mark(skb, payload, length, !path->peer->v4);
 	count_data(rpc, insn, skb, offset, length);
 	sdp_pace_charge(path->route.dst->dev, skb->len);
-	send_packet(skb, path, insn->prio, rpc->who.id);
+	sdp_way_send(skb, path, insn->prio, rpc->who.id);
 }
 
 /*
  * A context of the NIC belongs to a queue, and follows one message: all of a message goes
  * to one. The socket's queue is a hint that anybody may overwrite.
  */
-static void send_to_queue(struct sk_buff *skb, const struct way *path, u8 prio, u64 id)
+static void send_to_queue(struct sk_buff *skb, const struct sdp_way *path, u8 prio, u64 id)
 {
 	struct sock *sk = (struct sock *)path->sk;
 	u32 queues = READ_ONCE(path->route.dst->dev->real_num_tx_queues);
 
-	sk_tx_queue_set(sk, reciprocal_scale(flow_hash(id), queues));
-	send_packet(skb, path, prio, id);
+	sk_tx_queue_set(sk, reciprocal_scale(sdp_way_hash(id), queues));
+	sdp_way_send(skb, path, prio, id);
 	sk_tx_queue_clear(sk);
 }
 
 /* Whole records from @offset on, for a NIC to seal. Return: bytes; 0: none. */
-static u32 send_plain(struct sdp_rpc *rpc, const struct way *path,
+static u32 send_plain(struct sdp_rpc *rpc, const struct sdp_way *path,
 		      const struct mtp_insn *insn, u32 offset, u32 end, u32 payload)
 {
 	const struct dst_entry *dst = path->route.dst;
@@ -371,7 +171,7 @@ static u32 send_plain(struct sdp_rpc *rpc, const struct way *path,
 	if (!records)
 		return 0;
 	length = min(records * size, end - offset);
-	skb = make_packet(path, sizeof(struct sdp_secure_data_hdr));
+	skb = sdp_way_packet(path, sizeof(struct sdp_secure_data_hdr));
 	if (unlikely(!skb)) {
 		sdp_count(path->sn->counts, SDP_CTR_tx_errors);
 		return length;
@@ -387,7 +187,7 @@ static u32 send_plain(struct sdp_rpc *rpc, const struct way *path,
 }
 
 /* A message that a NIC seals: what it cannot have is sealed here, and then as any. */
-static void send_for_nic(struct sdp_rpc *rpc, const struct way *path,
+static void send_for_nic(struct sdp_rpc *rpc, const struct sdp_way *path,
 			 const struct mtp_insn *insn, u32 offset, u32 end,
 			 u32 payload, u32 room)
 {
@@ -426,14 +226,14 @@ void sdp_transmit_data(struct sdp_rpc *rpc, const struct mtp_insn *insn)
 	u32 header = data_header_length(rpc);
 	u32 offset = insn->a, end = min(insn->b, READ_ONCE(rpc->tx.ready));
 	u32 payload, room, overhead;
-	struct way path __uninitialized;
+	struct sdp_way path __uninitialized;
 
 	if (forbidden(rpc->ep, rpc->secure))
 		return;
 	/* What is not ready must not become a very long packet. */
 	if (WARN_ON_ONCE(offset > end))
 		return;
-	if (path_of_rpc(&path, rpc)) {
+	if (sdp_way_of_rpc(&path, rpc)) {
 		sdp_count(rpc->who.sn->counts, SDP_CTR_tx_errors);
 		return;
 	}
@@ -464,18 +264,18 @@ void sdp_transmit_data(struct sdp_rpc *rpc, const struct mtp_insn *insn)
 		offset += length;
 	} while (offset < end);
 out:
-	path_end(&path);
+	sdp_way_end(&path);
 }
 
 u32 sdp_transmit_whole(struct sdp_rpc *rpc, u32 bytes)
 {
-	struct way path;
+	struct sdp_way path;
 	u32 payload;
 
-	if (path_of_rpc(&path, rpc))
+	if (sdp_way_of_rpc(&path, rpc))
 		return bytes;
 	payload = path.mtu - path.ip_header - data_header_length(rpc);
-	path_end(&path);
+	sdp_way_end(&path);
 	/* A NIC seals whole records. */
 	if (unlikely(sdp_txbuf_plain(&rpc->tx)))
 		payload = rpc->tx.chunk_size;
@@ -532,7 +332,7 @@ static void put_cutoffs(struct sdp_cutoffs_hdr *hdr,
  * Append the clear form of a control packet, whose fields beyond the common
  * header are zero unless its type has them. Returns its length.
  */
-static u32 put_control(struct sk_buff *skb, const struct way *path,
+static u32 put_control(struct sk_buff *skb, const struct sdp_way *path,
 		       const struct mtp_insn *insn, u32 count, bool secure)
 {
 	const struct prog_params *params = &path->sn->set.prog;
@@ -585,7 +385,7 @@ struct address {
 	u64 id;
 };
 
-static void send_control(const struct way *path, const struct address *to,
+static void send_control(const struct sdp_way *path, const struct address *to,
 			 struct sdp_session *session,
 			 const struct sdp_control *control,
 			 const struct mtp_insn *insn, u32 count)
@@ -594,7 +394,7 @@ static void send_control(const struct way *path, const struct address *to,
 	struct sk_buff *skb;
 	int length;
 
-	skb = make_packet(path, SDP_CONTROL_MAX);
+	skb = sdp_way_packet(path, SDP_CONTROL_MAX);
 	if (unlikely(!skb))
 		goto error;
 	memset(skb->data, 0, SDP_CONTROL_MAX);
@@ -620,7 +420,7 @@ static void send_control(const struct way *path, const struct address *to,
 	if (trace_sdp_packet_enabled())
 		trace_sdp_packet(path->sn->net, true, hdr->type, to->id, to->sport,
 				 to->dport, insn->a, insn->b);
-	send_packet(skb, path, CONTROL_PRIO, to->id);
+	sdp_way_send(skb, path, CONTROL_PRIO, to->id);
 	return;
 error:
 	sdp_count(path->sn->counts, SDP_CTR_tx_errors);
@@ -641,20 +441,20 @@ void sdp_transmit_control(struct sdp_rpc *rpc, const struct mtp_insn *insn,
 	};
 	struct sdp_control control = { .flags = control_flags(insn) };
 	bool server = sdp_rpc_is_server(rpc);
-	struct way path;
+	struct sdp_way path;
 
 	if (forbidden(rpc->ep, rpc->secure))
 		return;
 	if (rpc->secure)
 		sdp_control_of_request(&control, server ? NULL : &rpc->seal,
 				       server ? &rpc->open : NULL);
-	if (path_of_rpc(&path, rpc)) {
+	if (sdp_way_of_rpc(&path, rpc)) {
 		sdp_count(rpc->who.sn->counts, SDP_CTR_tx_errors);
 		return;
 	}
 	path.rpc = rpc;
 	send_control(&path, &to, rpc->session, &control, insn, count);
-	path_end(&path);
+	sdp_way_end(&path);
 }
 
 struct sdp_peer *sdp_origin_peer(const struct sdp_origin *to,
@@ -687,17 +487,17 @@ void sdp_transmit_answer(const struct sdp_origin *to, u64 id,
 		.flags = control_flags(insn), .request_msgno = SDP_MSGNO_NONE,
 	};
 	struct sdp_peer *peer;
-	struct way path;
+	struct sdp_way path;
 
 	if (insn->op != MTP_PACKET || forbidden(to->ep, to->session))
 		return;
 	peer = sdp_origin_peer(to, NULL);
 	if (IS_ERR(peer))
 		return;
-	if (!path_of(&path, to->sn, to->ep->sk, peer, to->session, &unmarked)) {
+	if (!sdp_way_of(&path, to->sn, to->ep->sk, peer, to->session, &unmarked)) {
 		send_control(&path, &address, to->session, &control, insn,
 			     count);
-		path_end(&path);
+		sdp_way_end(&path);
 	}
 	sdp_peer_put(peer);
 }
