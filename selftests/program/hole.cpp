@@ -102,6 +102,16 @@ TEST_F(Hole, what_does_not_show_that_packets_overtake_each_other)
 	EXPECT_EQ(rpc.late, 0);
 }
 
+TEST_F(Hole, is_closed_by_a_late_packet)
+{
+	holes(1);
+	run(PROG_EV_HOLE);
+	timeout(1100000);
+	EXPECT_EQ(data(100, 100, 10000), (Words{"RX_ADD 100-200", "RAISE HOLE"}));
+	EXPECT_EQ(run(PROG_EV_HOLE), Words{}) << "nothing to wait for";
+	EXPECT_EQ(peer.late, 1);
+}
+
 TEST_F(Hole, is_none_when_the_late_packet_was_the_last_one)
 {
 	holes(1);

@@ -284,7 +284,7 @@ static inline void homa_path_hole(const struct prog_ev *ev,
 	u32 i;
 
 	homa_path_late(rpc, peer);
-	if (!rpc->gaps && rpc->rx_received == rpc->rx_length)
+	if (!rpc->gaps && !rpc->lost)
 		return;
 	due = ev->now + homa_path_allowance(params, peer);
 	for (i = 0; i < HOMA_GAPS; i++)

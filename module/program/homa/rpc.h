@@ -4,7 +4,7 @@
  * that happen to an RPC from many sides.
  *
  * No chain emits more than MTP_MAX_INSNS instructions; the longest are DATA
- * that fills all gaps at once (17 RX_ADD and up to 9 others) and TIMEOUT with
+ * that fills all gaps at once (17 RX_ADD and up to 10 others) and TIMEOUT with
  * all gaps open (17 RESEND and up to 4 others).
  */
 #ifndef SDP_PROGRAM_HOMA_RPC_H

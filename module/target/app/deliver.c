@@ -383,15 +383,17 @@ static void end_repeated(struct sdp_rpc *rpc)
 static int verified(struct sdp_received *got)
 {
 	struct sdp_rpc *rpc = got->rpc;
-	bool first;
+	bool first, ended;
 
 	if (rpc->open.committed)
 		return 0;
-	if (!READ_ONCE(rpc->hashed))
+	/* Of one that has ended another copy may be alive, which is the one to be delivered. */
+	spin_lock_bh(&rpc->lock);
+	ended = !rpc->hashed;
+	first = !ended && sdp_rx_commit(&rpc->open);
+	spin_unlock_bh(&rpc->lock);
+	if (unlikely(ended))
 		return -ECONNRESET;
-	local_bh_disable();
-	first = sdp_rx_commit(&rpc->open);
-	local_bh_enable();
 	if (unlikely(!first)) {
 		end_repeated(rpc);
 		return -ECONNRESET;

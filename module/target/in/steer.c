@@ -138,7 +138,7 @@ static bool put_last(struct steer_cpu *to, struct sk_buff *skb)
 	bool fits;
 
 	spin_lock(&to->queue.lock);
-	fits = to->bytes + size <= READ_ONCE(steer_queue) &&
+	fits = (u64)to->bytes + size <= READ_ONCE(steer_queue) &&
 	       netif_running(skb->dev);
 	if (fits) {
 		to->bytes += size;
@@ -157,6 +157,18 @@ static struct sk_buff *take_first(struct steer_cpu *from)
 	return skb;
 }
 
+/* One that is just being replaced is good enough for who handles the packet here. */
+static bool hold_route(struct sk_buff *skb)
+{
+	struct dst_entry *dst = skb_dst(skb);
+
+	if (!dst || (skb_dst_is_noref(skb) && !dst_hold_safe(dst)))
+		return false;
+	if (skb_dst_is_noref(skb))
+		skb_dst_set(skb, dst);
+	return true;
+}
+
 bool sdp_steer(struct sdp_packet *packet)
 {
 	/* Pairs with cpu_comes(). */
@@ -172,8 +184,8 @@ bool sdp_steer(struct sdp_packet *packet)
 	here = this_cpu_ptr(steer_cpus);
 	if (cpu == here->cpu)
 		return false;
-	/* Both may be good for this softirq only. */
-	if (!skb_dst_force(skb))
+	/* Route and owner may be good for this softirq only. */
+	if (!hold_route(skb))
 		return false;
 	skb_orphan(skb);
 	to = per_cpu_ptr(steer_cpus, cpu);

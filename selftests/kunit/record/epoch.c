@@ -42,7 +42,7 @@ static int request(struct kunit *test, struct record_rig *rig)
 		return err;
 	err = record_receive(test, rig, SERVER, &sealed, NULL, &opened);
 	if (!err)
-		sdp_tx_heard(&sealed.tx);
+		record_in_bh(sdp_tx_heard(&sealed.tx));
 	sdp_tx_end(&sealed.tx);
 	/* What the works do, now. */
 	flush_workqueue(sdp_record_wq);
@@ -96,7 +96,7 @@ static bool delivered(const struct record_rig *rig, u64 msgno)
 	bool told;
 
 	rcu_read_lock();
-	told = sdp_rx_delivered(rig->end[SERVER], 0, msgno);
+	told = record_in_bh(sdp_rx_delivered(rig->end[SERVER], 0, msgno));
 	rcu_read_unlock();
 	return told;
 }
@@ -123,9 +123,9 @@ static void previous_epoch(struct kunit *test)
 	previous = rcu_dereference_protected(rig.end[SERVER]->rx_prev, true);
 	KUNIT_ASSERT_NOT_NULL(test, previous);
 	/* Message 2 has been delivered, and nobody may begin it again. */
-	KUNIT_EXPECT_EQ(test, 0, sdp_rx_check(previous, late.tx.msgno));
+	KUNIT_EXPECT_EQ(test, 0, record_in_bh(sdp_rx_check(previous, late.tx.msgno)));
 	KUNIT_EXPECT_FALSE(test, delivered(&rig, late.tx.msgno));
-	KUNIT_EXPECT_EQ(test, -EALREADY, sdp_rx_check(previous, 2));
+	KUNIT_EXPECT_EQ(test, -EALREADY, record_in_bh(sdp_rx_check(previous, 2)));
 	KUNIT_EXPECT_TRUE(test, delivered(&rig, 2));
 	previous->rx->retired = jiffies - SDP_EPOCH_GRACE - 1;
 	{
@@ -134,9 +134,9 @@ static void previous_epoch(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, -ESTALE, record_begin(&rig, SERVER,
 							    &late.hdr, &rx));
 	}
-	KUNIT_EXPECT_EQ(test, -ESTALE, sdp_rx_check(previous, late.tx.msgno));
+	KUNIT_EXPECT_EQ(test, -ESTALE, record_in_bh(sdp_rx_check(previous, late.tx.msgno)));
 	KUNIT_EXPECT_TRUE(test, delivered(&rig, late.tx.msgno));
-	KUNIT_EXPECT_EQ(test, -EALREADY, sdp_rx_check(previous, 2));
+	KUNIT_EXPECT_EQ(test, -EALREADY, record_in_bh(sdp_rx_check(previous, 2)));
 	KUNIT_EXPECT_TRUE(test, delivered(&rig, 2));
 	mod_delayed_work(sdp_record_wq, &rig.end[SERVER]->expire, 0);
 	flush_workqueue(sdp_record_wq);
@@ -149,7 +149,7 @@ static void previous_epoch(struct kunit *test)
 	/* What has all arrived can still be opened. */
 	KUNIT_EXPECT_EQ(test, 0, record_open_all(test, &opened.rx, live.bytes,
 						 NULL, &opened));
-	KUNIT_EXPECT_TRUE(test, sdp_rx_commit(&opened.rx));
+	KUNIT_EXPECT_TRUE(test, record_in_bh(sdp_rx_commit(&opened.rx)));
 	sdp_rx_end(&opened.rx);
 	sdp_tx_end(&late.tx);
 	sdp_tx_end(&live.tx);

@@ -170,7 +170,7 @@ static void one_packet_in_softirq(struct kunit *test)
 	rcu_read_lock();
 	KUNIT_EXPECT_EQ(test, 1000, sdp_open_first(&rx, &src, buf, NULL, &head,
 						   SDP_OPEN_ATOMIC));
-	KUNIT_EXPECT_TRUE(test, sdp_rx_commit(&rx));
+	KUNIT_EXPECT_TRUE(test, record_in_bh(sdp_rx_commit(&rx)));
 	rcu_read_unlock();
 	local_bh_enable();
 	sdp_rx_end(&rx);

@@ -91,11 +91,11 @@ static int take(struct sdp_replay *replay, const struct step *step)
 		sdp_replay_advance(replay, step->number);
 		return 0;
 	case QUERY:
-		return sdp_replay_query(replay, step->number);
+		return record_in_bh(sdp_replay_query(replay, step->number));
 	case RESERVE:
-		return sdp_replay_reserve(replay, step->number);
+		return record_in_bh(sdp_replay_reserve(replay, step->number));
 	case COMMIT:
-		return sdp_replay_commit(replay, step->number);
+		return record_in_bh(sdp_replay_commit(replay, step->number));
 	case CANCEL:
 		sdp_replay_cancel(replay, step->number);
 		return 0;
@@ -133,8 +133,8 @@ static void fill(struct sdp_replay *replay, u64 from, u64 to, u64 step)
 {
 	for (; from < to; from += step) {
 		sdp_replay_advance(replay, from);
-		if (!sdp_replay_reserve(replay, from))
-			sdp_replay_commit(replay, from);
+		if (!record_in_bh(sdp_replay_reserve(replay, from)))
+			record_in_bh(sdp_replay_commit(replay, from));
 	}
 }
 
@@ -146,9 +146,9 @@ static void memory(struct kunit *test)
 	sdp_replay_init(&replay, NULL);
 	fill(&replay, 0, 10 * SDP_REPLAY_CHUNK, 1);
 	KUNIT_EXPECT_EQ(test, 0, replay.count);
-	KUNIT_EXPECT_EQ(test, -EALREADY, sdp_replay_query(&replay, 0));
-	KUNIT_EXPECT_EQ(test, -EALREADY, sdp_replay_reserve(&replay, 40959));
-	KUNIT_EXPECT_FALSE(test, sdp_replay_commit(&replay, 77));
+	KUNIT_EXPECT_EQ(test, -EALREADY, record_in_bh(sdp_replay_query(&replay, 0)));
+	KUNIT_EXPECT_EQ(test, -EALREADY, record_in_bh(sdp_replay_reserve(&replay, 40959)));
+	KUNIT_EXPECT_FALSE(test, record_in_bh(sdp_replay_commit(&replay, 77)));
 
 	/* Chunk 10 with a hole, chunk 11 full, chunk 12 begun. */
 	fill(&replay, 10 * SDP_REPLAY_CHUNK + 1, 12 * SDP_REPLAY_CHUNK + 1, 1);
@@ -251,8 +251,8 @@ static void sender_waits(struct kunit *test)
 	/* Asking costs nothing. */
 	KUNIT_EXPECT_EQ(test, blocks, atomic64_read(&epoch->tx->blocks));
 	atomic_set(&record_rig_window, 0);
-	sdp_tx_heard(&first.tx);
-	sdp_tx_heard(&first.tx);
+	record_in_bh(sdp_tx_heard(&first.tx));
+	record_in_bh(sdp_tx_heard(&first.tx));
 	KUNIT_EXPECT_EQ(test, 1, atomic_read(&record_rig_window));
 	KUNIT_EXPECT_EQ(test, 0, record_seal(test, rig.end[CLIENT], NULL,
 					     RPC_ID, 1, 0, &other));

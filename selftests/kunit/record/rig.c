@@ -182,7 +182,7 @@ int record_begin(struct record_rig *rig, int who,
 	epoch = sdp_open_header(rig->end[who], hdr, &rig->addr[who]);
 	err = PTR_ERR_OR_ZERO(epoch);
 	if (!err)
-		err = sdp_rx_begin(rx, epoch, hdr);
+		err = record_in_bh(sdp_rx_begin(rx, epoch, hdr));
 	rcu_read_unlock();
 	local_bh_enable();
 	return err;
@@ -224,7 +224,7 @@ int record_receive(struct kunit *test, struct record_rig *rig, int who,
 	if (err)
 		return err;
 	err = record_open_all(test, &out->rx, sealed->bytes, request, out);
-	if (!err && !sdp_rx_commit(&out->rx))
+	if (!err && !record_in_bh(sdp_rx_commit(&out->rx)))
 		err = -EALREADY;
 	sdp_rx_end(&out->rx);
 	return err;

@@ -80,6 +80,16 @@ void record_rig_install(struct kunit *test, struct record_rig *rig, u16 cipher,
 /* Close both sockets; fails the test if a nonce was used twice. */
 void record_rig_close(struct kunit *test, struct record_rig *rig);
 
+/* A call whose context is a softirq's, or that of a run. */
+#define record_in_bh(call) ({			\
+	typeof(call) __result;			\
+						\
+	local_bh_disable();			\
+	__result = (call);			\
+	local_bh_enable();			\
+	__result;				\
+})
+
 /* Seal LEN bytes that count up, in one go; 0 or an errno. */
 int record_seal(struct kunit *test, struct sdp_session *session,
 		const struct sdp_rx *request, u64 rpc_id, u32 len, u32 pad,

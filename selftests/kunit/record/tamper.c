@@ -132,8 +132,8 @@ static void sealed_bytes_of(struct kunit *test, u16 cipher)
 	/* It can still come right, once. */
 	KUNIT_EXPECT_EQ(test, 0, record_open_all(test, &opened.rx, sealed.bytes,
 						 NULL, &opened));
-	KUNIT_EXPECT_TRUE(test, sdp_rx_commit(&opened.rx));
-	KUNIT_EXPECT_FALSE(test, sdp_rx_commit(&opened.rx));
+	KUNIT_EXPECT_TRUE(test, record_in_bh(sdp_rx_commit(&opened.rx)));
+	KUNIT_EXPECT_FALSE(test, record_in_bh(sdp_rx_commit(&opened.rx)));
 	sdp_rx_end(&opened.rx);
 	sdp_tx_end(&sealed.tx);
 	record_rig_close(test, &rig);
