@@ -93,6 +93,11 @@ TEST_F(Hole, what_does_not_show_that_packets_overtake_each_other)
 	ev.again = 0;
 	data(500, 100, 10000);
 	EXPECT_EQ(rpc.late, 0) << "not asked for";
+	ev.payload = 1400;
+	rpc.part = 0;
+	EXPECT_EQ(data(300, 10, 10000), (Words{"drop TINY"}));
+	EXPECT_EQ(rpc.late, 0) << "nothing of it is taken";
+	ev.payload = 0;
 	rpc.gap_auth = 1;
 	ev.auth = 1;
 	EXPECT_EQ(data(300, 50, 10000), (Words{"RX_ADD 300-350"})) << "it had been bad";
