@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/hash.h>
 #include <linux/random.h>
 #include <linux/rculist.h>
 #include <linux/slab.h>
@@ -18,7 +19,9 @@ static u32 hash_key(const struct sdp_table *table, const void *key)
 
 	for (; left; left -= sizeof(*word), word++, addend += 2)
 		sum += (addend[0] + (u32)*word) * (addend[1] + (*word >> 32));
-	return sum >> 32;
+	/* Keys that follow each other are apart, whatever the addends are. */
+	sum ^= sum >> 32;
+	return sum * GOLDEN_RATIO_64 >> 32;
 }
 
 static void *key_of(struct sdp_table_entry *entry)

@@ -87,7 +87,7 @@ static bool is_odd(const struct sdp_table_entry *entry, const void *arg)
 static void evicts_what_matches(struct kunit *test)
 {
 	struct sdp_table_entry *entry;
-	u32 i;
+	u64 i;
 
 	for (i = 0; i < OBJECTS; i++)
 		sdp_table_put(&get(test, i)->entry);
