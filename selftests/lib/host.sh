@@ -103,8 +103,9 @@ quietly() {
 	shift
 	tell_how_far "$log" & teller=$!
 	"$@" >"$log" 2>&1 || status=$?
-	kill $teller 2>/dev/null || :
-	wait $teller 2>/dev/null || :
+	kill $teller
+	# Killed: any other end of it is a fault.
+	wait $teller || [ $? = 143 ] || die "what tells how far it is has failed"
 	[ $status != 0 ] || return 0
 	tail -n 40 "$log" >&2
 	die "failed: $* (whole log: $log)"
