@@ -218,10 +218,15 @@ static int kick_poll(struct napi_struct *napi, int budget)
 	struct steer_cpu *to, *next;
 
 	/* Once woken, it may be in another list. */
-	llist_for_each_entry_safe(to, next, asleep, sleeper)
+	llist_for_each_entry_safe(to, next, asleep, sleeper) {
+		int err = smp_call_function_single_async(to->cpu, &to->csd);
+
+		/* Who has taken its @drain alone uses @csd: it is not in use. */
+		WARN_ON_ONCE(err == -EBUSY);
 		/* It has gone offline: then here. */
-		if (smp_call_function_single_async(to->cpu, &to->csd) == -ENXIO)
+		if (err == -ENXIO)
 			__napi_schedule(&to->drain);
+	}
 	napi_complete_done(napi, 0);
 	return 0;
 }
