@@ -133,8 +133,8 @@ TEST_F(Situation, responses_over_slow_links_and_deep_queues)
 
 // Of the packets some are lost and twice, and a tenth overtakes all that is on its way:
 // for each that is lost three are sent again at most, beside the first of all, of a path of
-// which nothing is known; and it takes about as long as TCP
-// does, or less.
+// which nothing is known; and it takes
+// 1.4 times as long as TCP at most.
 TEST_F(Situation, packets_that_overtake_each_other)
 {
 	for (const u64 rate : {20'000'000ULL, 100'000'000ULL, 1'000'000'000ULL})
