@@ -152,7 +152,7 @@ TEST_F(Grant, in_quanta)
 TEST_F(Grant, within_the_cap)
 {
 	params.max_incoming = 10000;
-	begin(9000);
+	begin(10000);
 	host.held[0] = 6000;
 	EXPECT_EQ(turn(0, 1), (Words{"GRANT 14000 prio 0"}));
 	EXPECT_EQ(host.held[0], 10000U);
@@ -160,6 +160,42 @@ TEST_F(Grant, within_the_cap)
 	EXPECT_EQ(turn(0, 1), Words{});
 	host.held[0] = 11000;
 	EXPECT_EQ(turn(0, 1), Words{}) << "over the cap after it was lowered";
+}
+
+// What is in the queue already leaves less room; but it may never come.
+TEST_F(Grant, what_is_announced_takes_room_up_to_half)
+{
+	params.max_incoming = 14000;
+	begin(4000);
+	EXPECT_EQ(host.announced[0], 6000U);
+	EXPECT_EQ(turn(0, 1), (Words{"GRANT 12000 prio 0"}));
+	receive(9500);
+	EXPECT_EQ(host.announced[0], 500U);
+	host.announced[0] += 7500;
+	host.held[0] += 4000;
+	EXPECT_EQ(turn(0, 1), (Words{"GRANT 13000 prio 0"})) << "half is left";
+	EXPECT_EQ(turn(0, 1), Words{});
+	host.announced[0] -= 7500;
+	host.announced[1] = 14000;
+	EXPECT_EQ(turn(0, 1), (Words{"GRANT 17500 prio 0"})) << "the other class's does not";
+	receive(10000);
+	EXPECT_EQ(host.announced[0], 0U);
+}
+
+TEST_F(Grant, what_is_announced_and_does_not_come_is_not_counted)
+{
+	begin(4000);
+	timeout(100 * msec);
+	EXPECT_EQ(rpc.rx_stale, 0U) << "it may be a slow path";
+	run(PROG_EV_BUSY);
+	timeout(1000 * msec);
+	EXPECT_NE(rpc.rx_stale, 0U);
+	run(PROG_EV_GRANT_SETTLE);
+	EXPECT_EQ(host.announced[0], 0U);
+	ev.error = 5;
+	run(PROG_EV_ABORT);
+	run(PROG_EV_GRANT_SETTLE);
+	EXPECT_EQ(host.announced[0], 0U);
 }
 
 TEST_F(Grant, one_quantum_where_the_cap_is_less)
@@ -188,20 +224,20 @@ TEST_F(Grant, who_was_denied_is_called_when_bytes_arrive)
 
 TEST_F(Grant, clear_takes_half_while_secure_waits)
 {
-	begin(9000);
+	begin(10000);
 	host.ranked[1] = 1;
 	host.held[0] = 15000;
 	EXPECT_EQ(turn(0, 1), (Words{"GRANT 15000 prio 0"}));
 	EXPECT_EQ(host.held[0], 20000U);
 	EXPECT_EQ(turn(0, 1), Words{});
 	host.ranked[1] = 0;
-	EXPECT_EQ(turn(0, 1), (Words{"GRANT 17000 prio 0"}));
+	EXPECT_EQ(turn(0, 1), (Words{"GRANT 18000 prio 0"}));
 }
 
 TEST_F(Grant, secure_has_its_half_whatever_clear_holds)
 {
 	ev.secure = 1;
-	begin(9000);
+	begin(10000);
 	host.held[0] = 40000;
 	host.held[1] = 14000;
 	EXPECT_EQ(turn(0, 1), (Words{"GRANT 16000 prio 0"}));
@@ -209,12 +245,12 @@ TEST_F(Grant, secure_has_its_half_whatever_clear_holds)
 	EXPECT_EQ(turn(0, 1), Words{});
 	EXPECT_EQ(host.denied[1], 1);
 	host.held[0] = 5000;
-	EXPECT_EQ(turn(0, 1), (Words{"GRANT 17000 prio 0"})) << "and what clear leaves";
+	EXPECT_EQ(turn(0, 1), (Words{"GRANT 18000 prio 0"})) << "and what clear leaves";
 }
 
 TEST_F(Grant, clear_has_its_half_too)
 {
-	begin(9000);
+	begin(10000);
 	host.held[1] = 40000;
 	host.held[0] = 19000;
 	EXPECT_EQ(turn(0, 1), (Words{"GRANT 11000 prio 0"}));
@@ -222,7 +258,7 @@ TEST_F(Grant, clear_has_its_half_too)
 
 TEST_F(Grant, clear_holds_less_than_half_while_secure_holds_more)
 {
-	begin(9000);
+	begin(10000);
 	host.held[1] = 30000;
 	host.ranked[1] = 1;
 	host.held[0] = 19500;

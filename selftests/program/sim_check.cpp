@@ -154,6 +154,7 @@ void World::check_host(Host &h)
 {
 	static u64 calls;
 	u64 held[2]{};
+	u64 announced[2]{};
 	u32 ranked[2]{};
 	u32 lent[2]{};
 	std::map<std::pair<int, bool>, std::pair<u32, u32>> of; // peers: held, waiting
@@ -164,6 +165,8 @@ void World::check_host(Host &h)
 	for (auto &[key, rpc] : h.rpcs) {
 		const size_t kind = std::get<1>(key) ? 1 : 0;
 		held[kind] += rpc->ctx.held;
+		if (rpc->ctx.announces != 0)
+			announced[kind] += rpc->ctx.rx_unsched - rpc->ctx.rx_settled;
 		ranked[kind] += rpc->ctx.ranked;
 		lent[kind] += rpc->ctx.lent != 0 ? 1 : 0;
 		auto &[holding, waiting] = of[{std::get<0>(key), std::get<1>(key)}];
@@ -172,6 +175,8 @@ void World::check_host(Host &h)
 	}
 	for (size_t kind = 0; kind < 2; kind++) {
 		check(h.ctx.held[kind] == held[kind], "incoming is not the sum over messages");
+		check(h.ctx.announced[kind] == announced[kind],
+		      "announced is not the sum over messages");
 		check(h.ctx.ranked[kind] == ranked[kind], "waiting is not the sum over messages");
 		check(h.ctx.lent[kind] == lent[kind], "lent is not the sum over messages");
 		check(lent[kind] <= h.params.overcommit, "too much is lent");

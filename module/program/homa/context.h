@@ -198,6 +198,8 @@ struct homa_range {
  * @ranked:      in the ranks of messages that want grants.
  * @barred:      wins nothing before more has come: so many bytes come without a grant that
  *               there is nothing to grant.
+ * @announces:   the host context counts those of its unscheduled bytes as announced that had
+ *               not come when it last heard of it.
  * @waiting:     in PROG_RANK_LEND, too.
  * @doubted:     the quantum was lent although the peer had let one lapse.
  * @queued:      in PROG_RANK_SEND.
@@ -265,7 +267,8 @@ struct prog_rpc {
 	u8 secure;
 	u8 verified;
 	u8 ranked;
-	u8 barred;
+	u8 barred : 1;
+	u8 announces : 1;
 	u8 waiting;
 	u8 doubted;
 	u8 queued;
@@ -410,6 +413,7 @@ struct prog_peer {
 /**
  * struct prog_host - a network namespace. Index 0 is clear, 1 secure.
  * @held:        sum of the held bytes of all RPCs.
+ * @announced:   likewise of what those that want grants announce.
  * @fifo_credit: bytes that the oldest message may be granted.
  * @ranked:      RPCs that want grants.
  * @denied:      a winner of the class got nothing: kick it when that changes.
@@ -422,6 +426,7 @@ struct prog_peer {
  */
 struct prog_host {
 	u64 held[2];
+	u64 announced[2];
 	u64 fifo_credit;
 	u64 round;
 	u64 came[2];

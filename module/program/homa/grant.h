@@ -8,7 +8,8 @@
  * What a message has granted and not received, beyond its unscheduled bytes, is
  * held: rpc->held, summed up in host->held. It is brought up to date by
  * GRANT_SETTLE, a few times per window, not with every packet. What does not come
- * (rpc->rx_stale) is held no longer, and until it has come all others go first.
+ * (rpc->rx_stale) is held no longer, and until it has come all others go first. So is
+ * what it has announced: its unscheduled bytes, while it wants grants for the rest.
  */
 #ifndef SDP_PROGRAM_HOMA_GRANT_H
 #define SDP_PROGRAM_HOMA_GRANT_H
@@ -18,7 +19,13 @@
 /* After all others that want grants. */
 #define HOMA_GRANT_LAST (1ull << 32)
 
-/* Count what the RPC holds now. */
+/* What the RPC had announced when it was last counted. */
+static inline u32 homa_grant_announced(const struct prog_rpc *rpc)
+{
+	return rpc->announces ? rpc->rx_unsched - rpc->rx_settled : 0;
+}
+
+/* Count what the RPC holds, and has announced, now. */
 static inline void homa_grant_count(const struct prog_ev *ev,
 				    struct prog_rpc *rpc, struct prog_peer *peer,
 				    struct prog_host *host, struct mtp_out *out)
@@ -31,7 +38,11 @@ static inline void homa_grant_count(const struct prog_ev *ev,
 	host->held[class] = host->held[class] - rpc->held + held;
 	homa_lend_hold(ev, rpc, peer, held, out);
 	rpc->held = held;
+	host->announced[class] -= homa_grant_announced(rpc);
 	rpc->rx_settled = rpc->rx_received;
+	rpc->announces = rpc->state == HOMA_IN && !rpc->rx_stale &&
+			 rpc->rx_received < rpc->rx_unsched;
+	host->announced[class] += homa_grant_announced(rpc);
 }
 
 static inline void homa_grant_enter(struct prog_rpc *rpc, struct prog_host *host,
@@ -100,8 +111,10 @@ static inline void homa_grant_settle(const struct prog_ev *ev,
 /*
  * Bytes that messages of a class may be granted now. The other class counts for
  * no more than half, so what it holds never keeps this one from its own half;
- * and clear messages take no more than half while secure ones wait. A class that
- * holds nothing gets a quantum even where the cap is less than that.
+ * and clear messages take no more than half while secure ones wait. What the class's
+ * messages announce is in the queue before what is granted now, but may never come: it
+ * takes half of the room at most. A class that holds nothing gets a quantum even where
+ * the cap is less than that.
  */
 static inline u32 homa_grant_room(const struct prog_params *params,
 				  const struct prog_host *host, u32 class,
@@ -113,6 +126,7 @@ static inline u32 homa_grant_room(const struct prog_params *params,
 
 	if (!class && host->ranked[1] && most > half)
 		most = half;
+	most -= homa_shorter(host->announced[class], most >> 1);
 	if (!host->held[class] && most < quantum)
 		return quantum;
 	return host->held[class] < most ? most - host->held[class] : 0;
