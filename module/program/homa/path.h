@@ -14,6 +14,8 @@
 
 /* How much longer than the time since the last question the path may take, ns. */
 #define HOMA_GUESS_MAX 100000000ull
+/* A path that takes longer, ns, has queues, which grow: no probe (below) comes sooner. */
+#define HOMA_PROBE_MAX 100000000ull
 /* A path that takes longer, ns, may need more than the window's setting. */
 #define HOMA_LONG_NS 1000000ull
 /* No path is taken to be longer, ns: queues pass. */
@@ -67,12 +69,18 @@ static inline u64 homa_path_patience(const struct prog_params *params,
 
 /*
  * Silence after which the end of what is granted is asked for, a packet of it, where the
- * path has been measured (RFC 8985's tail loss probe).
+ * path has been measured: twice the path time (RFC 8985's tail loss probe), or more where
+ * it varies.
  */
 static inline u64 homa_path_probe(const struct prog_params *params,
 				  const struct prog_peer *peer)
 {
-	return homa_double(homa_path_answer(peer, params->resend_ns >> 2),
+	u64 time = homa_path_answer(peer, 0);
+	u64 twice = peer->path + homa_longer(peer->path, peer->path_var << 1);
+
+	if (peer->path < HOMA_PROBE_MAX)
+		time = homa_shorter(time, twice);
+	return homa_double(homa_longer(time, params->resend_ns >> 2),
 			   peer->spurious, HOMA_PATIENCE_MAX);
 }
 
