@@ -47,9 +47,6 @@ const Class bytes[] = {
 	 }},
 	// Eight clients' unscheduled bytes stand in one queue before anybody grants.
 	{"incast", 1.2, [](const Path &p) { return is(p, "incast"); }},
-	// Retransmissions are lost as well, and what a short queue drops is counted once.
-	{"10 packets of queue, 30 % lost", 1.5,
-	 [](const Path &p) { return p.link.loss >= 0.3 && p.link.queue_packets == 10; }},
 };
 
 const Class control[] = {
@@ -86,19 +83,19 @@ const Class times[] = {
 	// there is a later message; and a window counts from the message's first byte on.
 	{"20 ms and more, 10 packets of queue", 5.9,
 	 [](const Path &p) { return far(p) && p.link.queue_packets == 10; }},
-	{"20 ms and more, 100 packets of queue", 4.8,
+	{"20 ms and more, 100 packets of queue", 4.4,
 	 [](const Path &p) { return far(p) && p.link.queue_packets == 100; }},
-	{"20 ms and more, deep queues", 3, far},
+	{"20 ms and more, deep queues", 2.15, far},
 	{"10 packets of queue", 11.5, [](const Path &p) { return p.link.queue_packets == 10; }},
-	{"100 packets of queue", 27, [](const Path &p) { return p.link.queue_packets == 100; }},
+	{"100 packets of queue", 13.5, [](const Path &p) { return p.link.queue_packets == 100; }},
 	// Unscheduled bytes are lost together, and each client finds that out alone, after the
 	// time that they take on a slow link, for nothing is known of this one.
-	{"incast, deep queues", 4.7, [](const Path &p) { return is(p, "incast"); }},
+	{"incast, deep queues", 3.3, [](const Path &p) { return is(p, "incast"); }},
 	// The last response is lost, or the end of the last message: its client waits as on a
 	// slow link, where TCP takes far less than a millisecond for all.
 	{"six, deep queues", 11.5, [](const Path &p) { return is(p, "six"); }},
-	{"clear, deep queues", 1.30, [](const Path &p) { return is(p, "clear"); }},
-	{"one, deep queues", 1.35, [](const Path &p) { return is(p, "one"); }},
+	{"clear, deep queues", 1.12, [](const Path &p) { return is(p, "clear"); }},
+	{"one, deep queues", 1.25, [](const Path &p) { return is(p, "one"); }},
 	// Each loss is found out about alone, and again where the answer is lost.
 	{"short RPCs, 10 % lost", 1.6,
 	 [](const Path &p) {

@@ -246,6 +246,33 @@ TEST_F(Hole, is_asked_for_half_as_often_each_time)
 }
 
 // What is sent again tells how long the path is.
+// As before a policer: what is asked for again and again is lost each time.
+TEST_F(Hole, of_many_that_go_on_being_lost_one_packet_is_asked_for)
+{
+	peer.path = 4 * msec;
+	request_new(0, 100, 10000);
+	EXPECT_EQ(data(3100, 100, 10000).back(), "RAISE HOLE");
+	run(PROG_EV_HOLE);
+	EXPECT_EQ(timeout(1100000)[0], "RESEND 100+3000");
+	EXPECT_EQ(peer.debt, 0U) << "not for the first time";
+	EXPECT_EQ(timeout(20 * msec)[0], "RESEND 100+3000");
+	EXPECT_EQ(peer.debt, 3000U);
+	peer.debt = HOMA_DEBT - 1;
+	EXPECT_EQ(timeout(40 * msec)[0], "RESEND 100+2000") << "the window";
+	EXPECT_EQ(peer.debt, HOMA_DEBT + 1999U);
+	EXPECT_EQ(timeout(80 * msec)[0], "RESEND 100+1400");
+	data(100, 1400, 10000);
+	EXPECT_EQ(run(PROG_EV_HOLE)[0].substr(0, 8), "TIMER +4") << "not before an answer";
+	timeout(1100000);
+	EXPECT_EQ(peer.debt, HOMA_DEBT + 3399U) << "not yet";
+	EXPECT_EQ(timeout(10 * msec)[0], "RESEND 1500+1400");
+	EXPECT_EQ(peer.debt, HOMA_DEBT + 1999U) << "what came is paid";
+	peer.debt = 2 * HOMA_DEBT - 1;
+	timeout(1000 * msec);
+	timeout(1000 * msec);
+	EXPECT_EQ(peer.debt, 2U * HOMA_DEBT) << "an outage is paid back soon";
+}
+
 TEST_F(Hole, measures_the_path)
 {
 	holes(1);

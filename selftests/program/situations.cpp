@@ -46,8 +46,8 @@ double unfairness(u64 rate, u64 delay_ns, bool secure)
 // the same (which of the clients is ahead is chance) the last one's time is on average at
 // most 2.2 times the first one's, and more than 3 times in one of 24 at most. On a slow link
 // with a short queue the clients' first messages overflow it: who has lost most of its own
-// recovers from that beside the others' next ones, there the factor is 2.7; which of three
-// such links fares worst is chance too.
+// recovers from that beside the others' next ones, there the factor is 2.4, and more than 3
+// times in one of 8.
 TEST(Fairness, clients_that_send_the_same_end_within_a_factor)
 {
 	const std::vector<u64> slow = {5'000'000, 20'000'000, 50'000'000};
@@ -66,9 +66,9 @@ TEST(Fairness, clients_that_send_the_same_end_within_a_factor)
 				EXPECT_LE(factor, 4.1) << rate << " run " << i;
 			}
 			const double share = static_cast<double>(runs);
-			EXPECT_LE(sum / share, rates == slow ? 2.7 : 2.2)
+			EXPECT_LE(sum / share, rates == slow ? 2.4 : 2.2)
 				<< rates[0] << " secure " << secure;
-			EXPECT_LE(beyond, rates == slow ? runs / 3 : 1)
+			EXPECT_LE(beyond, rates == slow ? runs / 8 : 1)
 				<< rates[0] << " secure " << secure;
 		}
 }
@@ -207,6 +207,25 @@ TEST_F(Situation, a_policer_with_a_small_burst)
 			  1.2 * (1.2 + 3 * figures.loss) * static_cast<double>(figures.needed) +
 				  200000);
 	}
+}
+
+// Through a policer that is far slower than the window in a path time at most four times the
+// message goes out, in at most 1.75 times what the policer takes for it (TCP: 1 to 20 times).
+TEST_F(Situation, a_policer_that_is_slow)
+{
+	for (const u64 rate : {1'000'000ULL, 2'000'000ULL, 5'000'000ULL})
+		for (const u64 burst : {10'000ULL, 30'000ULL, 100'000ULL})
+			for (const bool secure : {false, true}) {
+				Path path =
+					slow(1'000'000'000, {.length = 700000, .secure = secure});
+				path.link.police_rate = rate;
+				path.link.police_burst = burst;
+				const Figures figures = run(path, 60 * second);
+				EXPECT_LE(figures.data_bytes, 4 * figures.needed) << rate << burst;
+				EXPECT_LE(figures.all_ns,
+					  1.75 * 8e9 * 700000 / static_cast<double>(rate))
+					<< burst;
+			}
 }
 
 // The first packet to a host waits for its address, for as long as ARP may

@@ -195,6 +195,29 @@ TEST_F(Timeout, a_grant_may_have_been_lost)
 }
 
 // One packet shows whether the rest is lost, too.
+// Twice the path time, or more where it varies; but not where it has queues.
+TEST_F(Timeout, the_end_is_asked_for_after_two_path_times)
+{
+	const struct {
+		u64 path, var;
+		const char *timer;
+	} cases[] = {
+		{20 * msec, 10 * msec, "TIMER +40000us"},
+		{20 * msec, 14 * msec, "TIMER +48000us"},
+		{20 * msec, 1 * msec, "TIMER +24000us"},
+		{100 * msec, 50 * msec, "TIMER +300000us"},
+		{100, 50, "TIMER +1250us"},
+	};
+
+	request_new(0, 1000, 10000);
+	for (const auto &one : cases) {
+		peer.path = one.path;
+		peer.path_var = one.var;
+		rpc.active = now;
+		EXPECT_EQ(timeout(0), (Words{one.timer}));
+	}
+}
+
 TEST_F(Timeout, the_end_of_a_message_is_lost)
 {
 	peer.path = 1;

@@ -64,6 +64,11 @@
  */
 #define HOMA_LATE_MAX 2
 #define HOMA_LATE_LOST 16
+/*
+ * When so many bytes more have been asked for repeatedly than have come, it is not chance
+ * that loses them, but that we ask for more than the path lets through.
+ */
+#define HOMA_DEBT 131072
 /* Ticks between two arrivals that tell how long to wait for the next, at most. */
 #define HOMA_PACE_MAX 500000
 /* These bits of a gap's time count how often it has been asked for, from one on. */
@@ -349,6 +354,7 @@ struct homa_ack {
  * @threshold:      below it, @window grows with each byte that arrives.
  * @credit:         bytes that have arrived since @window last grew.
  * @unsched:        bytes that go to it without a grant; 0: as settings say.
+ * @debt:           bytes that were asked for more than once, less those that have come.
  * @cutoffs:        what the peer wants us to use for unscheduled data.
  * @cutoff_version: of @cutoffs, 0: none yet. For the header of DATA.
  * @asking:         a RESEND is not answered.
@@ -391,6 +397,7 @@ struct prog_peer {
 	u32 threshold;
 	u32 credit;
 	u32 unsched;
+	u32 debt;
 	u32 cutoffs[PROG_PRIOS];
 	u16 cutoff_version;
 	u8 asking;

@@ -97,6 +97,21 @@ static inline u64 homa_path_allowance(const struct prog_params *params,
 			   HOMA_PATIENCE_MAX);
 }
 
+/*
+ * Whether what is asked for goes on being lost, as before a policer: then it is a packet at
+ * a time, and the next no sooner than an answer can be missed.
+ */
+static inline u32 homa_path_owed(const struct prog_peer *peer)
+{
+	return peer->debt >= HOMA_DEBT;
+}
+
+/* Bytes are asked for once more. No more is remembered than is paid back soon. */
+static inline void homa_path_owe(struct prog_peer *peer, u32 bytes)
+{
+	peer->debt = homa_min(peer->debt + bytes, HOMA_DEBT << 1);
+}
+
 /* What was asked for comes as it was sent first: it had been overtaken. */
 static inline void homa_path_late(struct prog_rpc *rpc, struct prog_peer *peer)
 {
@@ -212,6 +227,7 @@ static inline void homa_path_grow(const struct prog_params *params,
 {
 	u32 most = homa_path_most(params, peer);
 
+	peer->debt -= homa_min(peer->debt, bytes);
 	if (most > params->window) {
 		if (homa_path_window(params, peer) >= params->window &&
 		    peer->queues)
@@ -294,7 +310,9 @@ static inline void homa_path_hole(const struct prog_ev *ev,
 	homa_path_late(rpc, peer);
 	if (!rpc->gaps && !rpc->lost)
 		return;
-	due = ev->now + homa_path_allowance(params, peer);
+	due = ev->now + (homa_path_owed(peer) ?
+				 homa_path_patience(params, peer) :
+				 homa_path_allowance(params, peer));
 	for (i = 0; i < HOMA_GAPS; i++)
 		if (i < rpc->gaps && !rpc->gap[i].due)
 			rpc->gap[i].due = homa_gap_at(due, 1);
