@@ -10,6 +10,8 @@ namespace sdp::redis {
 namespace {
 
 constexpr std::size_t longest_number = 20;
+/** Arguments that there stays room for between messages. */
+constexpr std::size_t most_kept = 64;
 
 /** Decimal digits; -1 for whatever is negative. */
 std::optional<std::int64_t> number(std::string_view text)
@@ -140,6 +142,13 @@ void command_reader::keep()
 	}
 	bytes_ = kept_;
 	start_ = 0;
+	// Room that a long command needed, and that held() does not count: each connection might
+	// have had one.
+	unquoted_.clear();
+	unquoted_.shrink_to_fit();
+	if (arguments_.capacity() > most_kept) {
+		std::vector<std::string_view>().swap(arguments_);
+	}
 	arguments_.clear();
 }
 
@@ -151,8 +160,8 @@ void command_reader::clear() noexcept
 	count_.reset();
 	bulk_.reset();
 	std::vector<place>().swap(places_);
-	arguments_.clear();
-	unquoted_.clear();
+	std::vector<std::string_view>().swap(arguments_);
+	std::vector<std::string>().swap(unquoted_);
 }
 
 command_reader::found command_reader::wrong(std::string text)

@@ -9,6 +9,10 @@
 #include <string_view>
 #include <vector>
 
+/** The sanitizer's; its header is not in all packages of the compiler. */
+extern "C" std::size_t
+__sanitizer_get_current_allocated_bytes(); // NOLINT(bugprone-reserved-identifier,cert-dcl*)
+
 namespace {
 
 using sdp::redis::command_reader;
@@ -234,6 +238,30 @@ TEST(reader, damaged_streams_are_read_alike_in_any_pieces)
 			ASSERT_EQ(read(text, size, limits), whole)
 				<< "pieces of " << size << " of " << testing::PrintToString(text);
 		}
+	}
+}
+
+// What held() does not count is not kept: many connections may each have sent a long command once.
+TEST(reader, keeps_nothing_of_a_command_that_was_read)
+{
+	std::string many = "*20000\r\n";
+	for (int i = 0; i < 20000; ++i) {
+		many += "$0\r\n\r\n";
+	}
+	const std::string words = std::string(30000, ' ').replace(0, 4, "PING");
+	std::string inline_one = words;
+	for (std::size_t i = 5; i < inline_one.size(); i += 2) {
+		inline_one[i] = 'x';
+	}
+	inline_one += "\r\n";
+	for (const std::string &text : {many, inline_one, many + "*2\r\n$4\r\nECHO"}) {
+		command_reader reader;
+		const std::size_t before = __sanitizer_get_current_allocated_bytes();
+		reader.give(text);
+		ASSERT_EQ(reader.next(), found::command);
+		ASSERT_EQ(reader.next(), found::nothing);
+		reader.keep();
+		EXPECT_LE(__sanitizer_get_current_allocated_bytes() - before, reader.held() + 4096);
 	}
 }
 
