@@ -40,6 +40,7 @@ void info(RedisModuleInfoCtx *on, int /*for_crash_report*/)
 	add("calls", now.calls);
 	add("commands", now.commands);
 	add("refused_calls", now.refused);
+	add("unanswered_calls", now.unanswered);
 	add("forgotten_connections", now.forgotten);
 }
 

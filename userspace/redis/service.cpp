@@ -4,6 +4,7 @@
 #include "during.hpp"
 #include "protocol.hpp"
 
+#include <sdp/header.hpp>
 #include <sdp/tls_plugin.hpp>
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 #include <functional>
 #include <string_view>
 #include <sys/timerfd.h>
+#include <system_error>
 #include <unistd.h>
 #include <utility>
 
@@ -215,10 +217,26 @@ void service::forget_silent()
 	}
 }
 
+/**
+ * False: the kernel does not take the answer. It is this client's own affair, which is gone, or
+ * asks for more than a message may have; the others have nothing to do with it.
+ */
+bool service::is_sent(const std::function<void()> &answer)
+{
+	try {
+		answer();
+		return true;
+	} catch (const std::system_error &) {
+		++counts_.unanswered;
+		return false;
+	}
+}
+
 void service::refuse(request &what, status why, std::string_view text)
 {
 	++counts_.refused;
-	what.refuse(why, text);
+	// There are names in it, which may be long.
+	is_sent([&] { what.refuse(why, text.substr(0, most_text)); });
 }
 
 bool service::identify(peer &who, request &what)
@@ -433,7 +451,11 @@ void service::answer(connection &of, request &what, bool is_kept, std::string &o
 	if (of.ended && of.told == of.rest.size()) {
 		with.set(ended, "1");
 	}
-	what.answer(body, with);
+	if (!is_sent([&] { what.answer(body, with); })) {
+		// What it has not heard is lost, and so is what would follow.
+		of.ended = true;
+		of.told = of.rest.size();
+	}
 	if (of.told == of.rest.size() && !of.rest.empty()) {
 		std::string().swap(of.rest);
 		of.told = 0;

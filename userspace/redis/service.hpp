@@ -16,6 +16,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -28,11 +29,12 @@ namespace sdp::redis {
 struct service_counts {
 	std::uint64_t calls = 0;
 	std::uint64_t commands = 0;
-	std::uint64_t refused = 0;   /**< calls, for want of a user, a connection or room */
-	std::uint64_t forgotten = 0; /**< connections that were silent for too long */
-	std::size_t peers = 0;       /**< now */
-	std::size_t connections = 0; /**< now */
-	std::size_t held = 0;        /**< bytes, now */
+	std::uint64_t refused = 0;    /**< calls, for want of a user, a connection or room */
+	std::uint64_t unanswered = 0; /**< calls whose reply could not be sent */
+	std::uint64_t forgotten = 0;  /**< connections that were silent for too long */
+	std::size_t peers = 0;        /**< now */
+	std::size_t connections = 0;  /**< now */
+	std::size_t held = 0;         /**< bytes, now */
 };
 
 class service {
@@ -79,6 +81,7 @@ private:
 	void run(peer &who, connection &of, std::string_view body, std::string &out);
 	void limit(connection &of, std::string &out);
 	void answer(connection &of, request &what, bool is_kept, std::string &out);
+	bool is_sent(const std::function<void()> &answer);
 	void refuse(request &what, status why, std::string_view text);
 	void forget_silent();
 	void forget(peer &of, std::map<std::uint32_t, connection>::iterator which);
