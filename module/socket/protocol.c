@@ -228,11 +228,16 @@ static int recv_message(struct socket *sock, struct msghdr *msg, size_t len,
 			int flags)
 {
 	struct sdp_sock *s = sdp_sk(sock->sk);
+	int err;
 
 	if (flags & MSG_OOB)
 		return -EOPNOTSUPP;
 	if (flags & MSG_ERRQUEUE)
 		return inet_recv_error(sock->sk, msg, len, &msg->msg_namelen);
+	/* What recvmmsg() has left for the next call; poll() tells of it until then. */
+	err = sock_error(sock->sk);
+	if (unlikely(err))
+		return err;
 	if (sdp_sock_pool(s))
 		return sdp_homa_recv(s, msg, flags);
 	return sdp_plain_recv(s, msg, flags);

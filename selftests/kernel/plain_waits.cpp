@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The plain API: waiting, waking, and the bounds of buffers.
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <linux/sockios.h>
@@ -82,6 +83,31 @@ TEST(poll_and_epoll)
 	EQ(OK(epoll_wait(level, &event, 1, 0)), 1);
 	talk.server.echo();
 	EQ(OK(epoll_wait(level, &event, 1, 0)), 0);
+}
+
+// recvmmsg() leaves the error behind a message for the next call, whatever that is: poll() would
+// tell of it for ever.
+TEST(error_behind_a_message)
+{
+	PlainTalk talk;
+	talk.client.request(talk.to, pattern(10), 1);
+	talk.server.echo();
+	CHECK(talk.client.ready(POLLIN, 10000));
+	talk.client.request(talk.to, pattern(10), 2);
+	OK(talk.client.abort(0, 2, ECANCELED));
+	std::array<std::array<char, 100>, 2> rooms{};
+	std::array<iovec, 2> pieces{};
+	std::array<mmsghdr, 2> all{};
+	for (size_t i = 0; i < all.size(); i++) {
+		pieces[i] = {rooms[i].data(), rooms[i].size()};
+		all[i].msg_hdr.msg_iov = &pieces[i];
+		all[i].msg_hdr.msg_iovlen = 1;
+	}
+	EQ(OK(recvmmsg(talk.client.fd(), all.data(), 2, MSG_DONTWAIT, nullptr)), 1);
+	EQ(all[0].msg_len, 10);
+	CHECK(talk.client.events() & POLLERR);
+	FAILS(recv(talk.client.fd(), rooms[0].data(), rooms[0].size(), MSG_DONTWAIT), ECANCELED);
+	EQ(talk.client.events(), POLLOUT);
 }
 
 TEST(signal_interrupts)
