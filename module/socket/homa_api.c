@@ -288,6 +288,8 @@ int sdp_homa_recv(struct sdp_sock *s, struct msghdr *msg, int flags)
 	err = check_recv_args(msg, flags);
 	if (err)
 		return sdp_error(s, err, "recvmsg: bad msg_control");
+	if (unlikely(!sdp_pool_usable(s->pool)))
+		return sdp_error(s, -EFAULT, "recvmsg: the region is another process's");
 	if (copy_from_user(&args, msg->msg_control_user, sizeof(args)))
 		return sdp_error(s, -EFAULT, NULL);
 	if (args.reserved || args.num_bpages > HOMA_MAX_BPAGES)

@@ -8,7 +8,9 @@
  * what it was handed out for, and goes no further down than to none. What an
  * application can spoil by lying is its own memory.
  */
+#include <linux/cred.h>
 #include <linux/mm.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -47,6 +49,11 @@ struct sdp_pool *sdp_pool_new(u64 start, u64 length)
 	pool->free = pool->pages;
 	for (i = 0; i < pool->pages; i++)
 		pool->stack[i] = pool->pages - 1 - i;
+	/* A thread of the kernel has none. */
+	pool->mm = current->mm;
+	if (pool->mm)
+		mmgrab(pool->mm);
+	pool->owner = get_current_cred();
 	return pool;
 }
 
@@ -54,8 +61,24 @@ void sdp_pool_free(struct sdp_pool *pool)
 {
 	if (!pool)
 		return;
+	if (pool->mm)
+		mmdrop(pool->mm);
+	put_cred(pool->owner);
 	kvfree(pool->refs);
 	kfree(pool);
+}
+
+bool sdp_pool_usable(const struct sdp_pool *pool)
+{
+	const struct cred *owner = pool->owner, *cred = current_cred();
+
+	if (likely(current->mm == pool->mm))
+		return true;
+	if (cred->user_ns != owner->user_ns)
+		return false;
+	return cap_raised(owner->cap_effective, CAP_SYS_PTRACE) ||
+	       (uid_eq(cred->euid, owner->euid) &&
+		cap_issubset(cred->cap_permitted, owner->cap_permitted));
 }
 
 static u32 whole_pages(u32 length)

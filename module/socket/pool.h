@@ -15,6 +15,8 @@
  * struct sdp_pool - which pages of a region are in use.
  * @start:   address of the region in the process.
  * @length:  its bytes, as given.
+ * @mm:      of who has given it. Only compared.
+ * @owner:   likewise, what it could do.
  * @pages:   whole buffer pages in it.
  * @lock:    spinlock, process context; protects the rest.
  * @free:    number of entries of @stack.
@@ -29,6 +31,8 @@
 struct sdp_pool {
 	u64 start;
 	u64 length;
+	struct mm_struct *mm;
+	const struct cred *owner;
 	u32 pages;
 	spinlock_t lock;
 	u32 free;
@@ -63,6 +67,15 @@ struct sdp_pages {
  */
 struct sdp_pool *sdp_pool_new(u64 start, u64 length);
 void sdp_pool_free(struct sdp_pool *pool);
+
+/**
+ * sdp_pool_usable() - may messages be written to the region's address in this process?
+ * @pool: the pool.
+ *
+ * Sockets are handed on: who has chosen the address may be less trusted than who receives.
+ * So it is to be the same process, or one over which that user has power anyway.
+ */
+bool sdp_pool_usable(const struct sdp_pool *pool);
 
 /**
  * sdp_pool_take() - find room for a message.

@@ -7,6 +7,8 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "lib/proc.hpp"
 #include "lib/talk.hpp"
@@ -193,6 +195,48 @@ TEST(region_unmapped)
 	message = talk.client.receive();
 	EQ(OK(message.result), 1000);
 	EQ(pattern_error(message.bytes), "");
+}
+
+// Who hands on a socket is not to choose what is overwritten in a process that may do more; one
+// that may do as much receives on behalf of it, as ever.
+TEST(region_of_another_process)
+{
+	constexpr uid_t nobody = 65534;
+	HomaTalk talk;
+	for (bool same : {false, true}) {
+		HomaSocket socket(hosts->a.ns, AF_INET, 0, 0);
+		const size_t size = 4 * HOMA_BPAGE_SIZE;
+		void *place = mmap(nullptr, size, PROT_READ | PROT_WRITE,
+				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		CHECK(place != MAP_FAILED);
+		int pid = OK(fork());
+		if (pid == 0) {
+			homa_rcvbuf_args args{reinterpret_cast<uint64_t>(place), size};
+			if (!same && setresuid(nobody, nobody, nobody))
+				_exit(2);
+			_exit(setsockopt(socket.fd(), IPPROTO_HOMA, SO_HOMA_RCVBUF, &args,
+					 sizeof(args)) != 0);
+		}
+		int status = 1;
+		OK(waitpid(pid, &status, 0));
+		EQ(status, 0);
+		socket.request(talk.to, pattern(1000));
+		talk.server.echo();
+		CHECK(socket.ready(POLLIN, 30000));
+		homa_recvmsg_args args{};
+		msghdr message{};
+		message.msg_control = &args;
+		message.msg_controllen = sizeof(args);
+		const auto *first = static_cast<const uint8_t *>(place);
+		if (same) {
+			EQ(OK(recvmsg(socket.fd(), &message, 0)), 1000);
+			EQ(pattern_error(View(first + args.bpage_offsets[0], 1000)), "");
+		} else {
+			FAILS(recvmsg(socket.fd(), &message, 0), EFAULT);
+			CHECK(std::all_of(first, first + size, [](uint8_t each) { return !each; }));
+		}
+		munmap(place, size);
+	}
 }
 
 TEST(received_fields_are_clean)
