@@ -6,6 +6,8 @@
 #include <map>
 #include <memory>
 #include <poll.h>
+#include <thread>
+#include <unistd.h>
 #include <vector>
 
 #include "lib/keyed.hpp"
@@ -185,4 +187,47 @@ TEST_LIMIT(many_that_trickle, 120)
 TEST_LIMIT(one_that_trickles, 120)
 {
 	beside_takers(1, 99800, 1);
+}
+
+// One asks for long responses, takes none of them, and says that it is busy. Others have their
+// answers: those that ask for the first time at once, the next when that has been taken.
+TEST_LIMIT(responses_that_nobody_takes, 120)
+{
+	constexpr uint16_t taker_port = first_port, honest_port = first_port + 1;
+	PlainSocket server(place->host.ns, AF_INET, port);
+	int size = 1 << 20;
+	OK(setsockopt(server.fd(), SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)));
+	secure::Peer taker(place->wire, net::Address::of("10.0.0.20", taker_port), host_at(port),
+			   server.fd());
+	const auto asked = [&](secure::Peer &by, uint64_t number) {
+		by.send_message(secure::request(number, 1000 + 2 * number, pattern(20)));
+		return server.expect();
+	};
+	const auto answer = [&](PlainMessage &to, size_t length, int flags) {
+		auto rpc = rpc_cmsg(to.rpc->id);
+		return server.send(&to.from, pattern(length), &rpc, flags);
+	};
+	for (uint64_t i = 0; i < 2; i++) { // half a megabyte
+		PlainMessage got = asked(taker, i);
+		CHECK(answer(got, 400000, MSG_DONTWAIT) == 400000);
+	}
+	PlainMessage more = asked(taker, 2);
+	FAILS(answer(more, 100, MSG_DONTWAIT), EAGAIN);
+
+	secure::Peer honest(place->wire, net::Address::of("10.0.0.21", honest_port), host_at(port),
+			    server.fd());
+	PlainMessage first = asked(honest, 0), second = asked(honest, 1);
+	CHECK(answer(first, 100, MSG_DONTWAIT) == 100);
+	FAILS(answer(second, 100, MSG_DONTWAIT), EAGAIN);
+	pollfd writable{server.fd(), POLLOUT, 0};
+	CHECK(poll(&writable, 1, 0) == 0);
+	// Who waits is woken though there is no room for all.
+	std::thread acknowledges([&] {
+		usleep(100000);
+		honest.acknowledge(1000);
+	});
+	const ssize_t then = answer(second, 100, 0);
+	acknowledges.join();
+	CHECK(then == 100);
+	CHECK(poll(&writable, 1, 0) == 0);
 }

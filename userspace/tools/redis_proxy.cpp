@@ -31,6 +31,8 @@ namespace {
 
 /** Bytes of a client's that are read ahead, and go in one call. */
 constexpr std::size_t most_in = 262'144;
+/** How long nobody is accepted where there is no descriptor for another. */
+constexpr int accept_pause_ms = 200;
 /** What events are about: a client's number, or one of these, or a listener. */
 constexpr std::uint64_t of_wake = std::uint64_t{1} << 32;
 constexpr std::uint64_t of_signals = of_wake + 1;
@@ -166,9 +168,15 @@ void redis_forwarder::run()
 {
 	for (;;) {
 		std::array<epoll_event, 64> events{};
-		const int count = ::epoll_wait(epoll_.get(), events.data(), events.size(), -1);
+		// Others may close descriptors, which nobody tells of.
+		const int pause = is_listening_ ? -1 : accept_pause_ms;
+		const int count =
+			::epoll_wait(epoll_.get(), events.data(), events.size(), pause);
 		if (count < 0 && errno != EINTR) {
 			check(count, "epoll");
+		}
+		if (count == 0) {
+			listen_again(true);
 		}
 		for (int i = 0; i < count; ++i) {
 			const epoll_event &event = events.at(static_cast<std::size_t>(i));

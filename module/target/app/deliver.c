@@ -133,7 +133,7 @@ static struct sdp_rpc *wait_and_claim(struct sdp_endpoint *ep, u64 id,
 	}
 	finish_wait(sk_sleep(sk), &wait);
 	/* An exclusive wake-up that came with a signal belongs to another. */
-	if (IS_ERR(rpc))
+	if (IS_ERR(rpc) && !id)
 		wake_next(ep);
 	return rpc;
 }

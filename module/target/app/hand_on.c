@@ -3,6 +3,7 @@
 #include "../out/transmit.h"
 #include "../run/exec.h"
 #include "../state/memory.h"
+#include "../state/pressure.h"
 #include "../state/proof.h"
 #include "../state/rpc_table.h"
 #include "hand_on.h"
@@ -112,14 +113,17 @@ int sdp_hand_on(struct sdp_rpc *rpc, u32 ready, bool first)
 
 int sdp_make_buffer(struct sdp_rpc *rpc, u32 length, u32 unit, bool nonblock)
 {
-	int err = sdp_memory_charge_tx(rpc->ep, rpc->secure, length, nonblock);
+	struct sdp_owner *to = sdp_pressure_owner(rpc);
+	int err;
 
+	err = sdp_memory_charge_tx(rpc->ep, rpc->secure, to, length, nonblock);
 	if (err)
 		return err;
+	rpc->payer = to;
 	err = sdp_txbuf_alloc(&rpc->tx, length, unit, rpc->small);
 	if (err) {
 		rpc->tx.length = 0;
-		sdp_memory_uncharge_tx(rpc->ep, rpc->secure, length);
+		sdp_memory_uncharge_tx(rpc->ep, rpc->secure, to, length);
 	}
 	return err;
 }

@@ -198,7 +198,27 @@ void sdp_memory_await(struct sdp_endpoint *ep, bool secure)
 	smp_mb__after_atomic();
 }
 
-static int wait_for_memory(struct sdp_endpoint *ep, bool secure, long *timeo)
+/*
+ * What a class's messages may hold when one more goes to who has none, bytes; not where
+ * clear ones get what is left.
+ */
+static int tx_room_alone(const struct sdp_endpoint *ep, bool secure)
+{
+	int room = sdp_endpoint_tx_room(ep, secure);
+
+	return secure || READ_ONCE(ep->policy) != SDP_POLICY_MIXED ? 2 * room : room;
+}
+
+/* May a message go to @to now? */
+static bool may_send(const struct sdp_endpoint *ep, bool secure, const struct sdp_owner *to)
+{
+	return sdp_endpoint_writable(ep, secure) ||
+	       (!atomic_read(&to->sending) &&
+		atomic_read(&ep->wmem[secure]) < tx_room_alone(ep, secure));
+}
+
+static int wait_for_memory(struct sdp_endpoint *ep, bool secure, const struct sdp_owner *to,
+			   long *timeo)
 {
 	struct sock *sk = ep->sk;
 	DEFINE_WAIT(wait);
@@ -210,7 +230,7 @@ static int wait_for_memory(struct sdp_endpoint *ep, bool secure, long *timeo)
 		sdp_memory_await(ep, secure);
 		if (READ_ONCE(ep->shutdown))
 			err = -ESHUTDOWN;
-		else if (sdp_endpoint_writable(ep, secure))
+		else if (may_send(ep, secure, to))
 			break;
 		else if (!*timeo)
 			err = -EAGAIN;
@@ -231,8 +251,11 @@ static bool wanted_room(const struct sdp_endpoint *ep)
 	       (READ_ONCE(ep->awaited[0]) && sdp_endpoint_writable(ep, false));
 }
 
-/* There may be room to send, after some was taken off ep->wmem: of either class. */
-static void tell_senders(struct sdp_endpoint *ep)
+/*
+ * There may be room to send, after some was taken off ep->wmem: of either class, or,
+ * with @alone, for a message to somebody to whom none is on its way any more.
+ */
+static void tell_senders(struct sdp_endpoint *ep, bool alone)
 {
 	struct sock *sk = ep->sk;
 	struct socket *socket;
@@ -244,39 +267,54 @@ static void tell_senders(struct sdp_endpoint *ep)
 	rcu_read_lock();
 	socket = READ_ONCE(sk->sk_socket);
 	if (socket && test_bit(SOCK_NOSPACE, &socket->flags) &&
-	    wanted_room(ep)) {
+	    (alone || wanted_room(ep))) {
 		clear_bit(SOCK_NOSPACE, &socket->flags);
 		sk->sk_write_space(sk);
 	}
 	rcu_read_unlock();
 }
 
-/* However many send at once, a class's room is passed by one message at most. */
-static bool add_tx(struct sdp_endpoint *ep, bool secure, int bytes)
+/* No message goes to @to any more, and one may: somebody may have waited for that. */
+static bool one_less(const struct sdp_endpoint *ep, bool secure, struct sdp_owner *to)
 {
+	return atomic_dec_and_test(&to->sending) &&
+	       atomic_read(&ep->wmem[secure]) < tx_room_alone(ep, secure);
+}
+
+/* However many send at once, a class's room is passed by one message at most. */
+static bool add_tx(struct sdp_endpoint *ep, bool secure, struct sdp_owner *to, int bytes)
+{
+	bool alone = atomic_inc_return(&to->sending) == 1;
 	int held = atomic_read(&ep->wmem[secure]);
+	int room;
 
 	do {
-		if (held >= sdp_endpoint_tx_room(ep, secure))
-			return false;
+		room = alone ? tx_room_alone(ep, secure) :
+			       sdp_endpoint_tx_room(ep, secure);
+		if (held < room)
+			continue;
+		/* Who has seen ours may have gone to sleep for that. */
+		tell_senders(ep, one_less(ep, secure, to));
+		return false;
 	} while (!atomic_try_cmpxchg(&ep->wmem[secure], &held, held + bytes));
 	return true;
 }
 
-int sdp_memory_charge_tx(struct sdp_endpoint *ep, bool secure, u32 length, bool nonblock)
+int sdp_memory_charge_tx(struct sdp_endpoint *ep, bool secure, struct sdp_owner *to,
+			 u32 length, bool nonblock)
 {
 	long timeo = sock_sndtimeo(ep->sk, nonblock);
 	int bytes = length + SDP_MEMORY_OVERHEAD;
 	int err;
 
-	while (!add_tx(ep, secure, bytes)) {
+	while (!add_tx(ep, secure, to, bytes)) {
 		if (nonblock) {
 			sdp_memory_await(ep, secure);
-			if (!add_tx(ep, secure, bytes))
+			if (!add_tx(ep, secure, to, bytes))
 				return -EAGAIN;
 			break;
 		}
-		err = wait_for_memory(ep, secure, &timeo);
+		err = wait_for_memory(ep, secure, to, &timeo);
 		if (err)
 			return err;
 	}
@@ -284,14 +322,15 @@ int sdp_memory_charge_tx(struct sdp_endpoint *ep, bool secure, u32 length, bool 
 		return 0;
 	atomic_sub(bytes, &ep->wmem[secure]);
 	/* Others may have found no room for as long as ours was in it. */
-	tell_senders(ep);
+	tell_senders(ep, one_less(ep, secure, to));
 	return -ENOBUFS;
 }
 
-void sdp_memory_uncharge_tx(struct sdp_endpoint *ep, bool secure, u32 length)
+void sdp_memory_uncharge_tx(struct sdp_endpoint *ep, bool secure, struct sdp_owner *to,
+			    u32 length)
 {
 	uncharge(ep, &ep->wmem[secure], length + SDP_MEMORY_OVERHEAD);
-	tell_senders(ep);
+	tell_senders(ep, one_less(ep, secure, to));
 }
 
 void sdp_memory_start(struct sdp_endpoint *ep)

@@ -167,14 +167,18 @@ void sdp_memory_uncharge_rpc(struct sdp_endpoint *ep, bool secure);
  * sdp_memory_charge_tx() - charge a message to send, waiting for room.
  * @ep:       the socket.
  * @secure:   its class.
+ * @to:       whom it is for, see sdp_pressure_owner().
  * @length:   bytes; SDP_MEMORY_OVERHEAD is added.
  * @nonblock: do not wait.
  *
- * A message may be larger than what is free: it waits only until something is.
+ * A message may be larger than what is free: it waits only until something is. Whom
+ * nothing else is on its way to does not wait for others who take nothing of what they
+ * are sent: such messages may have as much room again.
  * Context: process. Return: 0, -EAGAIN, -ENOBUFS (memory is short), -EINTR or
  * -ERESTARTSYS, -ESHUTDOWN.
  */
-int sdp_memory_charge_tx(struct sdp_endpoint *ep, bool secure, u32 length, bool nonblock);
+int sdp_memory_charge_tx(struct sdp_endpoint *ep, bool secure, struct sdp_owner *to,
+			 u32 length, bool nonblock);
 
 /**
  * sdp_memory_charge_sealed() - a record of a message was sealed into pages of its own.
@@ -187,7 +191,8 @@ static inline void sdp_memory_charge_sealed(struct sdp_endpoint *ep, u32 bytes)
 }
 
 /** sdp_memory_uncharge_tx() - the message is gone; wakes who waits. */
-void sdp_memory_uncharge_tx(struct sdp_endpoint *ep, bool secure, u32 length);
+void sdp_memory_uncharge_tx(struct sdp_endpoint *ep, bool secure, struct sdp_owner *to,
+			    u32 length);
 
 /** sdp_memory_await() - somebody will wait, unless there is room for the class by now. */
 void sdp_memory_await(struct sdp_endpoint *ep, bool secure);

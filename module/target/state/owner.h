@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Whose the incomplete messages are that take a socket's memory: a session's, or, in
- * the clear, some addresses' that share a place. An owner has messages of one socket
+ * Whose the incomplete messages are that take a socket's memory, and to whom those go
+ * that it sends: a session's, or, in the clear, some addresses' that share a place. An owner has messages of one socket
  * only, and lives as long as any of them: it is part of the session that their RPCs
  * hold, or of the socket.
  */
@@ -18,11 +18,13 @@
 #define SDP_OWNER_SIZES 33
 
 /**
- * struct sdp_owner - what incomplete messages of one owner take.
- * @bytes: truesize of their packets, and the RPCs themselves.
+ * struct sdp_owner - what incomplete messages of one owner take, and those to him.
+ * @bytes:   truesize of the packets of the former, and the RPCs themselves.
+ * @sending: messages to him that are charged.
  */
 struct sdp_owner {
 	atomic_t bytes;
+	atomic_t sending;
 };
 
 #endif /* SDP_TARGET_OWNER_H */

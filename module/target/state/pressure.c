@@ -24,7 +24,7 @@ static struct sdp_owner *stranger(struct sdp_endpoint *ep, const struct in6_addr
 	return &ep->strangers[hash % SDP_OWNERS];
 }
 
-static struct sdp_owner *owner_of_message(struct sdp_rpc *rpc)
+struct sdp_owner *sdp_pressure_owner(struct sdp_rpc *rpc)
 {
 	return rpc->secure ? &rpc->pctx->owner : stranger(rpc->ep, &rpc->who.addr);
 }
@@ -36,7 +36,7 @@ void sdp_pressure_enter(struct sdp_rpc *rpc)
 	lockdep_assert_held(&rpc->lock);
 	if (rpc->owner)
 		return;
-	rpc->owner = owner_of_message(rpc);
+	rpc->owner = sdp_pressure_owner(rpc);
 	/* Even where no packet is kept: announcements are not free. */
 	atomic_add(sizeof(*rpc), &ep->rmem[rpc->secure]);
 	sdp_pressure_count(rpc, sizeof(*rpc) + rpc->rx_truesize);

@@ -14,6 +14,12 @@
 #include "rpc.h"
 
 /**
+ * sdp_pressure_owner() - whose an RPC is.
+ * @rpc: with its peer or session; the owner lives as long as it, at least.
+ */
+struct sdp_owner *sdp_pressure_owner(struct sdp_rpc *rpc);
+
+/**
  * sdp_pressure_enter() - part of a message is here: it can be given up.
  * @rpc: locked.
  *

@@ -135,6 +135,7 @@ struct sdp_marking {
  * @replying: a task makes the response. Under @lock.
  * @ack:     acknowledgement that the first DATA of a clear message carries.
  * @tx:      the message that is sent.
+ * @payer:   whose it is, for what @tx is charged; set with it.
  * @plain_node: in the table of plain messages (state/plain.h).
  * @seal:    its number in secure mode.
  * @owner:   whose the received message is, while @in_link is in its list.
@@ -191,6 +192,7 @@ struct sdp_rpc {
 		u16 port;
 	} ack;
 	struct sdp_txbuf tx;
+	struct sdp_owner *payer;
 	struct hlist_node plain_node;
 	struct sdp_tx seal;
 

@@ -101,7 +101,7 @@ void sdp_rpc_drop_tx(struct sdp_rpc *rpc)
 		sdp_plain_remove(rpc);
 		length += sdp_txbuf_sealed_bytes(&rpc->tx);
 	}
-	sdp_memory_uncharge_tx(rpc->ep, rpc->secure, length);
+	sdp_memory_uncharge_tx(rpc->ep, rpc->secure, rpc->payer, length);
 	sdp_txbuf_free(&rpc->tx);
 	rpc->tx.length = 0;
 }
@@ -122,7 +122,7 @@ void sdp_rpc_spend_tx(struct sdp_rpc *rpc)
 	sdp_rpc_unlock(rpc);
 	if (!spent.length)
 		return;
-	sdp_memory_uncharge_tx(rpc->ep, rpc->secure, spent.length);
+	sdp_memory_uncharge_tx(rpc->ep, rpc->secure, rpc->payer, spent.length);
 	sdp_txbuf_free(&spent);
 }
 

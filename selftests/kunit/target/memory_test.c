@@ -418,23 +418,23 @@ static void sent(struct kunit *test)
 	struct rig *rig = test->priv;
 	struct sdp_endpoint *ep = &rig->ep;
 
-	KUNIT_EXPECT_EQ(test, sdp_memory_charge_tx(ep, false, 99999, true), 0);
-	KUNIT_EXPECT_EQ(test, sdp_memory_charge_tx(ep, false, 1, true), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, sdp_memory_charge_tx(ep, false, &ep->strangers[0], 99999, true), 0);
+	KUNIT_EXPECT_EQ(test, sdp_memory_charge_tx(ep, false, &ep->strangers[0], 1, true), -EAGAIN);
 	KUNIT_EXPECT_TRUE(test, test_bit(SOCK_NOSPACE, &rig->socket->flags));
 	/* Whoever waits is woken, and the mark goes. */
-	sdp_memory_uncharge_tx(ep, false, 99999);
+	sdp_memory_uncharge_tx(ep, false, &ep->strangers[0], 99999);
 	KUNIT_EXPECT_FALSE(test, test_bit(SOCK_NOSPACE, &rig->socket->flags));
 	/* One larger than the share goes where nothing else does. */
-	KUNIT_EXPECT_EQ(test, sdp_memory_charge_tx(ep, false, 1000000, true), 0);
-	KUNIT_EXPECT_EQ(test, sdp_memory_charge_tx(ep, false, 1, true), -EAGAIN);
-	sdp_memory_uncharge_tx(ep, false, 1000000);
+	KUNIT_EXPECT_EQ(test, sdp_memory_charge_tx(ep, false, &ep->strangers[0], 1000000, true), 0);
+	KUNIT_EXPECT_EQ(test, sdp_memory_charge_tx(ep, false, &ep->strangers[0], 1, true), -EAGAIN);
+	sdp_memory_uncharge_tx(ep, false, &ep->strangers[0], 1000000);
 }
 
 static u32 send_until_refused(struct sdp_endpoint *ep, bool secure)
 {
 	u32 count = 0;
 
-	while (count < 1000 && !sdp_memory_charge_tx(ep, secure, 9000, true))
+	while (count < 1000 && !sdp_memory_charge_tx(ep, secure, &ep->strangers[0], 9000, true))
 		count++;
 	return count;
 }
@@ -457,19 +457,19 @@ static void classes_sent(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, secure, 10);
 	KUNIT_EXPECT_EQ(test, sdp_endpoint_wmem(ep), 15 * (9000 + SDP_MEMORY_OVERHEAD));
 	while (clear--)
-		sdp_memory_uncharge_tx(ep, false, 9000);
+		sdp_memory_uncharge_tx(ep, false, &ep->strangers[0], 9000);
 	KUNIT_EXPECT_EQ(test, send_until_refused(ep, false), 1);
 	/* Whoever waits to send in the clear is told of what secure ones leave. */
 	KUNIT_EXPECT_TRUE(test, test_bit(SOCK_NOSPACE, &rig->socket->flags));
 	ep->awaited[1] = false;
 	while (secure--)
-		sdp_memory_uncharge_tx(ep, true, 9000);
+		sdp_memory_uncharge_tx(ep, true, &ep->strangers[0], 9000);
 	KUNIT_EXPECT_FALSE(test, test_bit(SOCK_NOSPACE, &rig->socket->flags));
 	/* Of one class only, it has all. */
 	ep->policy = SDP_POLICY_CLEAR;
 	KUNIT_EXPECT_EQ(test, send_until_refused(ep, false), 9);
 	for (clear = 0; clear < 10; clear++)
-		sdp_memory_uncharge_tx(ep, false, 9000);
+		sdp_memory_uncharge_tx(ep, false, &ep->strangers[0], 9000);
 }
 
 static void waits_no_longer_than_told(struct kunit *test)
@@ -477,13 +477,51 @@ static void waits_no_longer_than_told(struct kunit *test)
 	struct rig *rig = test->priv;
 	struct sdp_endpoint *ep = &rig->ep;
 
-	KUNIT_ASSERT_EQ(test, sdp_memory_charge_tx(ep, false, 100000, true), 0);
+	KUNIT_ASSERT_EQ(test, sdp_memory_charge_tx(ep, false, &ep->strangers[0], 100000, true), 0);
 	ep->sk->sk_sndtimeo = 2;
-	KUNIT_EXPECT_EQ(test, sdp_memory_charge_tx(ep, false, 1, false), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, sdp_memory_charge_tx(ep, false, &ep->strangers[0], 1, false), -EAGAIN);
 	ep->shutdown = true;
 	ep->sk->sk_sndtimeo = MAX_SCHEDULE_TIMEOUT;
-	KUNIT_EXPECT_EQ(test, sdp_memory_charge_tx(ep, false, 1, false), -ESHUTDOWN);
-	sdp_memory_uncharge_tx(ep, false, 100000);
+	KUNIT_EXPECT_EQ(test, sdp_memory_charge_tx(ep, false, &ep->strangers[0], 1, false), -ESHUTDOWN);
+	sdp_memory_uncharge_tx(ep, false, &ep->strangers[0], 100000);
+}
+
+static int send_to(struct sdp_endpoint *ep, bool secure, int whom, u32 length)
+{
+	return sdp_memory_charge_tx(ep, secure, &ep->strangers[whom], length, true);
+}
+
+/* Who takes nothing fills the memory, but not against a message each of others. */
+static void to_others(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct sdp_endpoint *ep = &rig->ep;
+	int i, most;
+
+	while (!send_to(ep, true, 0, 9000))
+		;
+	KUNIT_EXPECT_EQ(test, send_to(ep, true, 1, 9000), 0);
+	KUNIT_EXPECT_EQ(test, send_to(ep, true, 1, 1), -EAGAIN);
+	KUNIT_EXPECT_TRUE(test, test_bit(SOCK_NOSPACE, &rig->socket->flags));
+	/* Whoever waits to send there is told, though there is no room for all. */
+	sdp_memory_uncharge_tx(ep, true, &ep->strangers[1], 9000);
+	KUNIT_EXPECT_FALSE(test, test_bit(SOCK_NOSPACE, &rig->socket->flags));
+	KUNIT_EXPECT_FALSE(test, sdp_endpoint_writable(ep, true));
+	/* As much again, and a message. */
+	for (i = 1; i < SDP_OWNERS && !send_to(ep, true, i, 9000); i++)
+		;
+	most = atomic_read(&ep->wmem[1]);
+	KUNIT_EXPECT_GE(test, most, 2 * 100000);
+	KUNIT_EXPECT_LT(test, most, 2 * 100000 + 9000 + SDP_MEMORY_OVERHEAD);
+	/* In the clear too, but not on a socket for both. */
+	while (!send_to(ep, false, 0, 9000))
+		;
+	KUNIT_EXPECT_EQ(test, send_to(ep, false, SDP_OWNERS - 1, 1), 0);
+	sdp_memory_uncharge_tx(ep, false, &ep->strangers[SDP_OWNERS - 1], 1);
+	ep->policy = SDP_POLICY_MIXED;
+	KUNIT_EXPECT_EQ(test, send_to(ep, false, SDP_OWNERS - 1, 1), -EAGAIN);
+	for (i = 0; i < 2; i++)
+		atomic_set(&ep->wmem[i], 0);
 }
 
 /* Whoever sets more than counts gets what counts. */
@@ -519,6 +557,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(places_of_strangers),
 	KUNIT_CASE(sent),
 	KUNIT_CASE(classes_sent),
+	KUNIT_CASE(to_others),
 	KUNIT_CASE(waits_no_longer_than_told),
 	KUNIT_CASE(largest_share),
 	{}

@@ -451,6 +451,8 @@ void listener_core::keep(const std::shared_ptr<outgoing> &what)
 {
 	if (unsent_.empty()) {
 		want_write(true);
+		// A client to whom nothing is on its way may have room when the socket has none.
+		try_later();
 	} else if (what->is_refusal) {
 		return; // Its client asks again.
 	}
@@ -501,7 +503,7 @@ void listener_core::send_waiting()
 	try {
 		// If none went, it is their clients that have no room, and the socket has.
 		want_write(gone != 0 && !unsent_.empty());
-		if (gone != 0 || unsent_.empty()) {
+		if (unsent_.empty()) {
 			return;
 		}
 	} catch (const std::bad_alloc &) {
