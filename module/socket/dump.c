@@ -161,6 +161,8 @@ static void put_rpc(struct seq_file *seq, const struct sdp_rpc_state *state)
 		   info->rx_length, info->rx_gaps, info->rx_gap_bytes);
 	if (state->secure)
 		seq_printf(seq, " session=%08x", state->session);
+	seq_puts(seq, " local=");
+	put_address(seq, &state->local, state->port);
 	seq_printf(seq, "%s%s\n", state->private ? " private" : "",
 		   state->ready ? " ready" : "");
 }

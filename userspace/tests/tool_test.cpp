@@ -80,8 +80,12 @@ TEST(tool_proc, rpcs)
 	const auto rpcs = tool::parse_rpcs(
 		"id role port peer ...\n"
 		"18446744073709551614 client 32768 10.0.0.2:4000 tx=100/200/300 prio=5 rx=0/0/-1 "
-		"gaps=0/0 session=0000002a private ready\n");
-	ASSERT_EQ(rpcs.size(), 1U);
+		"gaps=0/0 session=0000002a local=10.0.0.1:32768 private ready\n"
+		"7 server 4000 [fd00::2]:5 tx=0/0/-1 prio=0 rx=1/1/1 gaps=0/0\n");
+	ASSERT_EQ(rpcs.size(), 2U);
+	EXPECT_EQ(rpcs[0].local, "10.0.0.1:32768");
+	// As modules of before have it.
+	EXPECT_EQ(rpcs[1].local, "");
 	EXPECT_EQ(rpcs[0].id, 18446744073709551614U);
 	EXPECT_EQ(rpcs[0].send.granted, 200);
 	EXPECT_EQ(rpcs[0].receive.length, -1);
@@ -134,6 +138,15 @@ TEST(tool_show, ciphers_have_names_and_seals_an_owner)
 		  std::string::npos);
 	EXPECT_NE(text.find(R"("left": 16777199)"), std::string::npos);
 	EXPECT_NE(text.find(R"("left": "")"), std::string::npos);
+}
+
+TEST(tool_show, rpcs_have_an_address_of_ours)
+{
+	const auto rpcs = tool::parse_rpcs("heading\n"
+					   "2 client 32768 10.0.0.2:4000 tx=1/2/10 rx=0/0/-1 "
+					   "local=10.0.0.1:32768\n");
+	const std::string text = tool::to_json(tool::rpcs_table(rpcs));
+	EXPECT_NE(text.find(R"("local": "10.0.0.1:32768")"), std::string::npos) << text;
 }
 
 TEST(tool_show, peers_are_summed_up)

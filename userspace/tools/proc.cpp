@@ -204,6 +204,7 @@ std::vector<rpc_line> parse_rpcs(std::string_view text)
 				  .send = to_progress(row.text("tx")),
 				  .receive = to_progress(row.text("rx")),
 				  .session = row.text("session"),
+				  .local = row.text("local"),
 				  .ready = row.has_word("ready", 4)});
 	}
 	return result;

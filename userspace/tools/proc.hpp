@@ -72,6 +72,7 @@ struct rpc_line {
 	progress send;
 	progress receive;
 	std::string session;
+	std::string local; /**< address and port here; nothing from older modules */
 	bool ready = false;
 };
 

@@ -106,7 +106,8 @@ table sessions_table(std::span<const session_line> sessions)
 table rpcs_table(std::span<const rpc_line> rpcs)
 {
 	table result{.columns = {"id", "role", "port", "peer", "session", "sent", "granted",
-				 "length", "received", "peer-granted", "peer-length", "ready"},
+				 "length", "received", "peer-granted", "peer-length", "ready",
+				 "local"},
 		     .rows = {}};
 	for (const rpc_line &each : rpcs) {
 		result.rows.push_back({each.id, each.role, each.port, each.peer, each.session,
@@ -114,7 +115,7 @@ table rpcs_table(std::span<const rpc_line> rpcs)
 				       length_cell(each.send.length),
 				       length_cell(each.receive.done),
 				       length_cell(each.receive.granted),
-				       length_cell(each.receive.length), each.ready});
+				       length_cell(each.receive.length), each.ready, each.local});
 	}
 	return result;
 }

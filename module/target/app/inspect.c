@@ -178,6 +178,8 @@ static void describe_rpc(struct sdp_rpc *rpc, struct sdp_rpc_state *state)
 	state->peer.port = rpc->who.pport;
 	if (ipv6_addr_type(&rpc->who.addr) & IPV6_ADDR_LINKLOCAL)
 		state->peer.ifindex = rpc->peer->key.oif;
+	/* The peer's address of ours never changes, and no RPC changes its peer. */
+	state->local = rpc->peer->local;
 	state->port = rpc->who.port;
 	state->server = sdp_rpc_is_server(rpc);
 	state->private = rpc->private;

@@ -203,6 +203,7 @@ struct sdp_rpc_state {
 	u64 id;
 	u64 cookie;
 	struct sdp_address peer;
+	struct in6_addr local;
 	u16 port;
 	bool server;
 	bool private;
