@@ -273,10 +273,15 @@ void sdp_orphan_net_end(struct net *net)
 	spin_lock_bh(&orphans->lock);
 	WRITE_ONCE(orphans->over, true);
 	spin_unlock_bh(&orphans->lock);
-	if (atomic_read(&orphans->count)) {
+	if (atomic_read(&orphans->count))
 		sdp_orphans_run(orphans, 0);
-		flush_delayed_work(&orphans->work);
-	}
+}
+
+void sdp_orphan_net_ended(struct net *net)
+{
+	struct sdp_orphans *orphans = &sdp_net(net)->orphans;
+
+	flush_delayed_work(&orphans->work);
 	disable_delayed_work_sync(&orphans->work);
 }
 

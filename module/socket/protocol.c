@@ -17,6 +17,7 @@
 #include "../record/set.h"
 #include "../target/app/close.h"
 #include "../target/state/memory.h"
+#include "../target/state/peer.h"
 #include "../target/state/rpc_table.h"
 #include "pool.h"
 #include "socket.h"
@@ -61,6 +62,9 @@ static int open_endpoint(struct sdp_sock *s)
 	int err;
 
 	err = sdp_rpc_table_make(sdp_net(sock_net(sk)));
+	if (err)
+		return err;
+	err = sdp_peer_tables_make(sdp_net(sock_net(sk)));
 	if (err)
 		return err;
 	err = sdp_endpoint_init(&s->ep, sk);
@@ -410,10 +414,18 @@ static void __net_exit socket_net_exit(struct net *net)
 static struct pernet_operations socket_net_ops = {
 	.init = socket_net_init,
 	/* Before devices go. */
-	.pre_exit = sdp_orphan_net_end,
+	.pre_exit = sdp_orphan_net_ended,
 	.exit = socket_net_exit,
 	.id = &sdp_socket_net_id,
 	.size = sizeof(struct sdp_socket_net),
+};
+
+/*
+ * Registered last, and so first to be told: the orphans of all namespaces that go together end
+ * at once, before those of the first are waited for.
+ */
+static struct pernet_operations orphan_net_ops = {
+	.pre_exit = sdp_orphan_net_end,
 };
 
 /**
@@ -435,6 +447,9 @@ int sdp_socket_init(void)
 	err = register_pernet_subsys(&socket_net_ops);
 	if (err)
 		goto no_net;
+	err = register_pernet_subsys(&orphan_net_ops);
+	if (err)
+		goto no_orphans;
 	inet_register_protosw(&switch_v4);
 	err = ipv6_mod_enabled() ? inet6_register_protosw(&switch_v6) : 0;
 	if (err)
@@ -443,6 +458,8 @@ int sdp_socket_init(void)
 
 no_switch:
 	inet_unregister_protosw(&switch_v4);
+	unregister_pernet_subsys(&orphan_net_ops);
+no_orphans:
 	unregister_pernet_subsys(&socket_net_ops);
 no_net:
 	proto_unregister(&sdp6_prot);
@@ -457,6 +474,7 @@ void sdp_socket_exit(void)
 	if (ipv6_mod_enabled())
 		inet6_unregister_protosw(&switch_v6);
 	inet_unregister_protosw(&switch_v4);
+	unregister_pernet_subsys(&orphan_net_ops);
 	unregister_pernet_subsys(&socket_net_ops);
 	sdp_orphan_exit();
 	proto_unregister(&sdp6_prot);

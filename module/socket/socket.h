@@ -130,12 +130,20 @@ void sdp_orphan_destruct(void);
 void sdp_orphan_net_init(struct net *net);
 
 /**
- * sdp_orphan_net_end() - end all orphans of a namespace, while it can still send.
+ * sdp_orphan_net_end() - have all orphans of a namespace end, while it can still send.
  * @net: no socket of it has a file.
+ *
+ * Context: process.
+ */
+void sdp_orphan_net_end(struct net *net);
+
+/**
+ * sdp_orphan_net_ended() - wait for that.
+ * @net: after sdp_orphan_net_end() for all namespaces that go with it.
  *
  * Context: process, sleeps for a grace period or two.
  */
-void sdp_orphan_net_end(struct net *net);
+void sdp_orphan_net_ended(struct net *net);
 
 /** sdp_orphan_exit() - wait until the last one is freed; all namespaces have ended theirs. */
 void sdp_orphan_exit(void);

@@ -14,6 +14,7 @@
 #include "../run/exec.h"
 #include "../run/pacer.h"
 #include "../run/rank.h"
+#include "../state/peer.h"
 #include "../state/proof.h"
 #include "../state/rpc_table.h"
 #include "../state/settings.h"
@@ -49,6 +50,11 @@ static int __net_init net_begin(struct net *net)
 	return 0;
 }
 
+static void __net_exit net_leave(struct net *net)
+{
+	sdp_peer_leave(sdp_net(net));
+}
+
 static void __net_exit net_end(struct net *net)
 {
 	struct sdp_net *sn = sdp_net(net);
@@ -56,13 +62,27 @@ static void __net_exit net_end(struct net *net)
 	cancel_work_sync(&sn->kick);
 	sdp_nic_exit_net(sn);
 	sdp_pacer_exit_net(sn);
-	sdp_peer_forget_net(sn);
-	sdp_rpc_table_free(sn);
+}
+
+/* What has to be waited for is, for all that go at once. */
+static void __net_exit nets_end(struct list_head *nets)
+{
+	struct sdp_net *sn;
+	struct net *net;
+	LIST_HEAD(leaving);
+
+	list_for_each_entry(net, nets, exit_list)
+		list_add(&sdp_net(net)->leaving, &leaving);
+	sdp_peer_forget_nets(&leaving);
+	list_for_each_entry(sn, &leaving, leaving)
+		sdp_rpc_table_free(sn);
 }
 
 static struct pernet_operations net_ops = {
 	.init = net_begin,
+	.pre_exit = net_leave,
 	.exit = net_end,
+	.exit_batch = nets_end,
 	.id = &sdp_net_id,
 	.size = sizeof(struct sdp_net),
 };

@@ -32,6 +32,7 @@
  * @max_peers:      peers remembered in the namespace; half for strangers.
  * @user_sessions:  sessions that one user may have.
  * @user_orphans:   orphans that one user may have; all in a namespace four times as many.
+ * @user_ports:     sockets with a port that one user may have.
  * @rekey_s:        seconds that a session sends under one key.
  * @nic_min_bytes:  shortest message that a NIC seals.
  * @prove_addresses: clear clients have to show that their address is theirs.
@@ -49,6 +50,7 @@ struct sdp_settings {
 	u32 max_peers;
 	u32 user_sessions;
 	u32 user_orphans;
+	u32 user_ports;
 	u32 rekey_s;
 	u32 pace_ns;
 	u32 nic_min_bytes;
@@ -57,6 +59,15 @@ struct sdp_settings {
 };
 
 struct sdp_rpc_bucket;
+struct sdp_peer_tables;
+
+/* What a namespace remembers of others (peer.h): peers, clients, their requests. */
+enum sdp_met {
+	SDP_MET_PEER,
+	SDP_MET_CLIENT,
+	SDP_MET_SEEN,
+	SDP_MET_KINDS
+};
 
 /**
  * struct sdp_net - per network namespace.
@@ -64,6 +75,7 @@ struct sdp_rpc_bucket;
  * @counts:    its counters.
  * @rpcs:      the table of its RPCs; NULL before there was a socket.
  * @rpc_ends:  what ends the first bucket of that; set once, see rpc_table.c.
+ * @tables:    of what it has met; NULL before there was a socket.
  * @set:       sysctls.
  * @id_key:    which part of RPC ids a port has, see sdp_endpoint_next_id().
  * @proof_key: of what shows that a clear client has its address (state/proof.c).
@@ -72,10 +84,9 @@ struct sdp_rpc_bucket;
  * @ranks:     members that wait, by rank.
  * @kick:      gives turns to winners that missed theirs.
  * @send_timer: soft; gives turns to those that wait for a device's queue.
- * @peers:     number of peers of the namespace.
- * @strangers: those of @peers whom only clear packets have named.
- * @clients:   number of client records of the namespace.
- * @seen:      number of records of their requests.
+ * @met:       how many it remembers of each kind.
+ * @strangers: those peers whom only clear packets have named.
+ * @leaving:   in a list of those that go together.
  * @nic_lock:  of @nic_hooked.
  * @nic_hooked: what is plain is looked at before it leaves IP (out/nic_ip.c).
  * @ports:     who has which.
@@ -87,6 +98,7 @@ struct sdp_net {
 	struct sdp_counts __percpu *counts;
 	struct sdp_rpc_bucket *rpcs;
 	unsigned long rpc_ends;
+	struct sdp_peer_tables *tables;
 	struct sdp_settings set;
 	siphash_key_t id_key;
 	siphash_key_t proof_key;
@@ -95,10 +107,9 @@ struct sdp_net {
 	struct sdp_rank ranks[PROG_RANKS];
 	struct work_struct kick;
 	struct hrtimer send_timer;
-	atomic_t peers;
+	atomic_t met[SDP_MET_KINDS];
 	atomic_t strangers;
-	atomic_t clients;
-	atomic_t seen;
+	struct list_head leaving;
 	struct mutex nic_lock;
 	bool nic_hooked;
 	struct sdp_ports ports;

@@ -315,8 +315,28 @@ static inline void sdp_seen_put(struct sdp_seen *seen)
 	sdp_table_put(&seen->entry);
 }
 
-/** sdp_peer_forget_net() - free what a namespace that goes still has. */
-void sdp_peer_forget_net(struct sdp_net *sn);
+/**
+ * sdp_peer_tables_make() - make room for what a namespace meets, before its first socket.
+ *
+ * Context: process, may sleep. Return: 0 or -ENOMEM.
+ */
+int sdp_peer_tables_make(struct sdp_net *sn);
+
+/**
+ * sdp_peer_leave() - others need not look at a namespace any more that goes.
+ * @sn: has no sockets. An RCU grace period comes before sdp_peer_forget_nets().
+ *
+ * Context: process.
+ */
+void sdp_peer_leave(struct sdp_net *sn);
+
+/**
+ * sdp_peer_forget_nets() - free what namespaces that go still have.
+ * @leaving: of struct sdp_net.leaving. All are waited for at once.
+ *
+ * Context: process, may sleep.
+ */
+void sdp_peer_forget_nets(struct list_head *leaving);
 
 int sdp_peer_init(void);
 void sdp_peer_exit(void);

@@ -1,51 +1,79 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/hash.h>
+#include <linux/once.h>
 #include <linux/random.h>
-#include <linux/rculist.h>
-#include <linux/slab.h>
+#include <linux/rhashtable.h>
 
 #include "table.h"
 
-/*
- * Pairs of words, each with a random addend, are multiplied and summed up: universal, and
- * who does not know the addends cannot choose keys that collide.
- */
-static u32 hash_key(const struct sdp_table *table, const void *key)
+/* Buckets that a table has at least. */
+#define LEAST 64
+/* Buckets that are gone through before others may run. */
+#define PIECE 64
+/* Most buckets for each object that is to be looked at: those of a table that shrinks. */
+#define SPARSE 8
+
+/* Of all tables: who does not know them cannot choose keys that collide. */
+static u64 addend[SDP_TABLE_KEY / sizeof(u32)] __read_mostly;
+
+/* Pairs of words, each with a random addend, are multiplied and summed up: universal. */
+static __always_inline u64 sum_key(const void *key, u32 len)
 {
-	const u64 *addend = table->addend;
+	const u64 *add = addend;
 	const u64 *word = key;
-	u32 left = table->key_len;
 	u64 sum = 0;
 
-	for (; left; left -= sizeof(*word), word++, addend += 2)
-		sum += (addend[0] + (u32)*word) * (addend[1] + (*word >> 32));
+	for (; len; len -= sizeof(*word), word++, add += 2)
+		sum += (add[0] + (u32)*word) * (add[1] + (*word >> 32));
 	/* Keys that follow each other are apart, whatever the addends are. */
-	sum ^= sum >> 32;
-	return sum * GOLDEN_RATIO_64 >> 32;
+	return sum ^ sum >> 32;
 }
 
-static void *key_of(struct sdp_table_entry *entry)
+/* Another seed tells apart what one does not. */
+static u32 hash_sum(u64 sum, u32 seed)
+{
+	return sum * (GOLDEN_RATIO_64 ^ (u64)seed << 1) >> 32;
+}
+
+static u32 hash_key(const void *key, u32 len, u32 seed)
+{
+	return hash_sum(sum_key(key, len), seed);
+}
+
+static u32 hash_entry(const void *object, u32 len, u32 seed)
+{
+	const struct sdp_table_entry *entry = object;
+
+	return hash_sum(entry->sum, seed);
+}
+
+static const void *key_of(const struct sdp_table_entry *entry)
 {
 	return entry + 1;
 }
 
-static struct sdp_table_bucket *bucket_of(struct sdp_table *table, u32 hash)
+static int compare_key(struct rhashtable_compare_arg *arg, const void *object)
 {
-	return &table->buckets[hash % SDP_TABLE_BUCKETS];
+	const u64 *a = arg->key, *b = key_of(object);
+	u32 left = arg->ht->p.key_len;
+
+	/* memcmp() goes byte by byte. */
+	for (; left; left -= sizeof(*a))
+		if (*a++ != READ_ONCE(*b++))
+			return 1;
+	return 0;
 }
 
-static struct sdp_table_entry *find_entry(struct sdp_table *table, const void *key,
-					  u32 hash)
-{
-	struct sdp_table_entry *entry;
-
-	hlist_for_each_entry_rcu(entry, &bucket_of(table, hash)->head, node)
-		if (entry->hash == hash &&
-		    !memcmp(key_of(entry), key, table->key_len) &&
-		    refcount_inc_not_zero(&entry->refs))
-			return entry;
-	return NULL;
-}
+/* The length of a key is the table's. */
+static const struct rhashtable_params params = {
+	.head_offset = offsetof(struct sdp_table_entry, node),
+	.key_offset = sizeof(struct sdp_table_entry),
+	.min_size = LEAST,
+	.hashfn = hash_key,
+	.obj_hashfn = hash_entry,
+	.obj_cmpfn = compare_key,
+	.automatic_shrinking = true,
+};
 
 struct sdp_table_entry *sdp_table_find(struct sdp_table *table,
 				       const void *key)
@@ -53,137 +81,184 @@ struct sdp_table_entry *sdp_table_find(struct sdp_table *table,
 	struct sdp_table_entry *entry;
 
 	rcu_read_lock();
-	entry = find_entry(table, key, hash_key(table, key));
+	entry = rhashtable_lookup(&table->ht, key, params);
+	if (entry && !refcount_inc_not_zero(&entry->refs))
+		entry = NULL;
 	rcu_read_unlock();
 	return entry;
+}
+
+/* Without a lock: who evicts may be interrupted by who adds. */
+static struct sdp_table_entry *add(struct sdp_table *table,
+				   struct sdp_table_entry *entry)
+{
+	struct sdp_table_entry *other;
+
+	for (;;) {
+		other = rhashtable_lookup_get_insert_key(&table->ht, key_of(entry),
+							 &entry->node, params);
+		if (!other)
+			return entry;
+		if (IS_ERR(other))
+			return NULL;
+		if (refcount_inc_not_zero(&other->refs))
+			return other;
+		/* It is about to be taken out, and has been if this fails. */
+		if (!rhashtable_replace_fast(&table->ht, &other->node, &entry->node,
+					     params))
+			return entry;
+	}
 }
 
 struct sdp_table_entry *sdp_table_add(struct sdp_table *table,
 				      struct sdp_table_entry *entry)
 {
-	struct sdp_table_bucket *bucket;
-	struct sdp_table_entry *other;
+	struct sdp_table_entry *there;
 
-	entry->hash = hash_key(table, key_of(entry));
+	entry->sum = sum_key(key_of(entry), table->ht.p.key_len);
 	entry->used = jiffies;
 	refcount_set(&entry->refs, 2);
-	bucket = bucket_of(table, entry->hash);
 	rcu_read_lock();
-	spin_lock_bh(&bucket->lock);
-	other = find_entry(table, key_of(entry), entry->hash);
-	if (!other)
-		hlist_add_head_rcu(&entry->node, &bucket->head);
-	spin_unlock_bh(&bucket->lock);
+	there = add(table, entry);
 	rcu_read_unlock();
-	return other ?: entry;
+	return there;
 }
 
-static struct sdp_table_bucket *next_bucket(struct sdp_table *table)
+/**
+ * struct walk - a way through a table.
+ * @table:  the table.
+ * @looks:  objects to be looked at.
+ * @most:   of which so many are to be taken.
+ * @looked: how many have been looked at,
+ * @count:  and taken.
+ * @take:   whether this one is.
+ * @match:  of who evicts,
+ * @idle:   likewise.
+ * @visit:  of who visits.
+ */
+struct walk {
+	struct sdp_table *table;
+	u32 looks;
+	u32 most;
+	u32 looked;
+	u32 count;
+	bool (*take)(const struct walk *walk, struct sdp_table_entry *entry);
+	bool (*match)(const struct sdp_table_entry *entry);
+	unsigned long idle;
+	bool (*visit)(struct sdp_table_entry *entry);
+};
+
+static bool goes_on(const struct walk *walk)
 {
-	return bucket_of(table, atomic_fetch_inc(&table->hand));
+	return walk->looked < walk->looks && walk->count < walk->most;
 }
 
-/* Less than a whole turn is for who waits for it, in softirq. */
-static bool may_look(u32 buckets, u32 looked)
-{
-	return buckets >= SDP_TABLE_BUCKETS || looked < SDP_TABLE_LOOKS;
-}
-
-static u32 evict_bucket(struct sdp_table *table,
-			struct sdp_table_bucket *bucket, unsigned long idle,
-			u32 most, u32 *looked,
-			bool (*match)(const struct sdp_table_entry *entry,
-				      const void *arg),
-			const void *arg)
+static void walk_bucket(struct walk *walk, const struct bucket_table *buckets,
+			u32 hash)
 {
 	struct sdp_table_entry *entry;
-	struct hlist_node *next;
-	u32 count = 0;
+	struct rhash_head *pos;
 
-	if (hlist_empty(&bucket->head))
-		return 0;
-	spin_lock_bh(&bucket->lock);
-	hlist_for_each_entry_safe(entry, next, &bucket->head, node) {
-		if (count == most)
+	rht_for_each_entry_rcu(entry, pos, buckets, hash, node) {
+		if (walk->count == walk->most)
 			break;
-		(*looked)++;
-		if (time_before(jiffies, READ_ONCE(entry->used) + idle) ||
-		    (match && !match(entry, arg)) ||
-		    !refcount_dec_if_one(&entry->refs))
-			continue;
-		hlist_del_rcu(&entry->node);
-		if (table->gone)
-			table->gone(entry);
-		count++;
-		call_rcu(&entry->rcu, table->free);
+		walk->looked++;
+		walk->count += walk->take(walk, entry);
 	}
-	spin_unlock_bh(&bucket->lock);
-	return count;
 }
 
-u32 sdp_table_evict(struct sdp_table *table, unsigned long idle, u32 buckets,
-		    u32 most,
-		    bool (*match)(const struct sdp_table_entry *entry,
-				  const void *arg),
-		    const void *arg)
+static u32 walk_through(struct walk *walk)
 {
-	u32 count = 0, looked = 0, i;
+	struct sdp_table *table = walk->table;
+	const struct bucket_table *buckets;
+	u32 passed = 0, end, i;
 
-	for (i = 0; i < buckets && count < most && may_look(buckets, looked); i++)
-		count += evict_bucket(table, next_bucket(table), idle,
-				      most - count, &looked, match, arg);
-	return count;
+	do {
+		rcu_read_lock();
+		/* While a table grows or shrinks, what has moved is not met. */
+		buckets = rht_dereference_rcu(table->ht.tbl, &table->ht);
+		end = buckets->size;
+		if (walk->looks != SDP_TABLE_ALL)
+			end = min(end, SPARSE * walk->looks);
+		for (i = 0; i < PIECE && passed < end && goes_on(walk); i++, passed++)
+			walk_bucket(walk, buckets, (u32)atomic_fetch_inc(&table->hand) &
+						   (buckets->size - 1));
+		rcu_read_unlock();
+		if (walk->looks == SDP_TABLE_ALL)
+			cond_resched();
+	} while (passed < end && goes_on(walk));
+	return walk->count;
 }
 
-u32 sdp_table_visit(struct sdp_table *table, u32 buckets,
-		    bool (*visit)(struct sdp_table_entry *entry,
-				  const void *arg),
-		    const void *arg)
+static bool take_out(const struct walk *walk, struct sdp_table_entry *entry)
 {
-	u32 count = 0, looked = 0, i;
-	struct sdp_table_bucket *bucket;
-	struct sdp_table_entry *entry;
+	struct sdp_table *table = walk->table;
 
-	for (i = 0; i < buckets && may_look(buckets, looked); i++) {
-		bucket = next_bucket(table);
-		if (hlist_empty(&bucket->head))
-			continue;
-		spin_lock_bh(&bucket->lock);
-		hlist_for_each_entry(entry, &bucket->head, node) {
-			count += visit(entry, arg);
-			looked++;
-		}
-		spin_unlock_bh(&bucket->lock);
-	}
-	return count;
+	if (time_before(jiffies, READ_ONCE(entry->used) + walk->idle) ||
+	    (walk->match && !walk->match(entry)) ||
+	    !refcount_dec_if_one(&entry->refs))
+		return false;
+	/* Who has found this meanwhile, and wants one of its key, has replaced it. */
+	rhashtable_remove_fast(&table->ht, &entry->node, params);
+	if (table->gone)
+		table->gone(entry);
+	call_rcu(&entry->rcu, table->free);
+	return true;
+}
+
+u32 sdp_table_evict(struct sdp_table *table, unsigned long idle, u32 looks,
+		    u32 most, bool (*match)(const struct sdp_table_entry *entry))
+{
+	struct walk walk = {
+		.table = table, .looks = looks, .most = most, .take = take_out,
+		.match = match, .idle = idle,
+	};
+
+	return walk_through(&walk);
+}
+
+static bool visit_one(const struct walk *walk, struct sdp_table_entry *entry)
+{
+	return walk->visit(entry);
+}
+
+u32 sdp_table_visit(struct sdp_table *table, u32 looks,
+		    bool (*visit)(struct sdp_table_entry *entry))
+{
+	struct walk walk = {
+		.table = table, .looks = looks, .most = U32_MAX, .take = visit_one,
+		.visit = visit,
+	};
+
+	return walk_through(&walk);
 }
 
 int sdp_table_init(struct sdp_table *table, u32 key_len, rcu_callback_t free,
 		   void (*gone)(struct sdp_table_entry *entry))
 {
-	u32 i;
+	struct rhashtable_params own = params;
 
 	if (WARN_ON_ONCE(key_len % sizeof(u64) || key_len > SDP_TABLE_KEY))
 		return -EINVAL;
-	table->buckets = kvmalloc_array(SDP_TABLE_BUCKETS,
-					sizeof(*table->buckets), GFP_KERNEL);
-	if (!table->buckets)
-		return -ENOMEM;
-	for (i = 0; i < SDP_TABLE_BUCKETS; i++) {
-		INIT_HLIST_HEAD(&table->buckets[i].head);
-		spin_lock_init(&table->buckets[i].lock);
-	}
-	table->key_len = key_len;
-	get_random_bytes(table->addend, sizeof(table->addend));
+	get_random_once(addend, sizeof(addend));
+	own.key_len = key_len;
+	atomic_set(&table->hand, 0);
 	table->free = free;
 	table->gone = gone;
-	return 0;
+	return rhashtable_init(&table->ht, &own);
+}
+
+static void free_left(void *object, void *arg)
+{
+	struct sdp_table_entry *entry = object;
+	struct sdp_table *table = arg;
+
+	if (table->gone)
+		table->gone(entry);
+	call_rcu(&entry->rcu, table->free);
 }
 
 void sdp_table_exit(struct sdp_table *table)
 {
-	sdp_table_evict(table, 0, SDP_TABLE_BUCKETS, U32_MAX, NULL, NULL);
-	/* Wait for the frees. */
-	rcu_barrier();
-	kvfree(table->buckets);
+	rhashtable_free_and_destroy(&table->ht, free_left, table);
 }
