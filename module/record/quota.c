@@ -13,7 +13,8 @@
 
 /**
  * struct quota_key - what is counted; compared as bytes.
- * @net:  cookie of the network namespace, 0: those of all that the user owns.
+ * @net:  cookie of the network namespace, 0: those of all that the user owns. Of ports there
+ *        are none of these.
  * @ns:   user namespace of @uid; held.
  * @uid:  the user.
  * @kind: enum sdp_quota_kind.
@@ -110,9 +111,10 @@ static bool is_within(const struct user_namespace *ns, const struct user_namespa
 
 /*
  * Those whose owners are charged, the innermost first: from the user's on, or from the
- * network namespace's, where that was handed to a user outside of it.
+ * network namespace's, where that was handed to a user outside of it; below @top.
  */
 static u32 owned_namespaces(const struct net *net, const struct cred *cred,
+			    const struct user_namespace *top,
 			    const struct user_namespace **all)
 {
 	const struct user_namespace *ns = cred->user_ns;
@@ -120,7 +122,7 @@ static u32 owned_namespaces(const struct net *net, const struct cred *cred,
 
 	if (!is_within(ns, net->user_ns))
 		ns = net->user_ns;
-	for (; ns->parent && count < LEVELS; ns = ns->parent)
+	for (; ns != top && ns->parent && count < LEVELS; ns = ns->parent)
 		if (!uid_eq(ns->owner, GLOBAL_ROOT_UID))
 			all[count++] = ns;
 	return count;
@@ -136,11 +138,12 @@ static struct sdp_quota *charge_all(enum sdp_quota_kind kind, const struct net *
 	};
 	const struct user_namespace *owned[LEVELS];
 	struct sdp_quota *quota = NULL, *next;
-	u32 count = owned_namespaces(net, cred, owned);
+	bool local = kind == SDP_QUOTA_PORT;
+	u32 count = owned_namespaces(net, cred, local ? net->user_ns : NULL, owned);
 
 	while (count--) {
 		const struct quota_key above = {
-			.ns = owned[count]->parent, .uid = owned[count]->owner,
+			.net = local ? net->net_cookie : 0, .ns = owned[count]->parent, .uid = owned[count]->owner,
 			.kind = kind,
 		};
 

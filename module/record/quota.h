@@ -2,7 +2,9 @@
 /*
  * How many sessions, and orphans, a user has: counted in each network namespace, and for each user
  * namespace on the way up once more as its owner's, as the kernel counts what
- * namespaces have. Who makes namespaces gets no more by it.
+ * namespaces have. Who makes namespaces gets no more by it. Ports are what the users of a
+ * network namespace take from each other: an owner's count there, up to the user namespace that
+ * it belongs to, is the one that the owner's own sockets have.
  */
 #ifndef SDP_RECORD_QUOTA_H
 #define SDP_RECORD_QUOTA_H
@@ -17,13 +19,15 @@ struct sdp_quota;
 enum sdp_quota_kind {
 	SDP_QUOTA_SESSION,
 	SDP_QUOTA_ORPHAN,
+	/* Sockets that have one: the namespace's, whoever's memory they are. */
+	SDP_QUOTA_PORT,
 };
 
 /**
  * struct sdp_quota_limits - what a user may have.
  * @user:  in a network namespace.
- * @owner: in all user namespaces that it owns, and those below, together. The
- *	   machine's root may have any number there.
+ * @owner: in all user namespaces that it owns, and those below, together; of ports, in this
+ *	   network namespace. The machine's root may have any number there.
  */
 struct sdp_quota_limits {
 	u32 user;

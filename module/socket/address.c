@@ -497,6 +497,8 @@ static int take_port(struct sdp_sock *s, u16 port, const struct binding *to)
 				 "bind: RPCs are open at the present port");
 	if (err == -ENOBUFS)
 		return sdp_error(s, err, "bind: too many sockets have the port");
+	if (err == -EDQUOT)
+		return sdp_error(s, err, "bind: the user has net.sdp.user_ports ports");
 	return sdp_error(s, err, NULL);
 }
 

@@ -72,6 +72,7 @@ constexpr Range ranges[] = {
 	{"max_peers", "1", "16777216", "0", "16777217"},
 	{"user_sessions", "0", "16777216", "-1", "16777217"},
 	{"user_orphans", "0", "16777216", "-1", "16777217"},
+	{"user_ports", "0", "16777216", "-1", "16777217"},
 	{"steer", "0", "1", "-1", "2"},
 	{"unsched_bytes", "0", "268435456", "-1", "268435457"},
 	{"max_unsched", "0", "268435456", "-1", "268435457"},
@@ -236,12 +237,23 @@ TEST(sessions_of_two_namespaces)
 	EQ(install_many(one.fd(), 10), 10);
 }
 
+using Hold = std::function<void()>;
+
 /// A process in user and network namespaces of its own, which nobody, as the machine
-/// knows them, has made; it installs sessions as one of the users there.
+/// knows them, has made; it does @a work as one of the users there, which tells how much was
+/// @a possible. With @a at the network namespace is that.
 class Container {
 public:
-	explicit Container(uid_t uid, unsigned sessions, unsigned possible)
-		: child_([=, this] { run(uid, sessions, possible); })
+	using Work = std::function<unsigned(const Hold &hold)>;
+	explicit Container(uid_t uid, unsigned possible, const Work &work,
+			   const net::Netns *at = nullptr)
+		: child_([=, this] {
+			  leave_chroot();
+			  if (at)
+				  at->in([&] { run(uid, possible, work, 0); });
+			  else
+				  run(uid, possible, work, CLONE_NEWNET);
+		  })
 	{
 		wait(up_);
 		std::ofstream map("/proc/" + std::to_string(child_.pid()) + "/uid_map");
@@ -273,19 +285,17 @@ private:
 		char byte;
 		EQ(read(from.ends[0], &byte, 1), 1);
 	}
-	void run(uid_t uid, unsigned sessions, unsigned possible)
+	void run(uid_t uid, unsigned possible, const Work &work, int also)
 	{
-		leave_chroot();
 		OK(seteuid(nobody));
-		OK(unshare(CLONE_NEWUSER | CLONE_NEWNET));
+		OK(unshare(CLONE_NEWUSER | also));
 		tell(up_);
 		wait(down_);
 		OK(setresuid(uid, uid, uid));
-		Fd fd(OK(socket(AF_INET, SOCK_DGRAM, IPPROTO_HOMA)));
-		unsigned installed = install_many(fd, sessions);
-		tell(up_);
-		wait(down_);
-		EQ(installed, possible);
+		EQ(work([this] {
+			tell(up_);
+			wait(down_);
+		}), possible);
 	}
 
 	Pipe up_;
@@ -305,12 +315,89 @@ TEST(sessions_of_a_users_namespaces)
 {
 	set_machines_sessions("8");
 	{
-		Container one(1, 5, 5);
-		Container other(2, 5, 3);
+		const auto install = [](const Hold &hold) {
+			Fd fd(OK(socket(AF_INET, SOCK_DGRAM, IPPROTO_HOMA)));
+			unsigned installed = install_many(fd, 5);
+			hold();
+			return installed;
+		};
+		Container one(1, 5, install);
+		Container other(2, 3, install);
 		one.leave();
 		other.leave();
 	}
 	set_machines_sessions("4096");
+}
+
+/// Sockets of nobody's in a.ns that could have a port, of @a count that tried: every second one
+/// an assigned one. They are open until @a then returns.
+unsigned have_ports(unsigned count, const Hold &then = [] {}, unsigned first = 5000)
+{
+	std::vector<Fd> sockets;
+	unsigned have = 0;
+	for (unsigned i = 0; i < count; i++) {
+		sockets.emplace_back(OK(socket(AF_INET, SOCK_DGRAM, IPPROTO_HOMA)));
+		net::Address at = net::Address::of("0.0.0.0", static_cast<uint16_t>(first + i));
+		net::Address to = net::Address::of("10.0.0.2", 4000);
+		int err = i % 2 ? bind(sockets.back(), at.raw(), at.length)
+				: (sendto(sockets.back(), "x", 1, 0, to.raw(), to.length) == 1 ? 0
+											       : -1);
+		if (!err)
+			have++;
+		else
+			EQ(errno, EDQUOT);
+	}
+	then();
+	return have;
+}
+
+// A user leaves ports to others, whichever they are, and root has what it wants.
+TEST(ports_of_a_user)
+{
+	net::Netns &ns = hosts->a.ns;
+	CHECK(ns.sysctl("user_ports", "8"));
+	as_nobody(ns, [] {
+		EQ(have_ports(12, [] { EQ(have_ports(2), 0); }), 8);
+		// Given back.
+		EQ(have_ports(12), 8);
+	});
+	test::Child holder([&] {
+		ns.in([&] {
+			OK(setgroups(0, nullptr));
+			OK(setuid(nobody - 1));
+			EQ(have_ports(9), 8);
+		});
+	});
+	holder.join();
+	std::vector<PlainSocket> roots;
+	for (unsigned i = 0; i < 20; i++) {
+		roots.emplace_back(ns, AF_INET);
+		OK(net::bind_to(roots.back().fd(),
+				net::Address::of("0.0.0.0", static_cast<uint16_t>(6000 + i))));
+	}
+	// In another namespace, another count.
+	as_nobody(hosts->b.ns, [] { EQ(have_ports(12), 12); });
+	CHECK(ns.sysctl("user_ports", "0"));
+	as_nobody(ns, [] { EQ(have_ports(2), 0); });
+	CHECK(ns.sysctl("user_ports", "16384"));
+}
+
+// Whoever makes user namespaces, to be other users there, has no more ports by it.
+TEST(ports_of_a_users_users)
+{
+	CHECK(hosts->a.ns.sysctl("user_ports", "8"));
+	{
+		Container one(1, 5, [](const Hold &hold) { return have_ports(5, hold, 5000); },
+			      &hosts->a.ns);
+		Container other(2, 3, [](const Hold &hold) { return have_ports(5, hold, 5100); },
+				&hosts->a.ns);
+		// The same user, without any.
+		as_nobody(hosts->a.ns, [] { EQ(have_ports(2), 0); });
+		one.leave();
+		other.leave();
+	}
+	as_nobody(hosts->a.ns, [] { EQ(have_ports(9), 8); });
+	CHECK(hosts->a.ns.sysctl("user_ports", "16384"));
 }
 
 constexpr const char *host_peers = "/sys/module/sdp/parameters/host_peers";
@@ -397,11 +484,15 @@ TEST(dumps_show_what_is_there)
 	CHECK(rpcs[0].find("client " + std::to_string(talk.client.port()) + " 10.0.0.2:4000") !=
 	      std::string::npos);
 	CHECK(rpcs[0].find("session=") != std::string::npos);
+	CHECK(rpcs[0].find(" local=10.0.0.1:" + std::to_string(talk.client.port())) !=
+	      std::string::npos);
 	CHECK(sessions[0].find("10.0.0.2:4000") != std::string::npos);
 	CHECK(sessions[0].find("0x1301") != std::string::npos);
 	for (const auto &text : {sockets[0], rpcs[0], sessions[0]})
 		CHECK(!has_pointer(text));
 	CHECK(proc::lines(hosts->b.ns, "rpcs").at(0).find("server") != std::string::npos);
+	CHECK(proc::lines(hosts->b.ns, "rpcs").at(0).find(" local=10.0.0.2:4000") !=
+	      std::string::npos);
 	talk.server.reply(request, pattern(10));
 	talk.client.expect();
 }

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/cred.h>
+#include <linux/file.h>
 #include <linux/random.h>
 #include <linux/sdp.h>
 
 #include "../../observe/observe.h"
+#include "../../record/quota.h"
 #include "endpoint.h"
 
 struct sdp_endpoint *sdp_endpoint_find(struct sdp_net *sn, u16 port,
@@ -100,6 +103,34 @@ static void free_binding(struct sdp_endpoint *ep, struct sdp_binding *binding)
 }
 
 /*
+ * Who has opened the socket is counted, whoever uses it, and until it is closed; but for who
+ * administers the namespace, and is to be able to have a port there. To count takes a mutex of
+ * all namespaces: once for each socket.
+ */
+static int charge_port(struct sdp_endpoint *ep)
+{
+	u32 most = READ_ONCE(ep->sn->set.user_ports);
+	const struct sdp_quota_limits limits = { .user = most, .owner = most };
+	const struct file *file = ep->sk->sk_socket->file;
+	const struct net *net = ep->sn->net;
+	struct sdp_quota *quota;
+
+	if (most >= SDP_PORTS || READ_ONCE(ep->port_quota))
+		return 0;
+	if (file ? file_ns_capable(file, net->user_ns, CAP_NET_ADMIN) :
+		   ns_capable(net->user_ns, CAP_NET_ADMIN))
+		return 0;
+	quota = sdp_quota_charge(SDP_QUOTA_PORT, net,
+				 file ? file->f_cred : current_cred(), &limits);
+	if (IS_ERR(quota))
+		return PTR_ERR(quota) == -ENOBUFS ? -EDQUOT : PTR_ERR(quota);
+	/* Another task may have been first. */
+	if (cmpxchg(&ep->port_quota, NULL, quota))
+		sdp_quota_uncharge(quota);
+	return 0;
+}
+
+/*
  * An RPC is found by its port and its socket, and may not stay behind at another port, but
  * with an orphan, whose RPCs are looked for first. Until it is settled that the endpoint
  * moves, it is found where it was.
@@ -114,6 +145,11 @@ int sdp_endpoint_bind(struct sdp_endpoint *ep, u16 port, const struct sdp_bound 
 
 again:
 	now = READ_ONCE(ep->port);
+	if (port && !now) {
+		err = charge_port(ep);
+		if (err)
+			return err;
+	}
 	new = reserve(ep, port ?: now, to);
 	if (IS_ERR(new))
 		return PTR_ERR(new);
@@ -167,9 +203,13 @@ int sdp_endpoint_autobind(struct sdp_endpoint *ep)
 {
 	struct sdp_bound to, now;
 	struct sdp_binding *new;
+	int err;
 
 	/* Pairs with use_binding(). */
 	while (unlikely(!smp_load_acquire(&ep->binding))) {
+		err = charge_port(ep);
+		if (err)
+			return err;
 		spin_lock_bh(&ep->lock);
 		bound_of(ep, &to);
 		spin_unlock_bh(&ep->lock);
@@ -230,6 +270,7 @@ int sdp_endpoint_init(struct sdp_endpoint *ep, struct sock *sk)
 
 void sdp_endpoint_unbind(struct sdp_endpoint *ep)
 {
+	struct sdp_quota *quota = xchg(&ep->port_quota, NULL);
 	struct sdp_binding *old;
 
 	spin_lock_bh(&ep->lock);
@@ -238,4 +279,6 @@ void sdp_endpoint_unbind(struct sdp_endpoint *ep)
 	use_binding(ep, NULL);
 	spin_unlock_bh(&ep->lock);
 	free_binding(ep, old);
+	if (quota)
+		sdp_quota_uncharge(quota);
 }

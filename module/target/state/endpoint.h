@@ -16,6 +16,7 @@
 #include "owner.h"
 
 struct sdp_peer;
+struct sdp_quota;
 struct sdp_rpc;
 
 /**
@@ -25,6 +26,8 @@ struct sdp_rpc;
  * @binding:   what it has of its port, NULL while there is none: by this alone packets
  *             find it. Written under @lock.
  * @port:      local port, 0 while there is none; host byte order. Likewise.
+ * @port_quota: where it is counted that it has one, or has wanted one; NULL: it never did,
+ *             or is its administrator's. Exchanged.
  * @server:    accepts requests.
  * @policy:    SDP_POLICY_*.
  * @marks:     ids of secure requests are told with a mark, which no id of a clear
@@ -65,6 +68,7 @@ struct sdp_endpoint {
 	struct sock *sk;
 	struct sdp_net *sn;
 	struct sdp_binding *binding;
+	struct sdp_quota *port_quota;
 	u16 port;
 	bool server;
 	u8 policy;
@@ -122,8 +126,8 @@ int sdp_endpoint_init(struct sdp_endpoint *ep, struct sock *sk);
  * One that is refused has changed nothing, not for a moment (but see settle_binding()
  * in address.c), and of one that succeeds packets see all or nothing. Context: process,
  * may sleep; calls for one endpoint, and of sdp_endpoint_follow(), do not overlap.
- * Return: 0, -EADDRINUSE, -ENOBUFS: the port has too many owners, -ENOMEM, -EBUSY: it has
- * RPCs at its present port, or what @settled says.
+ * Return: 0, -EADDRINUSE, -ENOBUFS: the port has too many owners, -EDQUOT: the user has too
+ * many, -ENOMEM, -EBUSY: it has RPCs at its present port, or what @settled says.
  */
 int sdp_endpoint_bind(struct sdp_endpoint *ep, u16 port, const struct sdp_bound *to,
 		      int (*settled)(struct sdp_endpoint *ep, const void *arg),
@@ -143,7 +147,8 @@ int sdp_endpoint_follow(struct sdp_endpoint *ep);
  * sdp_endpoint_autobind() - see that the endpoint has a port, be it an assigned one.
  * @ep: the endpoint.
  *
- * Context: process, may sleep. Return: 0, -EADDRINUSE: no port is left, -ENOMEM.
+ * Context: process, may sleep. Return: 0, -EADDRINUSE: no port is left, -EDQUOT: the
+ * user has too many, -ENOMEM.
  */
 int sdp_endpoint_autobind(struct sdp_endpoint *ep);
 

@@ -34,6 +34,7 @@ void sdp_settings_init(struct sdp_settings *set)
 	set->max_peers = 65536;
 	set->user_sessions = 4096;
 	set->user_orphans = 4096;
+	set->user_ports = (SDP_PORTS - SDP_PORTS_AUTO) / 2;
 	set->rekey_s = 120;
 	set->pace_ns = 5000;
 	set->nic_min_bytes = 8192;
