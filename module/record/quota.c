@@ -143,8 +143,8 @@ static struct sdp_quota *charge_all(enum sdp_quota_kind kind, const struct net *
 
 	while (count--) {
 		const struct quota_key above = {
-			.net = local ? net->net_cookie : 0, .ns = owned[count]->parent, .uid = owned[count]->owner,
-			.kind = kind,
+			.net = local ? net->net_cookie : 0, .ns = owned[count]->parent,
+			.uid = owned[count]->owner, .kind = kind,
 		};
 
 		next = count_up(&above, quota, limits->owner);

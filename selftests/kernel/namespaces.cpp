@@ -293,9 +293,10 @@ private:
 		wait(down_);
 		OK(setresuid(uid, uid, uid));
 		EQ(work([this] {
-			tell(up_);
-			wait(down_);
-		}), possible);
+			   tell(up_);
+			   wait(down_);
+		   }),
+		   possible);
 	}
 
 	Pipe up_;
@@ -331,7 +332,8 @@ TEST(sessions_of_a_users_namespaces)
 
 /// Sockets of nobody's in a.ns that could have a port, of @a count that tried: every second one
 /// an assigned one. They are open until @a then returns.
-unsigned have_ports(unsigned count, const Hold &then = [] {}, unsigned first = 5000)
+unsigned have_ports(
+	unsigned count, const Hold &then = [] {}, unsigned first = 5000)
 {
 	std::vector<Fd> sockets;
 	unsigned have = 0;
@@ -339,9 +341,10 @@ unsigned have_ports(unsigned count, const Hold &then = [] {}, unsigned first = 5
 		sockets.emplace_back(OK(socket(AF_INET, SOCK_DGRAM, IPPROTO_HOMA)));
 		net::Address at = net::Address::of("0.0.0.0", static_cast<uint16_t>(first + i));
 		net::Address to = net::Address::of("10.0.0.2", 4000);
-		int err = i % 2 ? bind(sockets.back(), at.raw(), at.length)
-				: (sendto(sockets.back(), "x", 1, 0, to.raw(), to.length) == 1 ? 0
-											       : -1);
+		int err =
+			i % 2 ? bind(sockets.back(), at.raw(), at.length)
+			      : (sendto(sockets.back(), "x", 1, 0, to.raw(), to.length) == 1 ? 0
+											     : -1);
 		if (!err)
 			have++;
 		else
@@ -387,10 +390,12 @@ TEST(ports_of_a_users_users)
 {
 	CHECK(hosts->a.ns.sysctl("user_ports", "8"));
 	{
-		Container one(1, 5, [](const Hold &hold) { return have_ports(5, hold, 5000); },
-			      &hosts->a.ns);
-		Container other(2, 3, [](const Hold &hold) { return have_ports(5, hold, 5100); },
-				&hosts->a.ns);
+		Container one(
+			1, 5, [](const Hold &hold) { return have_ports(5, hold, 5000); },
+			&hosts->a.ns);
+		Container other(
+			2, 3, [](const Hold &hold) { return have_ports(5, hold, 5100); },
+			&hosts->a.ns);
 		// The same user, without any.
 		as_nobody(hosts->a.ns, [] { EQ(have_ports(2), 0); });
 		one.leave();

@@ -242,7 +242,7 @@ static int weight_of(const struct sdp_net *sn, enum sdp_met kind, bool guests)
 }
 
 /* The namespace that has most of them, of some; NULL: these have none. Under RCU. */
-static struct sdp_net *heaviest(enum sdp_met kind, bool guests)
+static struct sdp_net *sample_heaviest(enum sdp_met kind, bool guests)
 {
 	unsigned long index = READ_ONCE(hand), start = index;
 	struct sdp_net *best = NULL, *sn;
@@ -284,7 +284,7 @@ static bool sacrifice(struct sdp_net *sn, enum sdp_met kind, bool guests)
 	bool done;
 
 	rcu_read_lock();
-	other = heaviest(kind, guests);
+	other = sample_heaviest(kind, guests);
 	done = (other && evict_of(other, kind, guests)) ||
 	       (other != sn && evict_of(sn, kind, guests));
 	rcu_read_unlock();

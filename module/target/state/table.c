@@ -52,7 +52,7 @@ static const void *key_of(const struct sdp_table_entry *entry)
 	return entry + 1;
 }
 
-static int compare_key(struct rhashtable_compare_arg *arg, const void *object)
+static int compare_words(struct rhashtable_compare_arg *arg, const void *object)
 {
 	const u64 *a = arg->key, *b = key_of(object);
 	u32 left = arg->ht->p.key_len;
@@ -71,7 +71,7 @@ static const struct rhashtable_params params = {
 	.min_size = LEAST,
 	.hashfn = hash_key,
 	.obj_hashfn = hash_entry,
-	.obj_cmpfn = compare_key,
+	.obj_cmpfn = compare_words,
 	.automatic_shrinking = true,
 };
 
@@ -190,7 +190,7 @@ static u32 walk_through(struct walk *walk)
 	return walk->count;
 }
 
-static bool take_out(const struct walk *walk, struct sdp_table_entry *entry)
+static bool evict_entry(const struct walk *walk, struct sdp_table_entry *entry)
 {
 	struct sdp_table *table = walk->table;
 
@@ -210,7 +210,7 @@ u32 sdp_table_evict(struct sdp_table *table, unsigned long idle, u32 looks,
 		    u32 most, bool (*match)(const struct sdp_table_entry *entry))
 {
 	struct walk walk = {
-		.table = table, .looks = looks, .most = most, .take = take_out,
+		.table = table, .looks = looks, .most = most, .take = evict_entry,
 		.match = match, .idle = idle,
 	};
 

@@ -222,6 +222,11 @@ static void evicts_where_it_was_added(struct kunit *test)
 
 	WRITE_ONCE(retired->key, U64_MAX);
 	KUNIT_EXPECT_NULL(test, sdp_table_find(&table, &key));
+	sdp_table_put(&retired->entry);
+	KUNIT_EXPECT_EQ(test, evict_all(NULL), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&table.ht.nelems), 0);
+	retired = get(test, 1);
+	WRITE_ONCE(retired->key, U64_MAX);
 	/* All objects move to other buckets. */
 	get_many(test, 10);
 	sdp_table_put(&retired->entry);
