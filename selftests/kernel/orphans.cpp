@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Responses that are on their way when their socket is closed: they arrive whole, and
 // nothing else of the socket stays.
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <fcntl.h>
+#include <memory>
 #include <sys/wait.h>
 
 #include "lib/homa_peer.hpp"
 #include "lib/proc.hpp"
 #include "lib/talk.hpp"
 #include "lib/test.hpp"
+#include "lib/trace.hpp"
 
 namespace {
 
@@ -462,6 +465,67 @@ TEST(namespace_goes)
 		// Its end of the link has gone with it, long before the client is dead.
 		CHECK(test::eventually([&] { return !pair.a.ns.try_sh("ip link show " + name); },
 				       10));
+	}
+}
+
+/// Calls of a function, as an event of that name while this lives.
+class Probe {
+public:
+	explicit Probe(const std::string &function) : function_(function)
+	{
+		mount("none", "/sys/kernel/tracing", "tracefs", 0, nullptr);
+		if (access(list, F_OK) != 0)
+			throw test::Skip("a kernel without probes");
+		put("p:sdp_going/" + function + " " + function);
+		trace_ = std::make_unique<Trace>("sdp_going/" + function);
+	}
+	Probe(const Probe &) = delete;
+	Probe &operator=(const Probe &) = delete;
+	~Probe()
+	{
+		trace_.reset();
+		put("-:sdp_going/" + function_);
+	}
+
+private:
+	static void put(const std::string &line)
+	{
+		const Fd out(OK(open(list, O_WRONLY | O_APPEND)));
+		EQ(OK(write(out, line.data(), line.size())), line.size());
+	}
+
+	static constexpr const char *list = "/sys/kernel/tracing/kprobe_events";
+	std::string function_;
+	std::unique_ptr<Trace> trace_;
+};
+
+// Of namespaces that go together all are told before the first is waited for. The kernel takes
+// those together that have come while it was busy with others.
+TEST(namespaces_go_together)
+{
+	constexpr size_t count = 8;
+	Probe told("sdp_orphan_net_end");
+	Probe waited("sdp_orphan_net_ended");
+	std::string order;
+	const auto look = [&] {
+		order.clear();
+		Trace::lines("sdp_orphan_net_end", [&](const std::string &line) {
+			order += line.find("_ended") != std::string::npos ? 'w' : 't';
+		});
+		return static_cast<size_t>(std::count(order.begin(), order.end(), 'w')) >= count;
+	};
+	{
+		std::vector<net::Netns> going(count);
+	}
+	CHECK(test::eventually(look, 30));
+	test::note(order);
+	CHECK(order.find("tt") != std::string::npos);
+	// All of a batch are waited for before the next is told.
+	size_t pending = 0;
+	for (size_t i = 0; i < order.size(); i++) {
+		if (order[i] == 't' && i && order[i - 1] == 'w')
+			EQ(pending, 0);
+		pending += order[i] == 't' ? 1 : -1UL;
 	}
 }
 
