@@ -45,7 +45,7 @@ void sdp_close_shutdown(struct sdp_endpoint *ep)
 	struct sock *sk = ep->sk;
 
 	spin_lock_bh(&ep->lock);
-	ep->shutdown = true;
+	WRITE_ONCE(ep->shutdown, true);
 	spin_unlock_bh(&ep->lock);
 	/* There will be no others: insertion looks at the mark under the lock. */
 	sdp_message_abort_but(ep, NULL);
@@ -56,7 +56,7 @@ void sdp_close_shutdown(struct sdp_endpoint *ep)
 bool sdp_close_orphan(struct sdp_endpoint *ep)
 {
 	spin_lock_bh(&ep->lock);
-	ep->shutdown = true;
+	WRITE_ONCE(ep->shutdown, true);
 	spin_unlock_bh(&ep->lock);
 	WRITE_ONCE(ep->server, false);
 	sdp_message_abort_but(ep, answers);

@@ -40,7 +40,7 @@ static struct sdp_rpc *claim(struct sdp_endpoint *ep, struct sdp_rpc *rpc)
 {
 	if (!list_empty(&rpc->ready_link)) {
 		list_del_init(&rpc->ready_link);
-		ep->ready_count--;
+		WRITE_ONCE(ep->ready_count, ep->ready_count - 1);
 	}
 	rpc->claimed = true;
 	sdp_rpc_hold(rpc);
@@ -154,7 +154,7 @@ static void unclaim(struct sdp_rpc *rpc, bool ready)
 	sdp_rpc_set_ready(rpc, rpc->hashed && (ready || rpc->error));
 	if (rpc->ready && !rpc->private) {
 		list_add(&rpc->ready_link, &ep->ready);
-		ep->ready_count++;
+		WRITE_ONCE(ep->ready_count, ep->ready_count + 1);
 	}
 	free = !rpc->hashed;
 	spin_unlock(&ep->lock);

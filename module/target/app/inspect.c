@@ -187,7 +187,8 @@ static void describe_rpc(struct sdp_rpc *rpc, struct sdp_rpc_state *state)
 	if (rpc->secure)
 		state->session = sdp_session_id(rpc->session);
 	spin_lock_bh(&rpc->lock);
-	state->ready = rpc->ready;
+	/* A receiver that gives it back changes it under the socket's lock alone. */
+	state->ready = READ_ONCE(rpc->ready);
 	prog_rpc_info(&rpc->prog, &state->info);
 	spin_unlock_bh(&rpc->lock);
 }

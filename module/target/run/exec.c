@@ -62,7 +62,7 @@ static void announce(struct sdp_run *run, struct sdp_rpc *rpc, int error)
 		WRITE_ONCE(rpc->error, error);
 	if (!rpc->private && !rpc->claimed && list_empty(&rpc->ready_link)) {
 		list_add_tail(&rpc->ready_link, &ep->ready);
-		ep->ready_count++;
+		WRITE_ONCE(ep->ready_count, ep->ready_count + 1);
 	}
 	/* Of a failure, no byte will be read; of a claimed one, some may be now. */
 	flush = error && !rpc->claimed;
@@ -166,7 +166,8 @@ static void apply(struct sdp_run *run, struct sdp_rpc *rpc)
 
 		switch (insn->op) {
 		case MTP_RX_NEW:
-			rpc->rx_length = insn->a;
+			/* sdp_memory_rules() looks under the socket's lock alone. */
+			WRITE_ONCE(rpc->rx_length, insn->a);
 			run->arriving = true;
 			break;
 		case MTP_RX_ADD:
@@ -528,8 +529,9 @@ static noinline void take_turn(struct sdp_run *run, struct sdp_rpc *rpc, u32 ran
 		sdp_turns_park(run, rpc);
 		sdp_rpc_unlock(rpc);
 	} else if (rpc->hashed) {
-		sdp_run_event(run, .position = rpc->rank[rank].position,
-			      .winners = run->sn->ranks[rank].count,
+		/* Stale by an election, perhaps: then another turn follows. */
+		sdp_run_event(run, .position = READ_ONCE(rpc->rank[rank].position),
+			      .winners = READ_ONCE(run->sn->ranks[rank].count),
 			      .record = sdp_rpc_record(rpc));
 		sdp_exec(run, rpc, prog_rank_event(rank));
 	} else {
@@ -600,7 +602,8 @@ static void timer_expire(struct sdp_timer *timer)
 	deadline = timer->deadline;
 	if (rpc->hashed && deadline && deadline <= ktime_get_ns()) {
 		sdp_count(run->sn->counts, SDP_CTR_timer_expiries);
-		timer->deadline = 0;
+		/* collect() looks under its wheel's lock alone. */
+		WRITE_ONCE(timer->deadline, 0);
 		sdp_run_event(run, .paced = sdp_transmit_paced(rpc));
 		sdp_exec(run, rpc, PROG_EV_TIMEOUT);
 	} else {

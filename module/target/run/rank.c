@@ -84,9 +84,9 @@ static void served(struct sdp_rank *rank, const struct sdp_rank_entry *winner)
 }
 
 /* Places of clear members while secure ones wait. */
-static u32 clear_share(const struct sdp_rank *rank)
+static u32 clear_share(const struct sdp_rank *rank, u32 limit)
 {
-	return rank->limit > 1 ? rank->limit / 2 : rank->owed;
+	return limit > 1 ? limit / 2 : rank->owed;
 }
 
 /* The first of each kind. */
@@ -109,12 +109,14 @@ static u32 pick(const struct sdp_rank *rank, struct sdp_rank_entry **winners)
 {
 	struct sdp_rank_group *clear = group_of(rb_first_cached(&rank->groups[0]));
 	struct sdp_rank_group *secure = group_of(rb_first_cached(&rank->groups[1]));
-	u32 clear_left = secure ? clear_share(rank) : rank->limit;
+	/* Changed without the lock: sdp_turns_set(). */
+	u32 limit = READ_ONCE(rank->limit);
+	u32 clear_left = secure ? clear_share(rank, limit) : limit;
 	u32 count = 0;
 
-	if (clear && rank->limit == 1 && clear_left)
+	if (clear && limit == 1 && clear_left)
 		secure = NULL;
-	while (count < rank->limit) {
+	while (count < limit) {
 		bool take_clear = clear && clear_left;
 
 		if (take_clear && secure)
@@ -133,6 +135,12 @@ static u32 pick(const struct sdp_rank *rank, struct sdp_rank_entry **winners)
 	return count;
 }
 
+/* Who has a turn looks at his place, and at how many there are, without the lock. */
+static void seat(struct sdp_rank_entry *entry, u32 position)
+{
+	WRITE_ONCE(entry->position, position);
+}
+
 static void elect(struct sdp_rank *rank, const struct sdp_rank_entry *set,
 		  bool all, void (*hold)(struct sdp_rank_entry *entry),
 		  struct sdp_rank_news *news)
@@ -145,12 +153,12 @@ static void elect(struct sdp_rank *rank, const struct sdp_rank_entry *set,
 		if (all || winners[i] == set || winners[i]->position != i)
 			tell(winners[i], hold, news);
 	for (i = 0; i < rank->count; i++)
-		rank->winners[i]->position = SDP_RANK_NOWHERE;
+		seat(rank->winners[i], SDP_RANK_NOWHERE);
 	for (i = 0; i < count; i++) {
 		rank->winners[i] = winners[i];
-		winners[i]->position = i;
+		seat(winners[i], i);
 	}
-	rank->count = count;
+	WRITE_ONCE(rank->count, count);
 }
 
 /* An entry that leaves may not stay behind among the winners. */
@@ -160,10 +168,10 @@ static void unseat(struct sdp_rank *rank, struct sdp_rank_entry *entry)
 
 	if (entry->position == SDP_RANK_NOWHERE)
 		return;
-	rank->count--;
+	WRITE_ONCE(rank->count, rank->count - 1);
 	for (i = entry->position; i < rank->count; i++)
 		rank->winners[i] = rank->winners[i + 1];
-	entry->position = SDP_RANK_NOWHERE;
+	seat(entry, SDP_RANK_NOWHERE);
 }
 
 void sdp_rank_set(struct sdp_rank *rank, struct sdp_rank_entry *entry,
@@ -174,7 +182,7 @@ void sdp_rank_set(struct sdp_rank *rank, struct sdp_rank_entry *entry,
 	news->count = 0;
 	spin_lock(&rank->lock);
 	if (!entry->group)
-		entry->position = SDP_RANK_NOWHERE;
+		seat(entry, SDP_RANK_NOWHERE);
 	if (entry->position != SDP_RANK_NOWHERE)
 		served(rank, entry);
 	if (entry->group)

@@ -2,6 +2,7 @@
 #include <linux/bitmap.h>
 #include <linux/hrtimer.h>
 #include <linux/percpu.h>
+#include <linux/rculist.h>
 #include <linux/spinlock.h>
 
 #include "timer.h"
@@ -78,7 +79,8 @@ static void dequeue(struct sdp_wheel *wheel, struct sdp_timer *timer)
 {
 	u32 slot = timer->slot % SLOTS;
 
-	hlist_del_init(&timer->node);
+	/* As hlist_del_init(), but for sdp_timer_set(), which looks without the lock. */
+	hlist_del_init_rcu(&timer->node);
 	if (hlist_empty(&wheel->slot[slot]))
 		__clear_bit(slot, wheel->used);
 }

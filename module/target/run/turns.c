@@ -76,6 +76,7 @@ void sdp_turns_set(struct sdp_run *run, struct sdp_rpc *rpc, u32 rank, u64 key)
 	struct sdp_rank *r = &run->sn->ranks[rank];
 	struct sdp_rank_group *group = NULL;
 	struct sdp_rank_news news;
+	u32 limit;
 
 	if (unlikely(rpc->parked) && rank != PROG_RANK_SEND) {
 		/* Its turn comes when there is memory. */
@@ -85,8 +86,9 @@ void sdp_turns_set(struct sdp_run *run, struct sdp_rpc *rpc, u32 rank, u64 key)
 	}
 	if (prog_rank_grouped(rank))
 		group = &rpc->pctx->group[rank];
-	r->limit = clamp(prog_rank_winners(rank, &run->sn->set.prog), 1U,
-			 (u32)SDP_RANK_WINNERS);
+	/* A setting, which any CPU notes for all: an election takes one or the other. */
+	limit = prog_rank_winners(rank, &run->sn->set.prog);
+	WRITE_ONCE(r->limit, clamp(limit, 1U, (u32)SDP_RANK_WINNERS));
 	sdp_rank_set(r, &rpc->rank[rank], group, key, holds[rank], &news);
 	tell_winners(run, rank, &news);
 }

@@ -219,7 +219,8 @@ static inline u64 sdp_endpoint_next_id(struct sdp_endpoint *ep)
  */
 static inline bool sdp_endpoint_readable(const struct sdp_endpoint *ep)
 {
-	return !list_empty_careful(&ep->ready);
+	/* Whoever takes one looks again, under ep->lock. */
+	return !list_empty(&ep->ready);
 }
 
 /* Largest share of a socket, bytes: sums stay far from the end of an int. */

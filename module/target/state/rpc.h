@@ -253,7 +253,7 @@ static inline void sdp_rpc_set_ready(struct sdp_rpc *rpc, bool ready)
 	lockdep_assert_held(&rpc->ep->lock);
 	if (rpc->ready == ready)
 		return;
-	rpc->ready = ready;
+	WRITE_ONCE(rpc->ready, ready);
 	rpc->ep->waiting[rpc->secure] += ready ? 1 : -1;
 }
 

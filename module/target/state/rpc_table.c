@@ -67,7 +67,7 @@ struct sdp_rpc *sdp_rpc_alloc(struct sdp_endpoint *ep,
 	if (!rpc)
 		return NULL;
 	memset_startat(rpc, 0, secure);
-	rpc->hashed = false;
+	/* @hashed is false since its life before: whoever finds it by that looks. */
 	rpc->who = *who;
 	rpc->who.ep = ep;
 	rpc->hash = hash_of(who);
@@ -171,9 +171,10 @@ static void list_ep(struct sdp_rpc *rpc)
 	struct sdp_endpoint *ep = rpc->ep;
 
 	lockdep_assert_held(&ep->lock);
-	rpc->serial = ++ep->serial;
+	rpc->serial = ep->serial + 1;
+	WRITE_ONCE(ep->serial, rpc->serial);
 	list_add_tail(&rpc->ep_link, &ep->rpcs);
-	ep->rpc_count++;
+	WRITE_ONCE(ep->rpc_count, ep->rpc_count + 1);
 	if (rpc->session)
 		hlist_add_head(&rpc->session_link, &rpc->pctx->rpcs);
 }
@@ -182,7 +183,7 @@ static void unlist_ep(struct sdp_rpc *rpc)
 {
 	lockdep_assert_held(&rpc->ep->lock);
 	list_del_init(&rpc->ep_link);
-	rpc->ep->rpc_count--;
+	WRITE_ONCE(rpc->ep->rpc_count, rpc->ep->rpc_count - 1);
 	if (rpc->session)
 		hlist_del_init(&rpc->session_link);
 }
@@ -279,10 +280,14 @@ static __always_inline struct sdp_rpc *find_lock(const struct sdp_rpc_id *who,
 		return NULL;
 begin:
 	hlist_nulls_for_each_entry_rcu(rpc, pos, &table[slot].head, node) {
-		if (rpc->hash != hash)
+		/*
+		 * It may be about to begin another life, in which nobody finds it by what it
+		 * is being given: what is read here is compared again under the lock.
+		 */
+		if (data_race(rpc->hash) != hash)
 			continue;
 		/* A client may have RPCs of one name at all sockets of the port. */
-		if (!at && unlikely(READ_ONCE(rpc->who.ep) != who->ep))
+		if (!at && unlikely(data_race(rpc->who.ep) != who->ep))
 			continue;
 		sdp_rpc_lock(rpc);
 		/* The object may have begun another life, or have ended. */
@@ -290,7 +295,8 @@ begin:
 		    (at ? concerns(rpc, who, at, orphan) :
 			  likely(rpc->who.ep == who->ep)))
 			return rpc;
-		again = rpc->hash != hash || !rpc->hashed;
+		/* Only an RPC in the table keeps its name, as long as it is locked. */
+		again = !rpc->hashed || rpc->hash != hash;
 		sdp_rpc_unlock(rpc);
 		if (again)
 			goto begin;
@@ -313,7 +319,7 @@ struct sdp_rpc *sdp_rpc_find_at_lock(const struct sdp_rpc_id *who,
 
 struct sdp_rpc *sdp_rpc_find_client_lock(struct sdp_endpoint *ep, u64 id)
 {
-	const struct sdp_rpc_id who = { .id = id, .port = ep->port };
+	const struct sdp_rpc_id who = { .id = id, .port = READ_ONCE(ep->port) };
 	const struct sdp_rpc_bucket *table = ep->sn->rpcs;
 	u32 hash = hash_of(&who);
 	u32 slot = hash & (BUCKETS - 1);
@@ -322,7 +328,8 @@ struct sdp_rpc *sdp_rpc_find_client_lock(struct sdp_endpoint *ep, u64 id)
 
 begin:
 	hlist_nulls_for_each_entry_rcu(rpc, pos, &table[slot].head, node) {
-		if (rpc->hash != hash || rpc->who.id != id || rpc->ep != ep)
+		/* As in find_lock(). */
+		if (data_race(rpc->hash != hash || rpc->who.id != id || rpc->ep != ep))
 			continue;
 		sdp_rpc_lock(rpc);
 		if (likely(rpc->hashed && rpc->who.id == id && rpc->ep == ep))
@@ -354,7 +361,7 @@ void sdp_rpc_end(struct sdp_rpc *rpc)
 	unlist_ep(rpc);
 	if (!list_empty(&rpc->ready_link)) {
 		list_del_init(&rpc->ready_link);
-		ep->ready_count--;
+		WRITE_ONCE(ep->ready_count, ep->ready_count - 1);
 	}
 	if (unlikely(!list_empty(&rpc->park_link)))
 		list_del_init(&rpc->park_link);
