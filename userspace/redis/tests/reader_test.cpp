@@ -248,8 +248,8 @@ TEST(reader, keeps_nothing_of_a_command_that_was_read)
 	for (int i = 0; i < 20000; ++i) {
 		many += "$0\r\n\r\n";
 	}
-	const std::string words = std::string(30000, ' ').replace(0, 4, "PING");
-	std::string inline_one = words;
+	const std::string padded = std::string(30000, ' ').replace(0, 4, "PING");
+	std::string inline_one = padded;
 	for (std::size_t i = 5; i < inline_one.size(); i += 2) {
 		inline_one[i] = 'x';
 	}
