@@ -111,19 +111,31 @@ int sdp_hand_on(struct sdp_rpc *rpc, u32 ready, bool first)
 	return run_request(rpc, ready);
 }
 
+/* Whose a message is does not matter, and is not counted, while there is room for all. */
+static int charge_message(struct sdp_rpc *rpc, u32 length, bool nonblock)
+{
+	struct sdp_endpoint *ep = rpc->ep;
+	int err = -EAGAIN;
+
+	rpc->payer = NULL;
+	if (likely(sdp_memory_ample(ep, rpc->secure)))
+		err = sdp_memory_charge_tx(ep, rpc->secure, NULL, length, true);
+	if (likely(err != -EAGAIN))
+		return err;
+	rpc->payer = sdp_pressure_owner(rpc);
+	return sdp_memory_charge_tx(ep, rpc->secure, rpc->payer, length, nonblock);
+}
+
 int sdp_make_buffer(struct sdp_rpc *rpc, u32 length, u32 unit, bool nonblock)
 {
-	struct sdp_owner *to = sdp_pressure_owner(rpc);
-	int err;
+	int err = charge_message(rpc, length, nonblock);
 
-	err = sdp_memory_charge_tx(rpc->ep, rpc->secure, to, length, nonblock);
 	if (err)
 		return err;
-	rpc->payer = to;
 	err = sdp_txbuf_alloc(&rpc->tx, length, unit, rpc->small);
 	if (err) {
 		rpc->tx.length = 0;
-		sdp_memory_uncharge_tx(rpc->ep, rpc->secure, to, length);
+		sdp_memory_uncharge_tx(rpc->ep, rpc->secure, rpc->payer, length);
 	}
 	return err;
 }

@@ -213,7 +213,7 @@ static int tx_room_alone(const struct sdp_endpoint *ep, bool secure)
 static bool may_send(const struct sdp_endpoint *ep, bool secure, const struct sdp_owner *to)
 {
 	return sdp_endpoint_writable(ep, secure) ||
-	       (!atomic_read(&to->sending) &&
+	       (to && !atomic_read(&to->sending) &&
 		atomic_read(&ep->wmem[secure]) < tx_room_alone(ep, secure));
 }
 
@@ -277,14 +277,14 @@ static void tell_senders(struct sdp_endpoint *ep, bool alone)
 /* No message goes to @to any more, and one may: somebody may have waited for that. */
 static bool one_less(const struct sdp_endpoint *ep, bool secure, struct sdp_owner *to)
 {
-	return atomic_dec_and_test(&to->sending) &&
+	return to && atomic_dec_and_test(&to->sending) &&
 	       atomic_read(&ep->wmem[secure]) < tx_room_alone(ep, secure);
 }
 
 /* However many send at once, a class's room is passed by one message at most. */
 static bool add_tx(struct sdp_endpoint *ep, bool secure, struct sdp_owner *to, int bytes)
 {
-	bool alone = atomic_inc_return(&to->sending) == 1;
+	bool alone = to && atomic_inc_return(&to->sending) == 1;
 	int held = atomic_read(&ep->wmem[secure]);
 	int room;
 

@@ -50,6 +50,16 @@ static inline bool sdp_memory_scarce(const struct sdp_endpoint *ep, bool secure)
 	       atomic_read(&ep->served[secure]) > sdp_memory_served_room(ep, secure) / 2;
 }
 
+/**
+ * sdp_memory_ample() - is less than half of the memory for what is sent used up?
+ * @ep:     the socket.
+ * @secure: the class.
+ */
+static inline bool sdp_memory_ample(const struct sdp_endpoint *ep, bool secure)
+{
+	return atomic_read(&ep->wmem[secure]) < sdp_endpoint_tx_room(ep, secure) / 2;
+}
+
 /* What clear messages on a mixed socket may hold in any case, bytes. */
 #define SDP_MEMORY_QUANTUM 16384
 
@@ -167,13 +177,14 @@ void sdp_memory_uncharge_rpc(struct sdp_endpoint *ep, bool secure);
  * sdp_memory_charge_tx() - charge a message to send, waiting for room.
  * @ep:       the socket.
  * @secure:   its class.
- * @to:       whom it is for, see sdp_pressure_owner().
+ * @to:       whom it is for, see sdp_pressure_owner(), or NULL: as if others were on their
+ *            way there.
  * @length:   bytes; SDP_MEMORY_OVERHEAD is added.
  * @nonblock: do not wait.
  *
  * A message may be larger than what is free: it waits only until something is. Whom
- * nothing else is on its way to does not wait for others who take nothing of what they
- * are sent: such messages may have as much room again.
+ * nothing else that was counted is on its way to does not wait for others who take
+ * nothing of what they are sent: such messages may have as much room again.
  * Context: process. Return: 0, -EAGAIN, -ENOBUFS (memory is short), -EINTR or
  * -ERESTARTSYS, -ESHUTDOWN.
  */

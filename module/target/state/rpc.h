@@ -135,7 +135,7 @@ struct sdp_marking {
  * @replying: a task makes the response. Under @lock.
  * @ack:     acknowledgement that the first DATA of a clear message carries.
  * @tx:      the message that is sent.
- * @payer:   whose it is, for what @tx is charged; set with it.
+ * @payer:   whose it is, if that is counted, as long as @tx is charged; or NULL.
  * @plain_node: in the table of plain messages (state/plain.h).
  * @seal:    its number in secure mode.
  * @owner:   whose the received message is, while @in_link is in its list.
