@@ -57,15 +57,30 @@ struct sdp_pool *sdp_pool_new(u64 start, u64 length)
 	return pool;
 }
 
+void sdp_pool_leave(struct sdp_pool *pool)
+{
+	if (!pool || !pool->mm)
+		return;
+	mmdrop(pool->mm);
+	pool->mm = NULL;
+}
+
 void sdp_pool_free(struct sdp_pool *pool)
 {
 	if (!pool)
 		return;
-	if (pool->mm)
-		mmdrop(pool->mm);
+	sdp_pool_leave(pool);
 	put_cred(pool->owner);
 	kvfree(pool->refs);
 	kfree(pool);
+}
+
+/* As ptrace_may_access() compares them. */
+static bool is_of(const struct cred *owner, const struct cred *cred)
+{
+	return uid_eq(owner->euid, cred->uid) && uid_eq(owner->euid, cred->euid) &&
+	       uid_eq(owner->euid, cred->suid) && gid_eq(owner->egid, cred->gid) &&
+	       gid_eq(owner->egid, cred->egid) && gid_eq(owner->egid, cred->sgid);
 }
 
 bool sdp_pool_usable(const struct sdp_pool *pool)
@@ -77,7 +92,7 @@ bool sdp_pool_usable(const struct sdp_pool *pool)
 	if (cred->user_ns != owner->user_ns)
 		return false;
 	return cap_raised(owner->cap_effective, CAP_SYS_PTRACE) ||
-	       (uid_eq(cred->euid, owner->euid) &&
+	       (is_of(owner, cred) &&
 		cap_issubset(cred->cap_permitted, owner->cap_permitted));
 }
 

@@ -66,6 +66,17 @@ struct sdp_pages {
  * more than 4 GB), -EFAULT (not in the address space), -ENOMEM.
  */
 struct sdp_pool *sdp_pool_new(u64 start, u64 length);
+
+/**
+ * sdp_pool_leave() - nobody receives into the region any more.
+ * @pool: the pool, or NULL.
+ *
+ * Context: process, as an address space that goes needs it; so before sdp_pool_free() where
+ * that is called from elsewhere.
+ */
+void sdp_pool_leave(struct sdp_pool *pool);
+
+/** sdp_pool_free() - @pool may be NULL. */
 void sdp_pool_free(struct sdp_pool *pool);
 
 /**

@@ -116,6 +116,8 @@ static void close_sock(struct sock *sk, long timeout)
 {
 	struct sdp_sock *s = sdp_sk(sk);
 
+	/* destruct() may run in softirq, with an exiting program's last reference. */
+	sdp_pool_leave(s->pool);
 	/* A kernel's thread that closes for others has no time for this. */
 	if (timeout && s->opened && !(current->flags & PF_KTHREAD))
 		sdp_close_linger(&s->ep, timeout);
@@ -238,9 +240,12 @@ static int recv_message(struct socket *sock, struct msghdr *msg, size_t len,
 		return -EOPNOTSUPP;
 	if (flags & MSG_ERRQUEUE)
 		return inet_recv_error(sock->sk, msg, len, &msg->msg_namelen);
-	/* What recvmmsg() has left for the next call; poll() tells of it until then. */
+	/*
+	 * What recvmmsg() has left for the next call; poll() tells of it until then. That
+	 * it was interrupted is nothing to tell.
+	 */
 	err = sock_error(sock->sk);
-	if (unlikely(err))
+	if (unlikely(err) && err != -ERESTARTSYS)
 		return err;
 	if (sdp_sock_pool(s))
 		return sdp_homa_recv(s, msg, flags);

@@ -271,6 +271,11 @@ TEST_F(Hole, of_many_that_go_on_being_lost_one_packet_is_asked_for)
 	timeout(1000 * msec);
 	timeout(1000 * msec);
 	EXPECT_EQ(peer.debt, 2U * HOMA_DEBT) << "an outage is paid back soon";
+	const u64 last = peer.shrunk;
+	peer.window = 0;
+	now = last + HOMA_DEBT_NS;
+	EXPECT_EQ(timeout(0)[0], "RESEND 1500+1600") << "a window, of one that has waited";
+	EXPECT_EQ(peer.debt, 3000U) << "and forgotten when that was long ago";
 }
 
 TEST_F(Hole, measures_the_path)

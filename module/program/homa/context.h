@@ -69,6 +69,8 @@
  * that loses them, but that we ask for more than the path lets through.
  */
 #define HOMA_DEBT 131072
+/* And it is forgotten so many ns after the last loss. */
+#define HOMA_DEBT_NS 4000000000ull
 /* Ticks between two arrivals that tell how long to wait for the next, at most. */
 #define HOMA_PACE_MAX 500000
 /* These bits of a gap's time count how often it has been asked for, from one on. */

@@ -101,14 +101,18 @@ static inline u64 homa_path_allowance(const struct prog_params *params,
  * Whether what is asked for goes on being lost, as before a policer: then it is a packet at
  * a time, and the next no sooner than an answer can be missed.
  */
-static inline u32 homa_path_owed(const struct prog_peer *peer)
+static inline u32 homa_path_owed(const struct prog_ev *ev,
+				 const struct prog_peer *peer)
 {
-	return peer->debt >= HOMA_DEBT;
+	return peer->debt >= HOMA_DEBT && ev->now - peer->shrunk < HOMA_DEBT_NS;
 }
 
 /* Bytes are asked for once more. No more is remembered than is paid back soon. */
-static inline void homa_path_owe(struct prog_peer *peer, u32 bytes)
+static inline void homa_path_owe(const struct prog_ev *ev,
+				 struct prog_peer *peer, u32 bytes)
 {
+	if (ev->now - peer->shrunk >= HOMA_DEBT_NS)
+		peer->debt = 0;
 	peer->debt = homa_min(peer->debt + bytes, HOMA_DEBT << 1);
 }
 
@@ -310,7 +314,7 @@ static inline void homa_path_hole(const struct prog_ev *ev,
 	homa_path_late(rpc, peer);
 	if (!rpc->gaps && !rpc->lost)
 		return;
-	due = ev->now + (homa_path_owed(peer) ?
+	due = ev->now + (homa_path_owed(ev, peer) ?
 				 homa_path_patience(params, peer) :
 				 homa_path_allowance(params, peer));
 	for (i = 0; i < HOMA_GAPS; i++)

@@ -215,7 +215,7 @@ static inline u32 homa_timeout_gaps(const struct prog_ev *ev,
 {
 	u64 wait = homa_longer(homa_path_patience(params, peer),
 			       homa_timeout_queue(rpc));
-	u32 window = homa_path_owed(peer) ? HOMA_PACKET :
+	u32 window = homa_path_owed(ev, peer) ? HOMA_PACKET :
 					    homa_path_window(params, peer);
 	u32 room = window;
 	u32 now = homa_tick(ev->now);
@@ -236,7 +236,7 @@ static inline u32 homa_timeout_gaps(const struct prog_ev *ev,
 		if (!bytes)
 			continue;
 		if (asked > 1)
-			homa_path_owe(peer, bytes);
+			homa_path_owe(ev, peer, bytes);
 		rpc->part = rpc->gap[i].start + bytes;
 		homa_timeout_beg(ev, params, rpc, rpc->gap[i].start, bytes,
 				 rpc->gap_auth >> i & 1, out);
@@ -268,7 +268,7 @@ static inline void homa_timeout_tail(const struct prog_ev *ev,
 		rpc->timed = 0;
 	rpc->part = rpc->rx_end + bytes;
 	if (rpc->tries)
-		homa_path_owe(peer, bytes);
+		homa_path_owe(ev, peer, bytes);
 	homa_timeout_beg(ev, params, rpc, rpc->rx_end, bytes, 0, out);
 	if (rpc->rx_granted > rpc->rx_unsched)
 		homa_packet_grant(out, rpc->rx_granted, rpc->rx_prio);

@@ -102,10 +102,18 @@ static void free_binding(struct sdp_endpoint *ep, struct sdp_binding *binding)
 		sdp_ports_free(&ep->sn->ports, binding);
 }
 
+static bool administers(const struct sdp_endpoint *ep, const struct net *net)
+{
+	const struct file *file = ep->sk->sk_socket->file;
+
+	return file ? file_ns_capable(file, net->user_ns, CAP_NET_ADMIN) :
+		      ns_capable(net->user_ns, CAP_NET_ADMIN);
+}
+
 /*
- * Who has opened the socket is counted, whoever uses it, and until it is closed; but for who
- * administers the namespace, and is to be able to have a port there. To count takes a mutex of
- * all namespaces: once for each socket.
+ * Who has opened the socket is counted, whoever uses it, and until it is closed. Who
+ * administers the namespace is never refused; that is asked only then, for security modules
+ * tell of it. To count takes a mutex of all namespaces: once for each socket.
  */
 static int charge_port(struct sdp_endpoint *ep)
 {
@@ -117,13 +125,12 @@ static int charge_port(struct sdp_endpoint *ep)
 
 	if (most >= SDP_PORTS || READ_ONCE(ep->port_quota))
 		return 0;
-	if (file ? file_ns_capable(file, net->user_ns, CAP_NET_ADMIN) :
-		   ns_capable(net->user_ns, CAP_NET_ADMIN))
-		return 0;
 	quota = sdp_quota_charge(SDP_QUOTA_PORT, net,
 				 file ? file->f_cred : current_cred(), &limits);
+	if (quota == ERR_PTR(-ENOBUFS))
+		return administers(ep, net) ? 0 : -EDQUOT;
 	if (IS_ERR(quota))
-		return PTR_ERR(quota) == -ENOBUFS ? -EDQUOT : PTR_ERR(quota);
+		return PTR_ERR(quota);
 	/* Another task may have been first. */
 	if (cmpxchg(&ep->port_quota, NULL, quota))
 		sdp_quota_uncharge(quota);

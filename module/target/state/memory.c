@@ -114,11 +114,14 @@ static bool charge(struct sdp_endpoint *ep, atomic_t *counter, int bytes)
 	return false;
 }
 
-static void uncharge(struct sdp_endpoint *ep, atomic_t *counter, int bytes)
+/* Return: what is left of the counter. */
+static int uncharge(struct sdp_endpoint *ep, atomic_t *counter, int bytes)
 {
-	atomic_sub(bytes, counter);
+	int left = atomic_sub_return(bytes, counter);
+
 	if (unlikely(READ_ONCE(ep->quota) - used(ep) > 4 * STEP))
 		give_back(ep, STEP);
+	return left;
 }
 
 bool sdp_memory_rules(const struct sdp_rpc *rpc)
@@ -252,33 +255,35 @@ static bool wanted_room(const struct sdp_endpoint *ep)
 }
 
 /*
- * There may be room to send, after some was taken off ep->wmem: of either class, or,
- * with @alone, for a message to somebody to whom none is on its way any more.
+ * There may be room to send, after @bytes were taken off ep->wmem, which @left it: of
+ * either class, or for a message to somebody to whom no other is on its way; with @last,
+ * to somebody to whom none is any more.
  */
-static void tell_senders(struct sdp_endpoint *ep, bool alone)
+static void tell_senders(struct sdp_endpoint *ep, bool secure, int left, int bytes, bool last)
 {
 	struct sock *sk = ep->sk;
 	struct socket *socket;
+	int most;
 
 	/* Pairs with sdp_memory_await(), after which room is looked for. */
 	smp_mb__after_atomic();
 	if (likely(!READ_ONCE(ep->awaited[0]) && !READ_ONCE(ep->awaited[1])))
 		return;
+	most = tx_room_alone(ep, secure);
 	rcu_read_lock();
 	socket = READ_ONCE(sk->sk_socket);
 	if (socket && test_bit(SOCK_NOSPACE, &socket->flags) &&
-	    (alone || wanted_room(ep))) {
+	    ((left < most && (last || left + bytes >= most)) || wanted_room(ep))) {
 		clear_bit(SOCK_NOSPACE, &socket->flags);
 		sk->sk_write_space(sk);
 	}
 	rcu_read_unlock();
 }
 
-/* No message goes to @to any more, and one may: somebody may have waited for that. */
-static bool one_less(const struct sdp_endpoint *ep, bool secure, struct sdp_owner *to)
+/* Return: whether no message that was counted goes to @to any more. */
+static bool one_less(struct sdp_owner *to)
 {
-	return to && atomic_dec_and_test(&to->sending) &&
-	       atomic_read(&ep->wmem[secure]) < tx_room_alone(ep, secure);
+	return to && atomic_dec_and_test(&to->sending);
 }
 
 /* However many send at once, a class's room is passed by one message at most. */
@@ -294,7 +299,7 @@ static bool add_tx(struct sdp_endpoint *ep, bool secure, struct sdp_owner *to, i
 		if (held < room)
 			continue;
 		/* Who has seen ours may have gone to sleep for that. */
-		tell_senders(ep, one_less(ep, secure, to));
+		tell_senders(ep, secure, held, 0, one_less(to));
 		return false;
 	} while (!atomic_try_cmpxchg(&ep->wmem[secure], &held, held + bytes));
 	return true;
@@ -305,7 +310,7 @@ int sdp_memory_charge_tx(struct sdp_endpoint *ep, bool secure, struct sdp_owner 
 {
 	long timeo = sock_sndtimeo(ep->sk, nonblock);
 	int bytes = length + SDP_MEMORY_OVERHEAD;
-	int err;
+	int left, err;
 
 	while (!add_tx(ep, secure, to, bytes)) {
 		if (nonblock) {
@@ -320,17 +325,19 @@ int sdp_memory_charge_tx(struct sdp_endpoint *ep, bool secure, struct sdp_owner 
 	}
 	if (likely(used(ep) <= READ_ONCE(ep->quota)) || !schedule_with_room(ep, used(ep)))
 		return 0;
-	atomic_sub(bytes, &ep->wmem[secure]);
+	left = atomic_sub_return(bytes, &ep->wmem[secure]);
 	/* Others may have found no room for as long as ours was in it. */
-	tell_senders(ep, one_less(ep, secure, to));
+	tell_senders(ep, secure, left, bytes, one_less(to));
 	return -ENOBUFS;
 }
 
 void sdp_memory_uncharge_tx(struct sdp_endpoint *ep, bool secure, struct sdp_owner *to,
 			    u32 length)
 {
-	uncharge(ep, &ep->wmem[secure], length + SDP_MEMORY_OVERHEAD);
-	tell_senders(ep, one_less(ep, secure, to));
+	int bytes = length + SDP_MEMORY_OVERHEAD;
+	int left = uncharge(ep, &ep->wmem[secure], bytes);
+
+	tell_senders(ep, secure, left, bytes, one_less(to));
 }
 
 void sdp_memory_start(struct sdp_endpoint *ep)

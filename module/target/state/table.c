@@ -190,19 +190,37 @@ static u32 walk_through(struct walk *walk)
 	return walk->count;
 }
 
+/*
+ * Nothing runs here between the look and the reference, so that nobody finds the entry,
+ * uses it and is done with it meanwhile: what it had noted would be forgotten.
+ */
+static bool take_last(const struct walk *walk, struct sdp_table_entry *entry)
+{
+	bool taken;
+
+	local_bh_disable();
+	preempt_disable();
+	taken = !time_before(jiffies, READ_ONCE(entry->used) + walk->idle) &&
+		(!walk->match || walk->match(entry)) &&
+		refcount_dec_if_one(&entry->refs);
+	preempt_enable();
+	local_bh_enable();
+	return taken;
+}
+
 static bool evict_entry(const struct walk *walk, struct sdp_table_entry *entry)
 {
 	struct sdp_table *table = walk->table;
+	void (*free)(struct rcu_head *rcu) = table->free;
 
-	if (time_before(jiffies, READ_ONCE(entry->used) + walk->idle) ||
-	    (walk->match && !walk->match(entry)) ||
-	    !refcount_dec_if_one(&entry->refs))
+	if (!take_last(walk, entry))
 		return false;
 	/* Who has found this meanwhile, and wants one of its key, has replaced it. */
 	rhashtable_remove_fast(&table->ht, &entry->node, params);
 	if (table->gone)
 		table->gone(entry);
-	call_rcu(&entry->rcu, table->free);
+	/* After that, the table may go. */
+	call_rcu(&entry->rcu, free);
 	return true;
 }
 

@@ -476,14 +476,15 @@ static void waits_no_longer_than_told(struct kunit *test)
 {
 	struct rig *rig = test->priv;
 	struct sdp_endpoint *ep = &rig->ep;
+	struct sdp_owner *to = &ep->strangers[0];
 
-	KUNIT_ASSERT_EQ(test, sdp_memory_charge_tx(ep, false, &ep->strangers[0], 100000, true), 0);
+	KUNIT_ASSERT_EQ(test, sdp_memory_charge_tx(ep, false, to, 100000, true), 0);
 	ep->sk->sk_sndtimeo = 2;
-	KUNIT_EXPECT_EQ(test, sdp_memory_charge_tx(ep, false, &ep->strangers[0], 1, false), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, sdp_memory_charge_tx(ep, false, to, 1, false), -EAGAIN);
 	ep->shutdown = true;
 	ep->sk->sk_sndtimeo = MAX_SCHEDULE_TIMEOUT;
-	KUNIT_EXPECT_EQ(test, sdp_memory_charge_tx(ep, false, &ep->strangers[0], 1, false), -ESHUTDOWN);
-	sdp_memory_uncharge_tx(ep, false, &ep->strangers[0], 100000);
+	KUNIT_EXPECT_EQ(test, sdp_memory_charge_tx(ep, false, to, 1, false), -ESHUTDOWN);
+	sdp_memory_uncharge_tx(ep, false, to, 100000);
 }
 
 static int send_to(struct sdp_endpoint *ep, bool secure, int whom, u32 length)
@@ -524,6 +525,30 @@ static void to_others(struct kunit *test)
 		atomic_set(&ep->wmem[i], 0);
 }
 
+/* Who waits to send to somebody new is told when there is room for that, whosever it was. */
+static void to_others_again(struct kunit *test)
+{
+	struct rig *rig = test->priv;
+	struct sdp_endpoint *ep = &rig->ep;
+
+	KUNIT_EXPECT_EQ(test, send_to(ep, true, 0, 60000), 0);
+	KUNIT_EXPECT_EQ(test, send_to(ep, true, 0, 60000), 0);
+	KUNIT_EXPECT_EQ(test, send_to(ep, true, 1, 100000), 0);
+	KUNIT_EXPECT_EQ(test, send_to(ep, true, 2, 1), -EAGAIN);
+	KUNIT_EXPECT_TRUE(test, test_bit(SOCK_NOSPACE, &rig->socket->flags));
+	sdp_memory_uncharge_tx(ep, true, &ep->strangers[0], 60000);
+	KUNIT_EXPECT_FALSE(test, test_bit(SOCK_NOSPACE, &rig->socket->flags));
+	KUNIT_EXPECT_EQ(test, send_to(ep, true, 2, 1), 0);
+	sdp_memory_uncharge_tx(ep, true, &ep->strangers[0], 60000);
+	sdp_memory_uncharge_tx(ep, true, &ep->strangers[1], 100000);
+	sdp_memory_uncharge_tx(ep, true, &ep->strangers[2], 1);
+	/* And none is counted where there was ample room. */
+	KUNIT_EXPECT_EQ(test, atomic_read(&ep->strangers[0].sending), 0);
+	KUNIT_EXPECT_EQ(test, sdp_memory_charge_tx(ep, true, NULL, 100000, true), 0);
+	KUNIT_EXPECT_EQ(test, sdp_memory_charge_tx(ep, true, NULL, 1, true), -EAGAIN);
+	sdp_memory_uncharge_tx(ep, true, NULL, 100000);
+}
+
 /* Whoever sets more than counts gets what counts. */
 static void largest_share(struct kunit *test)
 {
@@ -558,6 +583,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(sent),
 	KUNIT_CASE(classes_sent),
 	KUNIT_CASE(to_others),
+	KUNIT_CASE(to_others_again),
 	KUNIT_CASE(waits_no_longer_than_told),
 	KUNIT_CASE(largest_share),
 	{}
