@@ -122,7 +122,8 @@ struct sdp_version {
  *
  * Errors: EINVAL (a field, an unknown own nonce), EEXIST (nonce spent),
  * ENOBUFS (sessions of this user), EPERM (policy), ENOENT (no such cipher),
- * EBUSY (the machine is going to sleep), ESHUTDOWN, ENOMEM, E2BIG, EAFNOSUPPORT.
+ * EBUSY (the machine is going to sleep), EADDRINUSE, EDQUOT (no port, or too many of
+ * this user), EFAULT, ESHUTDOWN, ENOMEM, E2BIG, EAFNOSUPPORT.
  */
 struct sdp_session_add {
 	__u32 size;
