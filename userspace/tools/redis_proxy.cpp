@@ -170,8 +170,7 @@ void redis_forwarder::run()
 		std::array<epoll_event, 64> events{};
 		// Others may close descriptors, which nobody tells of.
 		const int pause = is_listening_ ? -1 : accept_pause_ms;
-		const int count =
-			::epoll_wait(epoll_.get(), events.data(), events.size(), pause);
+		const int count = ::epoll_wait(epoll_.get(), events.data(), events.size(), pause);
 		if (count < 0 && errno != EINTR) {
 			check(count, "epoll");
 		}
