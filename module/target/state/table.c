@@ -3,6 +3,7 @@
 #include <linux/once.h>
 #include <linux/random.h>
 #include <linux/rhashtable.h>
+#include <linux/sched.h>
 
 #include "table.h"
 
