@@ -396,7 +396,10 @@ TEST_LIMIT(first_packets_without_end, 240)
 			forget_answers();
 	}
 	forget_answers();
-	CHECK(targets.counters.moved("drop_peer_limit") > 0);
+	// Unused peers make room; sets of requests are not forgotten before their time.
+	CHECK(targets.counters.moved("drop_peer_limit") +
+		      targets.counters.moved("drop_seen_limit") >
+	      0);
 	CHECK(place->host.ns.sysctl("max_peers", "65536"));
 	// They never go on: the host gives them up by itself.
 	keep_messages(false);
