@@ -193,6 +193,13 @@ static void plan_to_forget(struct sdp_peer_tables *tables)
 	queue_delayed_work(system_unbound_wq, &tables->forget, IDLE / 2);
 }
 
+void sdp_peer_retire(struct sdp_peer *peer)
+{
+	lockdep_assert_held(&peer->lock);
+	WRITE_ONCE(peer->key.retired, 1);
+	sdp_table_scatter(&peer->key.sn->tables->of[SDP_MET_PEER], &peer->entry);
+}
+
 static bool is_empty(const struct sdp_net *sn)
 {
 	return !atomic_read(&sn->met[SDP_MET_PEER]) &&

@@ -177,6 +177,12 @@ static inline u32 sdp_ip_header(bool v4)
 	return v4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
 }
 
+/**
+ * sdp_peer_retire() - nobody is to find it any more; its RPCs keep it.
+ * @peer: locked, not retired.
+ */
+void sdp_peer_retire(struct sdp_peer *peer);
+
 /** sdp_peer_retired() - has the route come to prefer another address of ours? */
 static inline bool sdp_peer_retired(const struct sdp_peer *peer)
 {

@@ -159,7 +159,7 @@ static struct dst_entry *route_from_local(struct sdp_peer *peer,
 	dst = find_route(&peer->key, sk, &from);
 	if (IS_ERR(dst) || ipv6_addr_equal(&from, &peer->local))
 		return dst;
-	WRITE_ONCE(peer->key.retired, 1);
+	sdp_peer_retire(peer);
 	dst_release(dst);
 	from = peer->local;
 	return find_route(&peer->key, sk, &from);

@@ -125,6 +125,26 @@ struct sdp_table_entry *sdp_table_add(struct sdp_table *table,
 	return there;
 }
 
+/* Is the next insertion sure not to need memory? */
+static bool has_places(struct sdp_table *table)
+{
+	const struct bucket_table *buckets;
+
+	buckets = rht_dereference_rcu(table->ht.tbl, &table->ht);
+	return atomic_read(&table->ht.nelems) < buckets->size;
+}
+
+void sdp_table_scatter(struct sdp_table *table, struct sdp_table_entry *entry)
+{
+	rcu_read_lock();
+	if (has_places(table) && !rhashtable_remove_fast(&table->ht, &entry->node, params)) {
+		do
+			entry->sum = get_random_u64();
+		while (rhashtable_insert_fast(&table->ht, &entry->node, params));
+	}
+	rcu_read_unlock();
+}
+
 /**
  * struct walk - a way through a table.
  * @table:  the table.

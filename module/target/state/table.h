@@ -22,8 +22,8 @@
  * struct sdp_table_entry - first member of an object; the key follows at once.
  * @node: in a bucket.
  * @refs: the table's, and one per user.
- * @sum:  of the key as it was when the object was added: the key may come to be another,
- *        which nobody looks for, and the object is still taken out where it is.
+ * @sum:  of the key as it was when the object was added, or, when nobody looks for that
+ *        any more, of none: sdp_table_scatter().
  * @used: jiffies of the last use.
  * @rcu:  to free it.
  */
@@ -84,6 +84,15 @@ struct sdp_table_entry *sdp_table_find(struct sdp_table *table,
  */
 struct sdp_table_entry *sdp_table_add(struct sdp_table *table,
 				      struct sdp_table_entry *entry);
+
+/**
+ * sdp_table_scatter() - have an object whose key nobody looks for anywhere in the table.
+ * @entry: of which the caller has a reference; once.
+ *
+ * Those that had one key would be in one bucket for ever, which must not get long. Where
+ * the table is full they are for now. Context: any; calls for one object do not overlap.
+ */
+void sdp_table_scatter(struct sdp_table *table, struct sdp_table_entry *entry);
 
 /** sdp_table_put() - drop a user's reference; any context. */
 static inline void sdp_table_put(struct sdp_table_entry *entry)

@@ -234,6 +234,24 @@ static void evicts_where_it_was_added(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&table.ht.nelems), 0);
 }
 
+/* Many that had one key, and are used, do not keep the next of it out. */
+static void many_of_one_key(struct kunit *test)
+{
+	struct object *held[40];
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(held); i++) {
+		held[i] = get(test, 1);
+		KUNIT_ASSERT_NOT_NULL(test, held[i]);
+		WRITE_ONCE(held[i]->key, U64_MAX - i);
+		sdp_table_scatter(&table, &held[i]->entry);
+	}
+	for (i = 0; i < ARRAY_SIZE(held); i++)
+		sdp_table_put(&held[i]->entry);
+	KUNIT_EXPECT_EQ(test, evict_all(NULL), ARRAY_SIZE(held));
+	KUNIT_EXPECT_EQ(test, atomic_read(&table.ht.nelems), 0);
+}
+
 /* Who evicts has been interrupted by who wants an object of that key. */
 static void replaces_what_is_about_to_go(struct kunit *test)
 {
@@ -283,6 +301,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(looks_at_some_only),
 	KUNIT_CASE(is_as_large_as_what_it_holds),
 	KUNIT_CASE(evicts_where_it_was_added),
+	KUNIT_CASE(many_of_one_key),
 	KUNIT_CASE(replaces_what_is_about_to_go),
 	KUNIT_CASE(says_that_it_cannot_add),
 	{}
