@@ -15,7 +15,7 @@
  * struct sdp_pool - which pages of a region are in use.
  * @start:   address of the region in the process.
  * @length:  its bytes, as given.
- * @mm:      of who has given it. Only compared.
+ * @mm:      of who has given it, held, until the socket is closed. Only compared.
  * @owner:   likewise, what it could do.
  * @pages:   whole buffer pages in it.
  * @lock:    spinlock, process context; protects the rest.

@@ -110,8 +110,8 @@ static const struct ctl_table limits[] = {
 
 static const struct ctl_table settings[] = {
 	UINT("policy", policy, SYSCTL_ZERO, &policy_max),
-	UINT("user_ports", user_ports, SYSCTL_ZERO, &count_max),
 	UINT("policy_allowed", policy_allowed, SYSCTL_ZERO, &policies),
+	UINT("user_ports", user_ports, SYSCTL_ZERO, &count_max),
 	UINT("rekey_s", rekey_s, &one, &rekey_max),
 	UINT("pace_ns", pace_ns, SYSCTL_ZERO, &pace_max),
 	UINT("nic_min_bytes", nic_min_bytes, SYSCTL_ZERO, SYSCTL_INT_MAX),

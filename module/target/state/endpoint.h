@@ -27,7 +27,7 @@ struct sdp_rpc;
  *             find it. Written under @lock.
  * @port:      local port, 0 while there is none; host byte order. Likewise.
  * @port_quota: where it is counted that it has one, or has wanted one; NULL: it never did,
- *             or is its administrator's. Exchanged.
+ *             or its user has too many and administers the namespace. Exchanged.
  * @server:    accepts requests.
  * @policy:    SDP_POLICY_*.
  * @marks:     ids of secure requests are told with a mark, which no id of a clear

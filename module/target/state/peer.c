@@ -193,11 +193,17 @@ static void plan_to_forget(struct sdp_peer_tables *tables)
 	queue_delayed_work(system_unbound_wq, &tables->forget, IDLE / 2);
 }
 
+/* Whoever comes here has a socket, which has made them. */
+static struct sdp_table *table_of(const struct sdp_net *sn, enum sdp_met kind)
+{
+	return &sn->tables->of[kind];
+}
+
 void sdp_peer_retire(struct sdp_peer *peer)
 {
 	lockdep_assert_held(&peer->lock);
 	WRITE_ONCE(peer->key.retired, 1);
-	sdp_table_scatter(&peer->key.sn->tables->of[SDP_MET_PEER], &peer->entry);
+	sdp_table_scatter(table_of(peer->key.sn, SDP_MET_PEER), &peer->entry);
 }
 
 static bool is_empty(const struct sdp_net *sn)
@@ -226,18 +232,18 @@ static void forget_idle(struct work_struct *work)
 /* Sacrifice one that nobody uses; of peers, perhaps @strange ones only. */
 static bool evict_one(struct sdp_net *sn, enum sdp_met kind, bool strange)
 {
-	struct sdp_table *of = sn->tables->of;
+	struct sdp_table *table = table_of(sn, kind);
 	bool (*match)(const struct sdp_table_entry *entry) = NULL;
 
 	if (kind == SDP_MET_SEEN)
 		match = is_old;
 	else if (strange)
 		match = is_stranger;
-	if (sdp_table_evict(&of[kind], 0, LOOKS, 1, match))
+	if (sdp_table_evict(table, 0, LOOKS, 1, match))
 		return true;
 	return kind == SDP_MET_PEER &&
-	       sdp_table_visit(&of[SDP_MET_CLIENT], LOOKS, unpin) &&
-	       sdp_table_evict(&of[kind], 0, LOOKS, 1, match);
+	       sdp_table_visit(table_of(sn, SDP_MET_CLIENT), LOOKS, unpin) &&
+	       sdp_table_evict(table, 0, LOOKS, 1, match);
 }
 
 /* How many a namespace has of those that are too many. */
@@ -343,12 +349,6 @@ full:
 	if (stranger)
 		atomic_dec(&sn->strangers);
 	return false;
-}
-
-/* Whoever comes here has a socket, which has made them. */
-static struct sdp_table *table_of(const struct sdp_net *sn, enum sdp_met kind)
-{
-	return &sn->tables->of[kind];
 }
 
 struct sdp_peer *sdp_peer_find(const struct sdp_peer_key *key, bool stranger)

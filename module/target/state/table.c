@@ -125,23 +125,33 @@ struct sdp_table_entry *sdp_table_add(struct sdp_table *table,
 	return there;
 }
 
-/* Is the next insertion sure not to need memory? */
+/*
+ * Is it sure that an insertion needs no memory? It may need some where there are more objects
+ * than buckets; for that, a quarter as many as there are buckets would have to come at once.
+ */
 static bool has_places(struct sdp_table *table)
 {
 	const struct bucket_table *buckets;
 
 	buckets = rht_dereference_rcu(table->ht.tbl, &table->ht);
-	return atomic_read(&table->ht.nelems) < buckets->size;
+	return atomic_read(&table->ht.nelems) < buckets->size / 4 * 3;
 }
 
 void sdp_table_scatter(struct sdp_table *table, struct sdp_table_entry *entry)
 {
 	rcu_read_lock();
-	if (has_places(table) && !rhashtable_remove_fast(&table->ht, &entry->node, params)) {
-		do
-			entry->sum = get_random_u64();
-		while (rhashtable_insert_fast(&table->ht, &entry->node, params));
-	}
+	if (!has_places(table) ||
+	    rhashtable_remove_fast(&table->ht, &entry->node, params))
+		goto out;
+	/*
+	 * Who looks meanwhile and comes from one bucket to the other begins again, as when the
+	 * table grows. Nobody can take it out: the caller has a reference. A bucket that has
+	 * too many already is not met twice.
+	 */
+	do
+		entry->sum = get_random_u64();
+	while (rhashtable_insert_fast(&table->ht, &entry->node, params));
+out:
 	rcu_read_unlock();
 }
 

@@ -89,8 +89,9 @@ struct sdp_table_entry *sdp_table_add(struct sdp_table *table,
  * sdp_table_scatter() - have an object whose key nobody looks for anywhere in the table.
  * @entry: of which the caller has a reference; once.
  *
- * Those that had one key would be in one bucket for ever, which must not get long. Where
- * the table is full they are for now. Context: any; calls for one object do not overlap.
+ * Those that had one key would be in one bucket for ever, which must not get long. One that is
+ * not in the table yet, or comes while the table has to grow, stays where it is. Context:
+ * any; calls for one object do not overlap.
  */
 void sdp_table_scatter(struct sdp_table *table, struct sdp_table_entry *entry);
 
