@@ -24,6 +24,28 @@ void put_line(const std::string &file, const std::string &line)
 	EQ(OK(write(out, line.data(), line.size())), line.size());
 }
 
+/// While this lives there is one CPU. QEMU (accel/tcg, until 8.1) may keep for good what it
+/// translated of an instruction that another CPU was just writing: a breakpoint that is
+/// no more, in a function as busy as these, ends the kernel.
+class OneCpu {
+public:
+	OneCpu() { put("0"); }
+	OneCpu(const OneCpu &) = delete;
+	OneCpu &operator=(const OneCpu &) = delete;
+	~OneCpu() { put("1"); }
+
+private:
+	void put(const char *online) const
+	{
+		for (unsigned cpu = 1; cpu < cpus_; cpu++)
+			std::ofstream("/sys/devices/system/cpu/cpu" + std::to_string(cpu) +
+				      "/online")
+				<< online << std::flush;
+	}
+
+	unsigned cpus_ = static_cast<unsigned>(sysconf(_SC_NPROCESSORS_CONF));
+};
+
 /// Counts calls of a function by its first argument, while this lives.
 class Calls {
 public:
@@ -32,6 +54,7 @@ public:
 		mount("none", tracing.c_str(), "tracefs", 0, nullptr);
 		if (access((tracing + "kprobe_events").c_str(), F_OK) != 0)
 			throw test::Skip("a kernel without probes");
+		const OneCpu writing;
 		put_line("kprobe_events", "p:sdp_calls/" + name_ + " " + function + " arg=%di:x64");
 		put_line(events() + "trigger", "hist:keys=arg.hex:size=65536");
 	}
@@ -39,6 +62,7 @@ public:
 	Calls &operator=(const Calls &) = delete;
 	~Calls()
 	{
+		const OneCpu writing;
 		put_line(events() + "trigger", "!hist:keys=arg.hex:size=65536");
 		put_line("kprobe_events", "-:sdp_calls/" + name_);
 	}
