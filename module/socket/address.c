@@ -219,26 +219,24 @@ static void get_binding(const struct sock *sk, struct binding *is)
 	is->v6_only = sk->sk_ipv6only;
 }
 
-/* What goes with an address, as for other sockets. */
-static __be32 v4_of(const struct in6_addr *addr)
-{
-	if (ipv6_addr_v4mapped(addr))
-		return addr->s6_addr32[3];
-	return ipv6_addr_any(addr) ? 0 : LOOPBACK4_IPV6;
-}
-
-/* The socket is to be what packets find it by; where there is no port, what it @was. */
+/*
+ * The socket is to be what packets find it by; where there is no port, what it @was. A task
+ * that sends may be taking a port meanwhile, by the socket's fields, under the lock.
+ */
 static void restore_binding(struct sdp_sock *s, struct binding *was)
 {
-	const struct sdp_binding *now = READ_ONCE(s->ep.binding);
+	const struct sdp_binding *now;
 
+	spin_lock_bh(&s->ep.lock);
+	now = s->ep.binding;
 	if (now) {
-		was->v4 = v4_of(&now->to.addr);
+		was->v4 = sdp_bound_v4(&now->to.addr);
 		was->v6 = now->to.addr;
 		was->bound = now->to.device;
 		was->v6_only = now->to.v6_only;
 	}
 	set_binding(sdp_sock_sk(s), was);
+	spin_unlock_bh(&s->ep.lock);
 }
 
 /* A program may have bound it to an address, and by that to a device. */
@@ -248,7 +246,7 @@ static int follow_program(struct sdp_sock *s)
 
 	/* An IPv6 socket by the call for IPv4: half of its addresses. */
 	if (sk->sk_family == AF_INET6 &&
-	    inet_sk(sk)->inet_rcv_saddr != v4_of(&sk->sk_v6_rcv_saddr))
+	    inet_sk(sk)->inet_rcv_saddr != sdp_bound_v4(&sk->sk_v6_rcv_saddr))
 		return -EADDRNOTAVAIL;
 	return sdp_endpoint_follow(&s->ep);
 }

@@ -91,12 +91,15 @@ static void stop(struct seq_file *seq, void *v)
 		sock_put(v);
 }
 
+/* Under the lock bind() writes all of an address, or nothing. */
 static void dump_address(struct sock *sk, struct in6_addr *addr)
 {
+	spin_lock_bh(&sdp_sk(sk)->ep.lock);
 	if (sk->sk_family == AF_INET)
 		ipv6_addr_set_v4mapped(inet_sk(sk)->inet_rcv_saddr, addr);
 	else
 		*addr = sk->sk_v6_rcv_saddr;
+	spin_unlock_bh(&sdp_sk(sk)->ep.lock);
 }
 
 /* An orphan has no inode that would tell. */

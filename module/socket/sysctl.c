@@ -66,19 +66,6 @@ static int do_small(const struct ctl_table *table, int write, void *buffer,
 	return err;
 }
 
-static int do_max_message(const struct ctl_table *table, int write,
-			  void *buffer, size_t *len, loff_t *pos)
-{
-	struct sdp_settings *set = container_of((u32 *)table->data,
-						struct sdp_settings,
-						max_message);
-	int err = proc_douintvec_minmax(table, write, buffer, len, pos);
-
-	if (!err && write)
-		sdp_settings_derive(set);
-	return err;
-}
-
 /* .data is an offset in struct sdp_settings until a namespace has its copy. */
 #define SETTING(name, field, handler, min, max)				\
 	{								\
@@ -93,12 +80,13 @@ static int do_max_message(const struct ctl_table *table, int write,
 
 #define UINT(name, field, min, max) \
 	SETTING(name, field, proc_douintvec_minmax, min, max)
-#define TIME(name, field, min, max) SETTING(name, field, do_time, min, max)
+#define PROG(name, field, min, max) SETTING(name, field, do_program, min, max)
+
+static proc_handler do_program;
 
 /* Inherited where the namespace's root is not the machine's. */
 static const struct ctl_table limits[] = {
-	SETTING("max_message", max_message, do_max_message, &message_min,
-		&message_max),
+	PROG("max_message", max_message, &message_min, &message_max),
 	UINT("rcvbuf", rcvbuf, &buffer_min, &buffer_max),
 	UINT("sndbuf", sndbuf, &buffer_min, &buffer_max),
 	UINT("peer_rpcs", peer_rpcs, &one, &count_max),
@@ -116,17 +104,53 @@ static const struct ctl_table settings[] = {
 	UINT("pace_ns", pace_ns, SYSCTL_ZERO, &pace_max),
 	UINT("nic_min_bytes", nic_min_bytes, SYSCTL_ZERO, SYSCTL_INT_MAX),
 	UINT("prove_addresses", prove_addresses, SYSCTL_ZERO, &one),
-	UINT("unsched_bytes", prog.unsched_bytes, SYSCTL_ZERO, &bytes_max),
-	UINT("max_unsched", prog.max_unsched, SYSCTL_ZERO, &bytes_max),
-	UINT("window", prog.window, &window_min, &bytes_max),
-	UINT("max_incoming", prog.max_incoming, &window_min, &bytes_max),
-	UINT("grant_quantum", prog.quantum, SYSCTL_ZERO, &bytes_max),
-	UINT("fifo_share", prog.fifo_share, SYSCTL_ZERO, &permille),
-	SETTING("overcommit", prog.overcommit, do_small, &one, &most_grants),
-	TIME("resend_us", prog.resend_ns, &one, &minute_us),
-	TIME("dead_us", prog.dead_ns, &one, &minute_us),
-	TIME("need_ack_us", prog.need_ack_ns, &one, &minute_us),
+	PROG("unsched_bytes", prog.unsched_bytes, SYSCTL_ZERO, &bytes_max),
+	PROG("max_unsched", prog.max_unsched, SYSCTL_ZERO, &bytes_max),
+	PROG("window", prog.window, &window_min, &bytes_max),
+	PROG("max_incoming", prog.max_incoming, &window_min, &bytes_max),
+	PROG("grant_quantum", prog.quantum, SYSCTL_ZERO, &bytes_max),
+	PROG("fifo_share", prog.fifo_share, SYSCTL_ZERO, &permille),
+	PROG("overcommit", prog.overcommit, &one, &most_grants),
+	PROG("resend_us", prog.resend_ns, &one, &minute_us),
+	PROG("dead_us", prog.dead_ns, &one, &minute_us),
+	PROG("need_ack_us", prog.need_ack_ns, &one, &minute_us),
 };
+
+/* Of the namespace that has this entry of a table. */
+static struct sdp_settings *settings_of(const struct ctl_table *table)
+{
+	const struct ctl_table *like = settings;
+
+	if (!strcmp(table->procname, "max_message"))
+		return container_of((u32 *)table->data, struct sdp_settings, max_message);
+	while (like->procname != table->procname)
+		like++;
+	return table->data - (size_t)like->data;
+}
+
+/* The program's: the rest of it is copied with what is written. */
+static int do_program(const struct ctl_table *table, int write, void *buffer,
+		      size_t *len, loff_t *pos)
+{
+	struct sdp_settings *set = settings_of(table);
+	int err;
+
+	mutex_lock(&set->lock);
+	switch (table->maxlen) {
+	case sizeof(u64):
+		err = do_time(table, write, buffer, len, pos);
+		break;
+	case sizeof(u8):
+		err = do_small(table, write, buffer, len, pos);
+		break;
+	default:
+		err = proc_douintvec_minmax(table, write, buffer, len, pos);
+	}
+	if (!err && write)
+		sdp_settings_publish(set);
+	mutex_unlock(&set->lock);
+	return err;
+}
 
 #define TABLE_SIZE (ARRAY_SIZE(limits) + ARRAY_SIZE(settings))
 

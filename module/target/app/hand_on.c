@@ -38,7 +38,7 @@ static void describe_path(struct prog_ev *ev, const struct sdp_rpc *rpc)
 {
 	const struct prog_peer *peer = &rpc->pctx->prog;
 
-	ev->prio = prog_peer_prio(peer, &rpc->who.sn->set.prog, rpc->tx.length);
+	ev->prio = prog_peer_prio(peer, sdp_params(rpc->who.sn), rpc->tx.length);
 	ev->unsched = prog_peer_unsched(peer);
 	/* Hardly ever. Where they never were, the clock is not read. */
 	ev->small = prog_peer_small(peer, 0) &&

@@ -19,16 +19,24 @@
 #include "message.h"
 #include "seal.h"
 
-/* The address that the socket is bound to, or the any-address. */
-static struct in6_addr bound_address(const struct sock *sk, bool v4)
+/*
+ * The address that the socket is bound to, or the any-address. From the binding, which
+ * never changes: bind() may be writing the socket's fields, and half of one address and
+ * half of another is neither.
+ */
+static struct in6_addr bound_address(const struct sdp_endpoint *ep, bool v4)
 {
 	struct in6_addr addr = in6addr_any;
+	const struct sdp_binding *binding;
 
-	if (v4)
-		ipv6_addr_set_v4mapped(inet_sk(sk)->inet_saddr, &addr);
-	else if (sk->sk_family == AF_INET6 &&
-		 !ipv6_addr_v4mapped(&inet6_sk(sk)->saddr))
-		addr = inet6_sk(sk)->saddr;
+	rcu_read_lock();
+	/* Pairs with use_binding(). Closing alone takes it away, and sends nothing. */
+	binding = smp_load_acquire(&ep->binding);
+	if (binding && v4)
+		ipv6_addr_set_v4mapped(sdp_bound_v4(&binding->to.addr), &addr);
+	else if (binding && !ipv6_addr_v4mapped(&binding->to.addr))
+		addr = binding->to.addr;
+	rcu_read_unlock();
 	return addr;
 }
 
@@ -53,7 +61,7 @@ static int peer_key(struct sdp_peer_key *key, const struct sdp_endpoint *ep,
 	const struct sdp_address *to = &send->to;
 	const struct sock *sk = ep->sk;
 	bool v4 = ipv6_addr_v4mapped(&to->addr);
-	struct in6_addr from = bound_address(sk, v4), own = in6addr_any;
+	struct in6_addr from = bound_address(ep, v4), own = in6addr_any;
 
 	if (session)
 		sdp_session_source(session, &own);

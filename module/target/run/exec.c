@@ -262,7 +262,7 @@ static __always_inline void dispatch(struct sdp_run *run, struct sdp_rpc *rpc,
 		lock_context(&pctx->lock);
 	if (contexts & MTP_CTX_HOST)
 		lock_context(&sn->host_lock);
-	prog_dispatch_as(kind, &run->ev, &sn->set.prog, rpc ? &rpc->prog : NULL,
+	prog_dispatch_as(kind, &run->ev, sdp_params(sn), rpc ? &rpc->prog : NULL,
 			 seen ? &seen->prog : NULL,
 			 contexts & MTP_CTX_PEER ? &pctx->prog : NULL, &sn->host,
 			 &run->scratch, &run->out);

@@ -87,7 +87,7 @@ void sdp_turns_set(struct sdp_run *run, struct sdp_rpc *rpc, u32 rank, u64 key)
 	if (prog_rank_grouped(rank))
 		group = &rpc->pctx->group[rank];
 	/* A setting, which any CPU notes for all: an election takes one or the other. */
-	limit = prog_rank_winners(rank, &run->sn->set.prog);
+	limit = prog_rank_winners(rank, sdp_params(run->sn));
 	WRITE_ONCE(r->limit, clamp(limit, 1U, (u32)SDP_RANK_WINNERS));
 	sdp_rank_set(r, &rpc->rank[rank], group, key, holds[rank], &news);
 	tell_winners(run, rank, &news);

@@ -8,6 +8,7 @@
 
 #include <linux/atomic.h>
 #include <linux/hrtimer.h>
+#include <linux/mutex.h>
 #include <linux/siphash.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
@@ -21,8 +22,11 @@
 #include "ports.h"
 
 /**
- * struct sdp_settings - sysctls of a namespace, net.sdp.*; plain loads.
- * @prog:           what the transport program reads.
+ * struct sdp_settings - sysctls of a namespace, net.sdp.*. A word at a time, by READ_ONCE().
+ * @prog:           the transport program's, as they are written.
+ * @seen:           copies of @prog for the program, see sdp_params().
+ * @now:            the one of these that is not written; RCU.
+ * @lock:           of writing the three.
  * @policy:         SDP_POLICY_* of new sockets.
  * @policy_allowed: bit mask of the policies that a socket may take.
  * @max_message:    bytes in the longest secure message.
@@ -41,6 +45,9 @@
  */
 struct sdp_settings {
 	struct prog_params prog;
+	struct prog_params seen[2];
+	const struct prog_params __rcu *now;
+	struct mutex lock;
 	u32 policy;
 	u32 policy_allowed;
 	u32 max_message;
@@ -123,6 +130,18 @@ extern unsigned int sdp_net_id;
 static inline struct sdp_net *sdp_net(const struct net *net)
 {
 	return net_generic(net, sdp_net_id);
+}
+
+/**
+ * sdp_params() - the transport program's settings.
+ * @sn: namespace.
+ *
+ * A chain reads them many times, and takes them for the same: they are, under one RCU read
+ * lock. Context: that is held.
+ */
+static inline const struct prog_params *sdp_params(const struct sdp_net *sn)
+{
+	return rcu_dereference(sn->set.now);
 }
 
 #endif /* SDP_TARGET_NET_H */

@@ -170,7 +170,7 @@ static bool is_stranger(const struct sdp_table_entry *entry)
 static bool is_old(const struct sdp_table_entry *entry)
 {
 	const struct sdp_net *sn = seen_of(entry)->key.client.sn;
-	u64 ns = prog_forget_ns(&sn->set.prog);
+	u64 ns = prog_forget_ns(sdp_params(sn));
 
 	return time_after(jiffies,
 			  READ_ONCE(entry->used) + nsecs_to_jiffies(ns) + 1);

@@ -23,6 +23,7 @@
 #include <linux/spinlock.h>
 #include <net/inet_sock.h>
 #include <net/ipv6.h>
+#include <net/transp_v6.h>
 
 #define SDP_PORTS 0x10000
 /* Ports from here up are assigned. */
@@ -46,6 +47,17 @@ struct sdp_bound {
 	bool v6_only;
 	kuid_t uid;
 };
+
+/**
+ * sdp_bound_v4() - the IPv4 address that goes with an address, as for other sockets.
+ * @addr: what a socket is bound to.
+ */
+static inline __be32 sdp_bound_v4(const struct in6_addr *addr)
+{
+	if (ipv6_addr_v4mapped(addr))
+		return addr->s6_addr32[3];
+	return ipv6_addr_any(addr) ? 0 : LOOPBACK4_IPV6;
+}
 
 /**
  * struct sdp_binding - an owner of a port. Does not change: whoever is bound to something

@@ -2,6 +2,7 @@
 /*
  * Values that the sysctls of a namespace begin with; docs/sysctl.md explains them.
  */
+#include <linux/netdevice.h>
 #include <linux/sdp.h>
 
 #include "settings.h"
@@ -18,11 +19,26 @@ static u32 sealed_bound(u32 length)
 
 void sdp_settings_derive(struct sdp_settings *set)
 {
-	WRITE_ONCE(set->prog.max_message[1], sealed_bound(set->max_message));
+	set->prog.max_message[1] = sealed_bound(set->max_message);
+	set->seen[0] = set->prog;
+	RCU_INIT_POINTER(set->now, &set->seen[0]);
+}
+
+void sdp_settings_publish(struct sdp_settings *set)
+{
+	bool next = rcu_access_pointer(set->now) == &set->seen[0];
+
+	lockdep_assert_held(&set->lock);
+	set->prog.max_message[1] = sealed_bound(set->max_message);
+	set->seen[next] = set->prog;
+	rcu_assign_pointer(set->now, &set->seen[next]);
+	/* A chain may have the other one, which is the next to be written. */
+	synchronize_net();
 }
 
 void sdp_settings_init(struct sdp_settings *set)
 {
+	mutex_init(&set->lock);
 	prog_params_init(&set->prog);
 	set->policy = SDP_POLICY_CLEAR;
 	set->policy_allowed = BIT(SDP_POLICY_CLEAR) | BIT(SDP_POLICY_SECURE) |

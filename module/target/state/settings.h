@@ -18,8 +18,16 @@ void sdp_settings_init(struct sdp_settings *set);
 
 /**
  * sdp_settings_derive() - recompute what follows from other settings.
- * @set: after a change of its @max_message.
+ * @set: of a namespace without sockets, after a change.
  */
 void sdp_settings_derive(struct sdp_settings *set);
+
+/**
+ * sdp_settings_publish() - the same, and have the program see it.
+ * @set: after a change of its @prog or @max_message; its lock is held.
+ *
+ * Context: process, may sleep: waits for an RCU grace period.
+ */
+void sdp_settings_publish(struct sdp_settings *set);
 
 #endif /* SDP_TARGET_SETTINGS_H */

@@ -50,6 +50,7 @@ static struct sdp_net *make_net(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, sn);
 	sn->net = &init_net;
 	sn->set.max_peers = 100;
+	RCU_INIT_POINTER(sn->set.now, &sn->set.prog);
 	sn->counts = counts;
 	KUNIT_ASSERT_EQ(test, sdp_peer_tables_make(sn), 0);
 	KUNIT_ASSERT_EQ(test, sdp_peer_tables_make(sn), 0);
