@@ -13,7 +13,8 @@ u32 sdp_take_acks(struct sdp_run *run, struct sdp_rpc *rpc, u64 *ids,
 {
 	u32 count = 0, i;
 
-	if (!prog_peer_acks(&rpc->pctx->prog))
+	/* One that comes meanwhile rides in the next message. */
+	if (!data_race(prog_peer_acks(&rpc->pctx->prog)))
 		return 0;
 	sdp_run_event(run, .length = most, .secure = rpc->secure);
 	sdp_exec_take_acks(run, rpc->pctx);
@@ -33,16 +34,19 @@ static void ride_along(struct sdp_run *run, struct sdp_rpc *rpc)
 		sdp_take_acks(run, rpc, &rpc->ack.id, &rpc->ack.port, 1);
 }
 
-/* What the path to the peer is known to take, and where records end. */
+/*
+ * What the path to the peer is known to take, and where records end. Other RPCs' chains may
+ * be learning it: how the first bytes go is a guess in any case.
+ */
 static void describe_path(struct prog_ev *ev, const struct sdp_rpc *rpc)
 {
 	const struct prog_peer *peer = &rpc->pctx->prog;
 
-	ev->prio = prog_peer_prio(peer, sdp_params(rpc->who.sn), rpc->tx.length);
-	ev->unsched = prog_peer_unsched(peer);
+	ev->prio = data_race(prog_peer_prio(peer, sdp_params(rpc->who.sn), rpc->tx.length));
+	ev->unsched = data_race(prog_peer_unsched(peer));
 	/* Hardly ever. Where they never were, the clock is not read. */
-	ev->small = prog_peer_small(peer, 0) &&
-		    prog_peer_small(peer, ktime_get_ns());
+	ev->small = data_race(prog_peer_small(peer, 0)) &&
+		    data_race(prog_peer_small(peer, ktime_get_ns()));
 	ev->record = sdp_rpc_record(rpc);
 }
 

@@ -218,7 +218,7 @@ int sdp_send_secure(struct sdp_rpc *rpc, const struct sdp_send *send)
 	if (length > READ_ONCE(rpc->who.sn->set.max_message))
 		return -EMSGSIZE;
 	/* Others that come meanwhile ride in the next message. */
-	if (prog_peer_acks(&rpc->pctx->prog))
+	if (data_race(prog_peer_acks(&rpc->pctx->prog)))
 		take_acks(rpc, &head);
 	err = begin_sealing(rpc, &out.seal, &head, send->nonblock);
 	if (err)

@@ -33,6 +33,12 @@ static void common_header(struct sdp_common_hdr *hdr, u8 type, u16 sport,
 	hdr->sender_id = cpu_to_be64(id);
 }
 
+/* The peer may be telling another one: the next packet says so. */
+static u16 echoed_version(const struct sdp_rpc *rpc)
+{
+	return data_race(prog_peer_cutoff_version(&rpc->pctx->prog));
+}
+
 static void clear_data_header(struct sk_buff *skb, struct sdp_rpc *rpc,
 			      const struct mtp_insn *insn, u32 offset)
 {
@@ -46,8 +52,7 @@ static void clear_data_header(struct sk_buff *skb, struct sdp_rpc *rpc,
 	hdr->incoming = htonl(insn->c);
 	hdr->ack.client_id = cpu_to_be64(rpc->ack.id);
 	hdr->ack.server_port = htons(rpc->ack.port);
-	hdr->cutoff_version =
-		htons(prog_peer_cutoff_version(&rpc->pctx->prog));
+	hdr->cutoff_version = htons(echoed_version(rpc));
 	hdr->retransmit = !!(insn->flags & MTP_TX_RETRANSMIT);
 	memset(hdr->pad, 0, sizeof(hdr->pad));
 	hdr->offset = htonl(SDP_OFFSET_IN_SEQUENCE);
@@ -64,8 +69,7 @@ static void secure_data_header(struct sk_buff *skb, struct sdp_rpc *rpc,
 	hdr->common.sequence = htonl(place);
 	hdr->common.sender_id = cpu_to_be64(rpc->who.id);
 	hdr->incoming = htonl(insn->c);
-	hdr->cutoff_version =
-		htons(prog_peer_cutoff_version(&rpc->pctx->prog));
+	hdr->cutoff_version = htons(echoed_version(rpc));
 	hdr->flags = (insn->flags & MTP_TX_RETRANSMIT ? SDP_DATA_RETRANSMIT : 0) |
 		     (insn->flags & MTP_TX_AUTH ? SDP_DATA_AUTHENTICATED : 0);
 	hdr->packet_payload = htons(payload);
