@@ -125,7 +125,8 @@ guest_finish() {
 
 # Matching lines with what follows them: a report's stack is below its title.
 guest_reports() {
-	local pattern judged=$work/log
+	local pattern judged=$work/judged
+	awk -f "$SDP_TOP/selftests/lib/our-races.awk" <"$work/log" >"$judged"
 	for pattern in "${expected[@]}"; do
 		grep -vE -e "$pattern" "$judged" >"$judged.less" || :
 		judged=$judged.less

@@ -171,6 +171,7 @@ sdp_load() {
 	*deb12-rt-*) flavour=rt ;;
 	*deb12-cloud-*) flavour=cloud ;;
 	*deb12*) ;;
+	*-kcsan) flavour=kcsan ;;
 	*) flavour=uml ;;
 	esac
 	module=${SDP_MODULE_BUILD:-$SDP_BUILD}/$flavour/sdp.ko
@@ -210,6 +211,7 @@ kernel_clean() {
 	local reports total seen=/run/kernel-seen
 	total=$(dmesg | wc -l)
 	reports=$(dmesg | tail -n +$(($(cat $seen 2>/dev/null || echo 0) + 1)) |
+		awk -f "$SDP_TOP/selftests/lib/our-races.awk" |
 		grep -E -A 30 -f <(grep -vE '^#|^$' "$SDP_TOP/selftests/lib/reports"))
 	echo "$total" >$seen
 	[ -z "$reports" ] && return 0

@@ -4,13 +4,14 @@
  * can be seen to notice it. Each fault is one that a kernel module can commit.
  */
 #include <linux/delay.h>
+#include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 
 static char *fault = "";
 module_param(fault, charp, 0444);
-MODULE_PARM_DESC(fault, "warn, oops, hang, overflow, leak, sleep or lock");
+MODULE_PARM_DESC(fault, "warn, oops, hang, overflow, leak, sleep, lock, race or marked");
 
 static DEFINE_SPINLOCK(canary_first);
 static DEFINE_SPINLOCK(canary_second);
@@ -65,6 +66,49 @@ static void canary_lock(void)
 	spin_unlock(&canary_second);
 }
 
+static struct task_struct *canary_threads[2];
+static int canary_shared;
+
+/* Read and written by both, until the module goes, and by nothing that says so. */
+static int canary_races(void *unused)
+{
+	while (!kthread_should_stop()) {
+		int value = canary_shared + 1;
+
+		barrier();
+		canary_shared = value;
+		cond_resched();
+	}
+	return 0;
+}
+
+static int canary_marked(void *unused)
+{
+	while (!kthread_should_stop()) {
+		WRITE_ONCE(canary_shared, READ_ONCE(canary_shared) + 1);
+		cond_resched();
+	}
+	return 0;
+}
+
+static void canary_start(int (*function)(void *unused))
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(canary_threads); i++)
+		canary_threads[i] = kthread_run(function, NULL, "canary/%d", i);
+}
+
+static void canary_race(void)
+{
+	canary_start(canary_races);
+}
+
+static void canary_mark(void)
+{
+	canary_start(canary_marked);
+}
+
 static const struct {
 	const char *name;
 	void (*commit)(void);
@@ -75,6 +119,8 @@ static const struct {
 	{ "leak", canary_leak },
 	{ "sleep", canary_sleep },
 	{ "lock", canary_lock },
+	{ "race", canary_race },
+	{ "marked", canary_mark },
 };
 
 static int __init canary_init(void)
@@ -91,6 +137,11 @@ module_init(canary_init);
 
 static void __exit canary_exit(void)
 {
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(canary_threads); i++)
+		if (!IS_ERR_OR_NULL(canary_threads[i]))
+			kthread_stop(canary_threads[i]);
 }
 module_exit(canary_exit);
 
