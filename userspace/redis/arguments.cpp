@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "arguments.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <set>
 #include <stdexcept>
@@ -49,6 +50,17 @@ std::string arguments::user_of(std::string_view name) const
 		found = users.find(std::string_view("*"));
 	}
 	return found == users.end() ? std::string(name) : found->second;
+}
+
+silence_rule silence_rule_of(std::chrono::seconds idle) noexcept
+{
+	using std::chrono::milliseconds;
+	constexpr int looks = 8; // Within that time, unless they were too far apart.
+	const milliseconds whole = idle;
+	const milliseconds tick =
+		std::clamp(whole / looks, milliseconds(100), milliseconds(60'000));
+	const auto ticks = (whole + tick - milliseconds(1)) / tick;
+	return {.tick = tick, .ticks = static_cast<std::uint64_t>(ticks)};
 }
 
 arguments parse_arguments(std::span<const std::string_view> words)

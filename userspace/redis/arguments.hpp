@@ -30,6 +30,15 @@ struct arguments {
 	[[nodiscard]] std::string user_of(std::string_view name) const;
 };
 
+/** When what is silent is looked for, and how many of such looks it may be silent for. */
+struct silence_rule {
+	std::chrono::milliseconds tick{};
+	std::uint64_t ticks = 0; /**< within which it has to say something; with more it is old */
+};
+
+/** Whoever is silent is forgotten after @p idle, and an eighth or a minute more at most. */
+[[nodiscard]] silence_rule silence_rule_of(std::chrono::seconds idle) noexcept;
+
 /** @throws std::invalid_argument says which word makes no sense. */
 [[nodiscard]] arguments parse_arguments(std::span<const std::string_view> words);
 

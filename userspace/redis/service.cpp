@@ -28,8 +28,6 @@ using api::redis;
 constexpr int burst = 32;
 /** Peers that are remembered, connections of theirs or not. */
 constexpr std::size_t most_peers = 65'536;
-/** Ticks within the time after which silent connections are forgotten. */
-constexpr int ticks_of_silence = 8;
 /** An answer's memory is kept for the next, up to so many bytes. */
 constexpr std::size_t most_room = 65'536;
 
@@ -42,12 +40,6 @@ std::shared_ptr<tls::plugin> credentials_of(const arguments &said)
 							      .key = said.key,
 							      .authorities = said.authorities,
 							      .revoked = said.revoked})));
-}
-
-std::chrono::milliseconds tick_of(const arguments &said)
-{
-	return std::clamp(std::chrono::milliseconds(said.idle) / ticks_of_silence,
-			  std::chrono::milliseconds(100), std::chrono::milliseconds(60'000));
 }
 
 } // namespace
@@ -63,13 +55,14 @@ service *service::the_one_;
 service::service(RedisModuleCtx *loader, arguments said)
 	: said_(std::move(said)),
 	  limits_{.most_command = said_.most_command},
+	  silence_(silence_rule_of(said_.idle)),
 	  listener_(said_.local, credentials_of(said_)),
 	  executor_(loader)
 {
 	using detail::check;
 	timer_ = detail::file(
 		check(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), "timer"));
-	const auto each = tick_of(said_);
+	const auto each = silence_.tick;
 	const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(each);
 	itimerspec when{};
 	when.it_value.tv_sec = seconds.count();
@@ -203,7 +196,7 @@ void service::forget_silent()
 	if (runs()) {
 		return;
 	}
-	const auto is_old = [this](std::uint64_t last) { return ticks_ - last > ticks_of_silence; };
+	const auto is_old = [this](std::uint64_t last) { return ticks_ - last > silence_.ticks; };
 	for (auto at = peers_.begin(); at != peers_.end();) {
 		peer &who = at->second;
 		for (auto each = who.connections.begin(); each != who.connections.end();) {

@@ -89,6 +89,7 @@ private:
 
 	const arguments said_;
 	const reader_limits limits_;
+	const silence_rule silence_;
 	listener listener_;
 	executor executor_;
 	std::unordered_map<address, peer, hash> peers_;

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <chrono>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -102,5 +104,21 @@ INSTANTIATE_TEST_SUITE_P(
 			bad_argument{"max-command 1", "max-command"},
 			bad_argument{"max-reply 99999999999", "max-reply"},
 			bad_argument{"prot 1", "nobody knows 'prot'"}));
+
+TEST(arguments, who_is_silent_is_forgotten_after_the_time_that_was_said)
+{
+	using namespace std::chrono_literals;
+	for (const std::chrono::seconds idle : {1s, 8s, 480s, 481s, 3600s, 86'400s, 31'536'000s}) {
+		const auto rule = sdp::redis::silence_rule_of(idle);
+		const auto least = rule.tick * rule.ticks;
+		EXPECT_GE(least, idle) << idle.count();
+		// Its last word may have come right behind a tick.
+		EXPECT_LE(least + rule.tick,
+			  idle + std::max<std::chrono::milliseconds>(2 * rule.tick, idle / 8 + 1ms))
+			<< idle.count();
+		EXPECT_LE(rule.tick, 60s);
+	}
+	EXPECT_EQ(sdp::redis::silence_rule_of(3600s).ticks, 60U);
+}
 
 } // namespace
