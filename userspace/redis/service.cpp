@@ -242,12 +242,16 @@ bool service::identify(peer &who, request &what)
 			       (shown ? shown->name : "?") + "'");
 		return false;
 	}
-	if (user.view() != who.user.view()) {
+	// Whoever has another certificate is another, also where both are the same user:
+	// connections may have become another's by AUTH, and have transactions.
+	if (user.view() != who.user.view() || shown->key != who.is.key ||
+	    shown->name != who.is.name) {
 		if (!forget_all(who)) {
 			refuse(what, status::busy, {});
 			return false;
 		}
 		who.user = std::move(user);
+		who.is = *shown;
 	}
 	who.session = what.session();
 	who.is_known = true;

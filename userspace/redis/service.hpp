@@ -56,6 +56,7 @@ private:
 	struct peer {
 		std::uint32_t session = 0; /**< the last that was looked up */
 		bool is_known = false;     /**< it may be anybody otherwise */
+		principal is{};            /**< whose its connections are */
 		redis_string user{};
 		std::map<std::uint32_t, connection> connections{};
 		std::uint64_t last = 0; /**< tick */

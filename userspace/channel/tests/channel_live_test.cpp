@@ -180,6 +180,7 @@ TEST_P(live, each_end_knows_the_other)
 	channel to = begin();
 	EXPECT_ANSWER(to.call("who", "x"), "client.lab");
 	EXPECT_EQ(to.peer()->name, "server.lab");
+	EXPECT_NE(to.peer()->key, sdp::principal().key);
 	EXPECT_EQ(options_.engine->kind(), GetParam());
 	const std::string large(900'000, 'l');
 	EXPECT_ANSWER(to.call("echo", large), large);

@@ -14,7 +14,9 @@
 #include <sdp/secret.hpp>
 #include <sdp/socket.hpp>
 
+#include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -29,6 +31,8 @@ namespace sdp::inline v0 {
 struct principal {
 	std::string name{};               /**< empty: nothing is known */
 	std::vector<std::string> names{}; /**< further ones, of a certificate */
+	/** SHA-256 of its public key, or of an external key's id; zeros: nothing is known. */
+	std::array<std::byte, 32> key{};
 };
 
 /** What a client asks for. */

@@ -103,7 +103,7 @@ private:
 
 	[[nodiscard]] static principal principal_of(identity who)
 	{
-		return {.name = std::move(who.name), .names = std::move(who.names)};
+		return {.name = std::move(who.name), .names = std::move(who.names), .key = who.key};
 	}
 	[[nodiscard]] std::shared_ptr<const tls::credentials> current() const
 	{
