@@ -4,11 +4,14 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
+#include <coroutine>
 #include <memory>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -105,6 +108,70 @@ TEST(task, all_at_once)
 		co_return (co_await sdp::when_all(std::vector<task<int>>())).size();
 	};
 	EXPECT_EQ(sdp::sync_wait(none()), 0U);
+}
+
+/** Where a coroutine waits until it is let through, or destroyed. */
+struct gate {
+	std::coroutine_handle<> waits{};
+
+	struct awaiter {
+		gate &at;
+		[[nodiscard]] bool await_ready() const noexcept { return false; }
+		void await_suspend(std::coroutine_handle<> next) const noexcept { at.waits = next; }
+		void await_resume() const noexcept {}
+		explicit awaiter(gate &where) : at(where) {}
+		~awaiter() { at.waits = nullptr; }
+		awaiter(const awaiter &) = delete;
+		awaiter &operator=(const awaiter &) = delete;
+		awaiter(awaiter &&) = delete;
+		awaiter &operator=(awaiter &&) = delete;
+	};
+	awaiter operator co_await() { return awaiter(*this); }
+};
+
+/** Runs @p what until it first waits. */
+template <typename T>
+void begin(task<T> &what)
+{
+	std::move(what).operator co_await().await_suspend(std::noop_coroutine()).resume();
+}
+
+TEST(task, who_waits_for_all_may_be_destroyed)
+{
+	const auto held = std::make_shared<int>(7);
+	std::array<gate, 3> gates{};
+	const auto waits = [](gate &at, std::shared_ptr<int> what) -> task<int> {
+		co_await at;
+		co_return *what;
+	};
+	const auto all_of = [&] {
+		std::vector<task<int>> each;
+		for (gate &at : gates) {
+			each.push_back(waits(at, held));
+		}
+		return sdp::when_all(std::move(each));
+	};
+	{
+		auto all = all_of();
+		begin(all);
+		gates[1].waits.resume();
+		EXPECT_TRUE(gates[0].waits);
+	}
+	EXPECT_FALSE(gates[0].waits);
+	EXPECT_FALSE(gates[2].waits);
+	EXPECT_EQ(held.use_count(), 1);
+	{
+		auto all = all_of();
+		begin(all);
+		for (gate &at : gates) {
+			at.waits.resume();
+		}
+	}
+	EXPECT_EQ(held.use_count(), 1);
+	{
+		const auto never = all_of();
+	}
+	EXPECT_EQ(held.use_count(), 1);
 }
 
 TEST(task, a_group_waits_for_its_own)

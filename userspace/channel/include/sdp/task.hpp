@@ -256,22 +256,80 @@ T sync_wait(task<T> what)
 	}
 }
 
-/** Runs all of @p tasks at once. What they give, in their order; the first exception, if any. */
+namespace detail {
+
+/** Who waits for some that run at once, and for how many. */
+struct joint {
+	std::atomic<std::size_t> left = 0;
+	std::coroutine_handle<> next{};
+};
+
+/** A coroutine within another's frame: begun when it is told to, and destroyed with that. */
+class part {
+public:
+	struct promise_type {
+		struct last {
+			[[nodiscard]] bool await_ready() const noexcept { return false; }
+			void await_suspend(std::coroutine_handle<promise_type> ended) const noexcept
+			{
+				// Behind the count this frame may be gone, by another thread.
+				joint &all = ended.promise().all;
+				if (--all.left == 0) {
+					all.next.resume();
+				}
+			}
+			void await_resume() const noexcept {}
+		};
+
+		template <typename... Others>
+		explicit promise_type(joint &of, Others &...) noexcept : all(of)
+		{
+		}
+		[[nodiscard]] part get_return_object() noexcept
+		{
+			return part(std::coroutine_handle<promise_type>::from_promise(*this));
+		}
+		[[nodiscard]] std::suspend_always initial_suspend() const noexcept { return {}; }
+		[[nodiscard]] last final_suspend() const noexcept { return {}; }
+		void return_void() const noexcept {}
+		[[noreturn]] void unhandled_exception() const noexcept { std::terminate(); }
+
+		joint &all;
+	};
+
+	part(part &&other) noexcept : is_(std::exchange(other.is_, {})) {}
+	part(const part &) = delete;
+	part &operator=(const part &) = delete;
+	part &operator=(part &&) = delete;
+	~part()
+	{
+		if (is_) {
+			is_.destroy();
+		}
+	}
+	void begin() const { is_.resume(); }
+
+private:
+	explicit part(std::coroutine_handle<promise_type> is) noexcept : is_(is) {}
+
+	std::coroutine_handle<promise_type> is_;
+};
+
+} // namespace detail
+
+/**
+ * Runs all of @p tasks at once. What they give, in their order; the first exception, if any.
+ * Destroyed while it is suspended, it destroys those that are, as if they had been awaited.
+ */
 template <typename T>
 requires(!std::is_void_v<T>) task<std::vector<T>> when_all(std::vector<task<T>> tasks)
 {
-	struct shared {
-		std::vector<std::optional<T>> values;
-		std::exception_ptr thrown;
+	struct shared : detail::joint {
+		std::vector<std::optional<T>> values{};
+		std::exception_ptr thrown{};
 		std::atomic_flag has_thrown{};
-		std::atomic<std::size_t> left = 0;
-		std::coroutine_handle<> next;
-	};
-	struct awaiter {
-		std::vector<task<T>> &tasks;
-		shared &all;
 
-		static detail::detached run(task<T> one, shared &of, std::size_t index)
+		static detail::part run(shared &of, task<T> one, std::size_t index)
 		{
 			try {
 				of.values[index].emplace(co_await std::move(one));
@@ -280,18 +338,20 @@ requires(!std::is_void_v<T>) task<std::vector<T>> when_all(std::vector<task<T>> 
 					of.thrown = std::current_exception();
 				}
 			}
-			if (--of.left == 0) {
-				of.next.resume();
-			}
 		}
-		[[nodiscard]] bool await_ready() const noexcept { return tasks.empty(); }
+	};
+	struct awaiter {
+		shared &all;
+		std::vector<detail::part> &parts;
+
+		[[nodiscard]] bool await_ready() const noexcept { return parts.empty(); }
 		bool await_suspend(std::coroutine_handle<> next)
 		{
 			// One more, for this loop: none resumes before all have begun.
-			all.left = tasks.size() + 1;
+			all.left = parts.size() + 1;
 			all.next = next;
-			for (std::size_t i = 0; i < tasks.size(); ++i) {
-				run(std::move(tasks[i]), all, i);
+			for (const detail::part &each : parts) {
+				each.begin();
 			}
 			return --all.left != 0;
 		}
@@ -299,7 +359,15 @@ requires(!std::is_void_v<T>) task<std::vector<T>> when_all(std::vector<task<T>> 
 	};
 	shared all;
 	all.values.resize(tasks.size());
-	co_await awaiter{tasks, all};
+	{
+		// All of them are there before one begins: there may be no memory for the next.
+		std::vector<detail::part> parts;
+		parts.reserve(tasks.size());
+		for (std::size_t i = 0; i < tasks.size(); ++i) {
+			parts.push_back(shared::run(all, std::move(tasks[i]), i));
+		}
+		co_await awaiter{all, parts};
+	}
 	if (all.thrown) {
 		std::rethrow_exception(all.thrown);
 	}
