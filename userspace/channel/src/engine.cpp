@@ -20,6 +20,8 @@ namespace {
 
 /** How long an engine that is in use sleeps at most. */
 constexpr std::chrono::seconds longest_sleep{1};
+/** What its last actions have sent gets so many turns still, where the kernel takes nothing. */
+constexpr int most_last_turns = 100;
 
 } // namespace
 
@@ -190,6 +192,7 @@ void engine_core::run() noexcept
 	thread_id_ = std::this_thread::get_id();
 	on_->begin();
 	std::vector<action> due;
+	int last_turns = 0;
 	for (;;) {
 		std::optional<clock::time_point> until;
 		take_due(due, until);
@@ -206,10 +209,11 @@ void engine_core::run() noexcept
 		std::erase(due, nullptr);
 		{
 			const std::scoped_lock held(lock_);
-			if (is_stopping_ && posted_.empty()) {
+			if (is_stopping_ && posted_.empty() &&
+			    (!on_->has_sends() || ++last_turns > most_last_turns)) {
 				break;
 			}
-			if (!is_asleep_) {
+			if (!is_asleep_ || is_stopping_) {
 				until = clock::time_point(); // Only a look: there is more to do.
 			}
 		}

@@ -74,6 +74,8 @@ public:
 	 * @throws std::system_error
 	 */
 	virtual void turn(std::optional<clock::time_point> until) = 0;
+	/** Whether there are sends that go with the next turn(), or whose end it tells. */
+	[[nodiscard]] virtual bool has_sends() const noexcept { return false; }
 	/** Ends a turn(), or the next. Any thread. */
 	virtual void wake() noexcept = 0;
 };

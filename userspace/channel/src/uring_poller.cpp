@@ -154,6 +154,7 @@ public:
 	bool send(const std::shared_ptr<attached> &what,
 		  const std::shared_ptr<outgoing> &message) override;
 	void turn(std::optional<clock::time_point> until) override;
+	[[nodiscard]] bool has_sends() const noexcept override { return !queued_.empty(); }
 	void wake() noexcept override
 	{
 		// Cannot fail: the counter is far from its end.

@@ -134,6 +134,22 @@ TEST_P(engines, receives_more_than_it_has_buffers)
 	core().detach(attached);
 }
 
+TEST_P(engines, what_its_last_action_sends_goes_out)
+{
+	const auto [here, other] = fake::make_pair();
+	const auto user = std::make_shared<told>();
+	const auto attached = core().attach(here, user);
+	core().post([&on = core(), attached] {
+		std::this_thread::sleep_for(50ms); // It is asked to end meanwhile.
+		static_cast<void>(on.send(attached, message(5, 9)));
+	});
+	on_.reset();
+	std::vector<std::byte> room(other->room());
+	arrival got;
+	ASSERT_EQ(sdp::detail::receive_now(*other, room, got), 0);
+	EXPECT_EQ(got.cookie, 5U);
+}
+
 TEST_P(engines, says_that_a_message_was_cut)
 {
 	const auto [here, other] = fake::make_pair();
