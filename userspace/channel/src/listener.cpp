@@ -17,14 +17,15 @@ namespace sdp::inline v0 {
 
 namespace {
 
-/** A socket, and who makes sessions on it. */
+/** A socket, who makes sessions on it, and what carries messages. */
 struct service {
-	service(socket with, std::shared_ptr<const credentials> from)
-		: who(std::move(from)), on(std::move(with))
+	service(socket with, std::shared_ptr<const credentials> from, std::size_t room)
+		: who(std::move(from)), on(std::move(with)), by(on, room)
 	{
 	}
 	std::shared_ptr<const credentials> who;
 	socket on;
+	detail::socket_transport by;
 };
 
 const std::shared_ptr<const credentials> &checked(const std::shared_ptr<const credentials> &who)
@@ -40,9 +41,11 @@ std::shared_ptr<detail::listener_core> make_core(socket with,
 						 std::shared_ptr<const credentials> who,
 						 const listener_options &options)
 {
-	auto all = std::make_shared<service>(std::move(with), std::move(who));
+	auto all = std::make_shared<service>(std::move(with), std::move(who), options.most_request);
 	detail::listener_parts parts;
-	parts.by = std::make_shared<detail::socket_transport>(all->on, options.most_request);
+	// An engine that has an answer to send has the socket, too: otherwise it might go out by
+	// another's, which has its descriptor by then.
+	parts.by = std::shared_ptr<detail::transport>(all, &all->by);
 	parts.handshakes = all->who->accept(all->on);
 	parts.refuse = [all] { all->on.accept_requests(false); };
 	parts.local = [all] { return all->on.local(); };

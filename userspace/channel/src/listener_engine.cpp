@@ -60,7 +60,8 @@ void listener_core::leave(engine_core &on)
 		std::promise<void> ended;
 		on.post([&] {
 			start_ = nullptr;
-			ended.set_value();
+			// Behind a turn: what was queued has gone by our socket then.
+			on.post([&] { ended.set_value(); });
 		});
 		ended.get_future().wait();
 	});
