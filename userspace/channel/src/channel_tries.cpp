@@ -24,6 +24,12 @@ bool lacks_session(int error)
 	return error == ENOKEY || error == EKEYEXPIRED || error == ECONNRESET || error == EBUSY;
 }
 
+/** An RPC that fails so had a session whose keys are gone: the next has none either. */
+bool lost_keys(const std::error_code &error)
+{
+	return error.value() == ENOKEY || error.value() == EKEYEXPIRED;
+}
+
 /** Statuses of requests that another try may find a server for. */
 bool may_pass(status what)
 {
@@ -145,10 +151,13 @@ void channel_core::sent(const std::shared_ptr<outgoing> &message, int error)
 			}
 			return;
 		}
-		if (lacks_session(error) && what->retry) {
-			what->phase = call_phase::waits;
+		if (lacks_session(error)) {
 			if (what->session == session_) {
 				is_ready_ = false;
+				keeper_.want(); // Also if this one does not wait for it.
+			}
+			if (what->retry) {
+				what->phase = call_phase::waits;
 			}
 		}
 	}
@@ -208,7 +217,8 @@ void channel_core::arrived(arrival &&got)
 		if (!what) {
 			return; // Of a try that was given up.
 		}
-		if (got.error.value() == ETIMEDOUT && what->session == session_) {
+		if ((got.error.value() == ETIMEDOUT || lost_keys(got.error)) &&
+		    what->session == session_) {
 			is_ready_ = false; // Perhaps the server is another one now.
 			keeper_.want();
 		}
@@ -219,7 +229,7 @@ void channel_core::arrived(arrival &&got)
 		       {what->collects ? executed::unknown : executed_if_failed(got.error),
 			got.error,
 			{}},
-		       is_transient(got.error));
+		       is_transient(got.error) || lost_keys(got.error));
 		return;
 	}
 	if (what->collects) {

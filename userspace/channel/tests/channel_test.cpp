@@ -505,6 +505,44 @@ TEST_P(channels, no_memory_is_waited_for)
 	}
 }
 
+TEST_P(channels, one_that_is_not_to_be_repeated_has_a_lost_session_made_anew)
+{
+	std::atomic<std::uint64_t> cookie = 0;
+	auto [here, other] = fake::make_pair();
+	server_.emplace(other, [&](fake::end &by, const fake::arrival &what) {
+		if (cookie == 0) {
+			cookie = what.cookie;
+		} else {
+			fake::reply(by, what);
+		}
+	});
+	const auto core = std::make_shared<sdp::detail::channel_core>(
+		std::make_unique<fake::link>(here, sessions_), options_);
+	sdp::channel to(core);
+	sdp::pending_call lost = to.call("m", "x", call_options().retry(false));
+	ASSERT_TRUE(soon([&] { return cookie != 0; }));
+	const auto unsent = std::make_shared<sdp::detail::outgoing>();
+	unsent->cookie = cookie;
+	core->sent(unsent, ENOKEY);
+	EXPECT_EQ(lost.get().error().code, sdp::make_code(ENOKEY));
+	EXPECT_TRUE(soon([&] { return sessions_->made == 2; }));
+	EXPECT_TRUE(to.call("m", "x", call_options().retry(false)).get());
+}
+
+TEST_P(channels, an_rpc_whose_keys_are_gone_is_tried_with_others)
+{
+	std::atomic<int> failed = 0;
+	sdp::channel to = begin([&](fake::end &by, const fake::arrival &what) {
+		if (failed++ == 0) {
+			fake::fail(by, what, EKEYEXPIRED);
+		} else {
+			fake::reply(by, what);
+		}
+	});
+	EXPECT_TRUE(to.call("m", "x", call_options().idempotent()).get());
+	EXPECT_EQ(sessions_->made, 2);
+}
+
 INSTANTIATE_TEST_SUITE_P(all, channels, testing::Values(engine_kind::epoll, engine_kind::io_uring),
 			 [](const auto &each) { return std::string(name(each.param)); });
 
