@@ -70,15 +70,20 @@ socket inherited_one(int descriptor, const std::shared_ptr<const credentials> &w
 	return made;
 }
 
-/** Runs @p work on @p threads threads, of which this is one; the first exception, when all ended.
+/**
+ * Runs @p work on @p threads threads, of which this is one, with what asks them to stop: @p stop,
+ * or that there are not so many threads. The first exception, when all ended.
  */
-void run_on(unsigned threads, const std::function<void()> &work)
+void run_on(unsigned threads, const std::stop_token &stop,
+	    const std::function<void(const std::stop_token &)> &work)
 {
+	std::stop_source ending;
+	const std::stop_callback ends(stop, [&] { ending.request_stop(); });
 	std::mutex lock;
 	std::exception_ptr thrown;
 	const auto guarded = [&] {
 		try {
-			work();
+			work(ending.get_token());
 		} catch (...) {
 			const std::scoped_lock held(lock);
 			if (!thrown) {
@@ -94,8 +99,14 @@ void run_on(unsigned threads, const std::function<void()> &work)
 				std::ranges::for_each(all, [](auto &each) { each.join(); });
 			}
 		} others;
-		for (unsigned left = threads; left > 1; --left) {
-			others.all.push_back(detail::quiet_thread(guarded));
+		try {
+			others.all.reserve(threads);
+			for (unsigned left = threads; left > 1; --left) {
+				others.all.push_back(detail::quiet_thread(guarded));
+			}
+		} catch (...) {
+			ending.request_stop(); // Of those that there are: they would serve on.
+			throw;
 		}
 		guarded();
 	}
@@ -108,7 +119,7 @@ void handle(const std::function<void(request)> &handler, request what, detail::l
 {
 	try {
 		handler(std::move(what));
-	} catch (const std::exception &) {
+	} catch (...) {
 		of.handler_failed();
 	}
 }
@@ -118,7 +129,7 @@ task<void> handle_async(const std::function<task<void>(request)> &handler, reque
 {
 	try {
 		co_await handler(std::move(what));
-	} catch (const std::exception &) {
+	} catch (...) {
 		of.handler_failed();
 	}
 }
@@ -166,8 +177,8 @@ std::optional<request> listener::next(std::optional<clock::time_point> until,
 void listener::serve(const std::function<void(request)> &handler, unsigned threads,
 		     const std::stop_token &stop)
 {
-	run_on(threads, [&] {
-		core_->serve([&](request got) { handle(handler, std::move(got), *core_); }, stop);
+	run_on(threads, stop, [&](const std::stop_token &ending) {
+		core_->serve([&](request got) { handle(handler, std::move(got), *core_); }, ending);
 	});
 }
 
@@ -175,12 +186,12 @@ void listener::serve_async(const std::function<task<void>(request)> &handler, un
 			   const std::stop_token &stop)
 {
 	task_group all;
-	run_on(threads, [&] {
+	run_on(threads, stop, [&](const std::stop_token &ending) {
 		core_->serve(
 			[&](request got) {
 				all.start(handle_async(handler, std::move(got), *core_));
 			},
-			stop);
+			ending);
 	});
 }
 

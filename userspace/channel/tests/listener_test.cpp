@@ -149,6 +149,9 @@ TEST_F(listeners, serve_on_many_threads)
 				if (what.text() == "throw") {
 					throw std::runtime_error("on purpose");
 				}
+				if (what.text() == "throw a number") {
+					throw 1;
+				}
 				std::this_thread::sleep_for(1ms);
 				what.answer(what.text());
 			},
@@ -163,11 +166,14 @@ TEST_F(listeners, serve_on_many_threads)
 		ASSERT_TRUE(got) << got.error().describe();
 		EXPECT_EQ(got->text(), std::to_string(i));
 	}
-	EXPECT_EQ(to.call("m", "throw").get().error().code, make_error_code(status::not_answered));
+	for (const char *what : {"throw", "throw a number"}) {
+		EXPECT_EQ(to.call("m", what).get().error().code,
+			  make_error_code(status::not_answered));
+	}
 	stop.request_stop();
 	server.join();
 	EXPECT_EQ(threads.size(), 3U);
-	EXPECT_EQ(from.counts().failed, 1U);
+	EXPECT_EQ(from.counts().failed, 2U);
 }
 
 TEST_F(listeners, serve_with_coroutines)
