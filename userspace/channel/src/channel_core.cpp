@@ -86,8 +86,14 @@ std::shared_ptr<call_state> channel_core::begin(const method &which, bytes_view 
 		made->complete(std::move(*refused));
 		return made;
 	}
-	watch(made);
-	attempt(made);
+	try {
+		watch(made);
+		attempt(made);
+	} catch (...) {
+		if (drop(made)) {
+			throw; // What it says is all that its caller has of it.
+		}
+	}
 	return made;
 }
 
@@ -103,9 +109,9 @@ std::optional<failure> channel_core::admit(const call &what)
 		return failure{executed::not_executed, make_code(EAGAIN),
 			       "the channel has as many calls as it may"};
 	}
-	++under_way_;
 	what->number = next_cookie_++;
 	by_cookie_.emplace(what->number, what);
+	++under_way_;
 	keeper_.call_begins();
 	return std::nullopt;
 }
@@ -190,6 +196,30 @@ bool channel_core::withdraw(call_state &what)
 {
 	early_fate fate = early_fate::not_sent;
 	return what.early && what.early->fate.compare_exchange_strong(fate, early_fate::withdrawn);
+}
+
+/** Ends one that its caller has nothing of. @return false: it has ended, and tells of itself. */
+bool channel_core::drop(const call &what) noexcept
+{
+	std::shared_ptr<transport> by;
+	std::uint64_t cookie = 0;
+	{
+		const std::scoped_lock held(lock_);
+		const auto message = what->message;
+		const bool is_sent = what->phase == call_phase::is_sent && !withdraw(*what);
+		if (!claim(*what)) {
+			return false;
+		}
+		if (is_sent && attached_) {
+			message->is_unwanted = true;
+			by = attached_->by;
+			cookie = message->cookie;
+		}
+	}
+	if (by) {
+		by->abort(cookie);
+	}
+	return true;
 }
 
 /** Ends it here and in the kernel. */

@@ -69,6 +69,7 @@ private:
 	void fail(const call &what, failure why);
 	void end(const call &what, result<reply> with);
 	void expire(const call &what);
+	[[nodiscard]] bool drop(const call &what) noexcept;
 	void give_up(const call &what, int error, std::string text);
 	[[nodiscard]] static bool withdraw(call_state &what);
 
