@@ -6,6 +6,7 @@
 #include <sdp/socket.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -31,6 +32,36 @@ inline std::optional<session_use> use_of(const socket &on, const address &server
 		return std::nullopt;
 	}
 }
+
+/** Calls that wait for answers, and since when there was always one. Any thread. */
+class waiting_calls {
+public:
+	using clock = std::chrono::steady_clock;
+
+	void begins() noexcept
+	{
+		// Written before it counts: who looks meanwhile would take the beginning of an
+		// earlier time, and a server that nobody has asked since for a silent one.
+		const bool is_first = count_ == 0;
+		if (is_first) {
+			since_ = clock::now();
+		}
+		if (count_++ == 0 && !is_first) {
+			since_ = clock::now(); // The last one has ended just now.
+		}
+	}
+	void ends() noexcept { --count_; }
+	[[nodiscard]] bool any() const noexcept { return count_ != 0; }
+	/** Empty: there are none. */
+	[[nodiscard]] std::optional<clock::time_point> since() const noexcept
+	{
+		return any() ? std::optional(since_.load()) : std::nullopt;
+	}
+
+private:
+	std::atomic<std::uint64_t> count_ = 0;
+	std::atomic<clock::time_point> since_{clock::time_point()};
+};
 
 /** Of one client with one server; for one thread at a time. */
 class session_watch {

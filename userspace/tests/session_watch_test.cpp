@@ -27,6 +27,24 @@ TEST(session_watch, age)
 	EXPECT_EQ(watch.look(session_use{}, {}, start + 601s), state::fine);
 }
 
+TEST(waiting_calls, since_the_first_of_those_that_overlap)
+{
+	sdp::detail::waiting_calls all;
+	EXPECT_EQ(all.since(), std::nullopt);
+	all.begins();
+	const auto first = all.since();
+	ASSERT_TRUE(first);
+	while (session_watch::clock::now() == *first) {
+	}
+	all.begins();
+	all.ends();
+	EXPECT_EQ(all.since(), first);
+	all.ends();
+	EXPECT_EQ(all.since(), std::nullopt);
+	all.begins();
+	EXPECT_GT(all.since(), first);
+}
+
 TEST(session_watch, volume_of_all_epochs)
 {
 	session_watch watch(rules);

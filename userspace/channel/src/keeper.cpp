@@ -47,9 +47,7 @@ void keeper::has_made()
 
 void keeper::call_begins()
 {
-	if (waiting_++ == 0) {
-		since_ = clock::now();
-	}
+	waiting_.begins();
 	// Seldom written: all threads share them.
 	if (!is_used_) {
 		is_used_ = true;
@@ -68,19 +66,22 @@ void keeper::call_begins()
 
 void keeper::call_ends() noexcept
 {
-	--waiting_;
+	waiting_.ends();
 }
 
-/** Old and in use, or dead and asked for. */
+/** Old, or gone, and in use; or dead and asked for. */
 bool keeper::is_due()
 {
 	if (!has_session_ || !link_->has_sessions()) {
 		return false;
 	}
-	const auto asked = waiting_ != 0 ? std::optional(since_.load()) : std::nullopt;
-	const auto how = watch_.look(link_->use(), asked, clock::now());
+	const auto use = link_->use();
+	const auto how = watch_.look(use, waiting_.since(), clock::now());
 	is_dead_ = how == session_watch::state::dead; // Or was heard again.
-	return is_dead_ ? waiting_ != 0 : is_used_ && how == session_watch::state::old;
+	if (is_dead_) {
+		return waiting_.any() || (is_used_ && !use);
+	}
+	return is_used_ && how == session_watch::state::old;
 }
 
 void keeper::make(std::unique_lock<std::mutex> &held, const std::stop_token &stop)
@@ -99,6 +100,9 @@ void keeper::make(std::unique_lock<std::mutex> &held, const std::stop_token &sto
 		whom_->session_made(made, replaces_dead);
 		next_ = watch_.next(clock::now());
 	} catch (const std::system_error &failed) {
+		if (is_dead_) {
+			is_used_ = waiting_.any(); // Who does not call wants no other try.
+		}
 		again = whom_->session_failed(failed);
 		next_ = watch_.failed(clock::now());
 	} catch (const std::exception &failed) {
@@ -114,9 +118,9 @@ void keeper::make(std::unique_lock<std::mutex> &held, const std::stop_token &sto
 void keeper::sleep(std::unique_lock<std::mutex> &held, const std::stop_token &stop)
 {
 	const bool was_active = is_active_.exchange(false);
-	sleeps_long_ = !was_active && waiting_ == 0;
+	sleeps_long_ = !was_active && !waiting_.any();
 	// A call looks at that after it has said that it is there: one of the two sees the other.
-	if (sleeps_long_ && waiting_ == 0 && !is_active_) {
+	if (sleeps_long_ && !waiting_.any() && !is_active_) {
 		wake_.wait(held, stop, [&] { return is_wanted_ || !sleeps_long_; });
 		sleeps_long_ = false;
 		return;

@@ -81,11 +81,10 @@ private:
 	std::stop_source stop_;
 	std::thread thread_;
 
-	std::atomic<std::uint64_t> waiting_ = 0; /**< calls */
-	std::atomic<bool> is_used_ = false;      /**< since the session was made */
-	std::atomic<bool> is_active_ = false;    /**< there were calls since it was looked */
-	std::atomic<bool> sleeps_long_ = false;  /**< has to be woken by the next call */
-	std::atomic<clock::time_point> since_{clock::time_point()}; /**< the first of them */
+	waiting_calls waiting_;
+	std::atomic<bool> is_used_ = false;     /**< since the session was made */
+	std::atomic<bool> is_active_ = false;   /**< there were calls since it was looked */
+	std::atomic<bool> sleeps_long_ = false; /**< has to be woken by the next call */
 
 	std::mutex lock_; /**< of is_wanted_, and for the wait */
 	std::condition_variable_any wake_;

@@ -88,9 +88,8 @@ struct client::state {
 	bool stopping = false;
 	identity peer;
 	sdp::detail::session_watch watch;
-	std::atomic<std::uint64_t> count = 0;                              /**< of sessions */
-	std::atomic<std::uint64_t> waiting = 0;                            /**< calls */
-	std::atomic<clock::time_point> waiting_since{clock::time_point()}; /**< the first of them */
+	std::atomic<std::uint64_t> count = 0; /**< of sessions */
+	sdp::detail::waiting_calls waiting;
 	std::thread keeper;
 };
 
@@ -110,8 +109,7 @@ void client::state::renew(std::uint64_t instead_of)
 
 bool client::state::is_due()
 {
-	const auto asked = waiting != 0 ? std::optional(waiting_since.load()) : std::nullopt;
-	return watch.look(sdp::detail::use_of(on, server), asked, clock::now()) !=
+	return watch.look(sdp::detail::use_of(on, server), waiting.since(), clock::now()) !=
 	       sdp::detail::session_watch::state::fine;
 }
 
@@ -139,13 +137,8 @@ void client::state::keep() noexcept
 message client::state::call(bytes_view body, const call_options &how)
 {
 	struct counted {
-		explicit counted(state &of) : of_(of)
-		{
-			if (of_.waiting++ == 0) {
-				of_.waiting_since = clock::now();
-			}
-		}
-		~counted() { --of_.waiting; }
+		explicit counted(state &of) : of_(of) { of_.waiting.begins(); }
+		~counted() { of_.waiting.ends(); }
 		counted(const counted &) = delete;
 		counted &operator=(const counted &) = delete;
 		counted(counted &&) = delete;
