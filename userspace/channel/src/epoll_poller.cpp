@@ -133,7 +133,7 @@ void epoll_poller::receive(const std::shared_ptr<attached> &from)
 		const int error = user ? receive_now(*from->by,
 						     buffer_->bytes().first(from->by->room()), what)
 				       : EAGAIN;
-		if (error == EAGAIN || error == EINTR || error == ENOMEM) {
+		if (lacks_memory(error)) {
 			return;
 		}
 		if (error == EPROTO) {

@@ -318,7 +318,7 @@ bool listener_core::receive()
 			turn_away(back_to(what), status::busy, {});
 			continue;
 		}
-		if (error == EAGAIN || error == EINTR || error == ENOMEM) {
+		if (lacks_memory(error)) {
 			break;
 		}
 		any = true;

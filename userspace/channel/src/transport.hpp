@@ -98,7 +98,10 @@ public:
 	virtual void abort(std::uint64_t cookie) noexcept = 0;
 };
 
-/** What a send fails with while there is no memory, or no room: nothing has gone out. */
+/**
+ * What a send fails with while there is no memory, or no room: nothing has gone out; and a
+ * receive, while nothing is there or could be taken.
+ */
 constexpr bool lacks_memory(int error) noexcept
 {
 	return error == EAGAIN || error == ENOMEM || error == ENOBUFS || error == EINTR;

@@ -524,8 +524,7 @@ void uring_poller::handle_receive(receiver &from, const io_uring_cqe &done)
 	}
 	const auto is = from.is;
 	const auto user = is->user.lock();
-	const bool goes_on = done.res >= 0 || done.res == -ENOBUFS || done.res == -EINTR ||
-			     done.res == -EAGAIN || done.res == -ENOMEM;
+	const bool goes_on = done.res >= 0 || lacks_memory(-done.res);
 	const bool breaks = !from.is_removed && !from.is_armed && !goes_on;
 	if (from.is_removed) {
 		drop_if_done(from);
