@@ -393,15 +393,18 @@ void listener_core::hold(arrival &&what, parsed<request_header> &&said)
 	const std::size_t size = made->message.bytes.size();
 	const address whose = share_of(made->message);
 	shares_.add(whose, size);
+	// Before it can be found: whoever takes it may be done with it at once.
+	++outstanding_;
+	bytes_ += size;
 	try {
 		const std::scoped_lock held(lock_);
 		ready_.push_back(std::move(made));
 	} catch (const std::bad_alloc &) {
+		--outstanding_;
+		bytes_ -= size;
 		shares_.remove(whose, size);
 		throw;
 	}
-	++outstanding_;
-	bytes_ += size;
 }
 
 void listener_core::ended(const request::contents &what) noexcept
