@@ -20,11 +20,14 @@ void beside(const std::function<void(unsigned turn)> &change, const std::functio
 		while (!done || turns < 2)
 			change(turns++ % 2);
 	});
-	struct End {
-		std::atomic<bool> &done;
-		~End() { done = true; }
-	} end{done};
-	run();
+	try {
+		run();
+	} catch (...) {
+		// It uses what is about to go.
+		done = true;
+		changes.join();
+		throw;
+	}
 	done = true;
 	changes.join();
 }
@@ -66,9 +69,12 @@ TEST_LIMIT(settings_of_the_program, 180)
 		const char *name;
 		const char *values[2];
 	} settings[] = {
-		{"grant_quantum", {"0", "16384"}}, {"window", {"30000", "100000"}},
-		{"max_incoming", {"60000", "400000"}}, {"overcommit", {"1", "8"}},
-		{"fifo_share", {"0", "50"}}, {"unsched_bytes", {"10000", "66000"}},
+		{"grant_quantum", {"0", "16384"}},
+		{"window", {"30000", "100000"}},
+		{"max_incoming", {"60000", "400000"}},
+		{"overcommit", {"1", "8"}},
+		{"fifo_share", {"0", "50"}},
+		{"unsched_bytes", {"10000", "66000"}},
 		{"max_message", {"200000", "1000000"}},
 	};
 	for (bool secure : {false, true}) {
@@ -103,8 +109,8 @@ TEST_LIMIT(address_of_a_client, 180)
 				bool first = request.from == net::Address::of(sources[0], port);
 				CHECK(first || request.from == net::Address::of(sources[1], port));
 				seen[first] = true;
-				talk.server.reply(request, request.bytes);
-				EQ(talk.client.expect().rpc->cookie, i);
+				// Not answered: that would not find the client while
+				// it has its other address.
 			}
 		});
 }

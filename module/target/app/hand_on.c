@@ -34,19 +34,18 @@ static void ride_along(struct sdp_run *run, struct sdp_rpc *rpc)
 		sdp_take_acks(run, rpc, &rpc->ack.id, &rpc->ack.port, 1);
 }
 
-/*
- * What the path to the peer is known to take, and where records end. Other RPCs' chains may
- * be learning it: how the first bytes go is a guess in any case.
- */
+/* What the path to the peer is known to take, and where records end. */
 static void describe_path(struct prog_ev *ev, const struct sdp_rpc *rpc)
 {
 	const struct prog_peer *peer = &rpc->pctx->prog;
 
+	/* Other RPCs' chains may be learning it: how the first bytes go is a guess. */
 	ev->prio = data_race(prog_peer_prio(peer, sdp_params(rpc->who.sn), rpc->tx.length));
+	/* Likewise. */
 	ev->unsched = data_race(prog_peer_unsched(peer));
-	/* Hardly ever. Where they never were, the clock is not read. */
-	ev->small = data_race(prog_peer_small(peer, 0)) &&
-		    data_race(prog_peer_small(peer, ktime_get_ns()));
+	/* Likewise. Hardly ever: where they never were, the clock is not read. */
+	ev->small = data_race(prog_peer_small(peer, 0) &&
+			      prog_peer_small(peer, ktime_get_ns()));
 	ev->record = sdp_rpc_record(rpc);
 }
 

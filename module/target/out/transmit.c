@@ -33,9 +33,9 @@ static void common_header(struct sdp_common_hdr *hdr, u8 type, u16 sport,
 	hdr->sender_id = cpu_to_be64(id);
 }
 
-/* The peer may be telling another one: the next packet says so. */
 static u16 echoed_version(const struct sdp_rpc *rpc)
 {
+	/* The peer may be telling another one: the next packet says so. */
 	return data_race(prog_peer_cutoff_version(&rpc->pctx->prog));
 }
 
