@@ -372,16 +372,20 @@ static struct sdp_session *find_surplus(struct rhlist_head *list)
 	return count > MOST_WITH_KEY ? victim : NULL;
 }
 
+/*
+ * Into ->table last: a session that is found there may be used at once, and one that has
+ * been used may not be taken back, for the same secret may come again.
+ */
 static int insert_tables(struct sdp_session *session)
 {
 	int err;
 
-	err = rhltable_insert(&table, &session->node, table_params);
-	if (err)
-		return err;
 	err = rhltable_insert(&by_peer, &session->peer_node, by_peer_params);
 	if (err)
-		rhltable_remove(&table, &session->node, table_params);
+		return err;
+	err = rhltable_insert(&table, &session->node, table_params);
+	if (err)
+		rhltable_remove(&by_peer, &session->peer_node, by_peer_params);
 	return err;
 }
 

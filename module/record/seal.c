@@ -182,6 +182,13 @@ int sdp_seal_begin(struct sdp_session *session, struct sdp_tx *tx,
 	return 0;
 }
 
+void sdp_seal_unspend(const struct sdp_seal *seal)
+{
+	const struct sdp_tx *tx = seal->tx;
+
+	atomic64_sub(message_blocks(tx->sealed, seal->records), &tx->epoch->tx->blocks);
+}
+
 /* Everything of a record's buffer but the application data. */
 void sdp_seal_plain(const struct sdp_seal *seal, u32 index, u8 *buf)
 {

@@ -57,6 +57,13 @@ int sdp_seal_begin(struct sdp_session *session, struct sdp_tx *tx,
 		   const struct sdp_rx *request, u32 pad);
 
 /**
+ * sdp_seal_unspend() - a message was begun, but no memory found: who tries again and again
+ *	shall not use up the key.
+ * @seal: of which nothing has been sealed, nor will be. Its number stays burnt.
+ */
+void sdp_seal_unspend(const struct sdp_seal *seal);
+
+/**
  * sdp_seal_lead() - bytes before a record's application data in its buffer.
  * @seal:  from sdp_seal_begin().
  * @index: of the record.

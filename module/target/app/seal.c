@@ -226,13 +226,17 @@ int sdp_send_secure(struct sdp_rpc *rpc, const struct sdp_send *send)
 	err = sdp_make_buffer(rpc, rpc->seal.sealed,
 			      sdp_layout_wire_size(out.seal.record_size),
 			      send->nonblock);
-	if (err)
+	if (err) {
+		sdp_seal_unspend(&out.seal);
 		return err;
+	}
 	choose_sealer(&out);
 	if (out.sealer != SDP_CTR_seal_nic && unlikely(!place_of_record(&out, 0))) {
 		out.buffer = sdp_buffer_alloc(sdp_seal_buffer(&out.seal, 0));
-		if (!out.buffer)
+		if (!out.buffer) {
+			sdp_seal_unspend(&out.seal);
 			return -ENOMEM;
+		}
 	}
 	err = make_records(&out);
 	sdp_buffer_free(out.buffer, sdp_seal_buffer(&out.seal, 0));
