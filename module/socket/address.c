@@ -92,25 +92,37 @@ static int parse_v6(const struct sock *sk, const struct sockaddr_in6 *in6,
 	return 0;
 }
 
+/* Is it of the socket's family, and whole? cgroup programs look at all of it. */
+static int check_form(const struct sock *sk, const struct sockaddr *name, int len)
+{
+	int need = sk->sk_family == AF_INET ? sizeof(struct sockaddr_in) :
+					      sizeof(struct sockaddr_in6);
+
+	if (len < (int)sizeof(name->sa_family))
+		return -EINVAL;
+	if (name->sa_family != sk->sk_family)
+		return -EAFNOSUPPORT;
+	return len < need ? -EINVAL : 0;
+}
+
 int sdp_address_parse(const struct sock *sk, const void *name, int len,
 		      struct sdp_address *to)
 {
 	const struct sockaddr_in6 *in6 = name;
 	const struct sockaddr_in *in4 = name;
+	int err = check_form(sk, name, len);
 
-	if (len < (int)sizeof(sa_family_t))
-		return -EINVAL;
-	if (in4->sin_family != sk->sk_family)
-		return -EAFNOSUPPORT;
+	if (err)
+		return err;
 	to->ifindex = 0;
 	to->label = 0;
 	if (sk->sk_family == AF_INET) {
-		if (len < (int)sizeof(*in4) || !in4->sin_port)
+		if (!in4->sin_port)
 			return -EINVAL;
 		to->port = ntohs(in4->sin_port);
 		return parse_v4(in4->sin_addr.s_addr, &to->addr);
 	}
-	if (len < (int)sizeof(*in6) || !in6->sin6_port)
+	if (!in6->sin6_port)
 		return -EINVAL;
 	to->port = ntohs(in6->sin6_port);
 	return parse_v6(sk, in6, to);
@@ -153,6 +165,7 @@ int sdp_address_destination(struct sdp_sock *s, const struct msghdr *msg,
 			    struct sdp_address *to)
 {
 	const struct sock *sk = sdp_sock_sk(s);
+	int bound = READ_ONCE(sk->sk_bound_dev_if);
 
 	if (msg->msg_name)
 		return sdp_address_parse(sk, msg->msg_name, msg->msg_namelen, to);
@@ -161,6 +174,9 @@ int sdp_address_destination(struct sdp_sock *s, const struct msghdr *msg,
 	/* IPV6_V6ONLY may have come after connect(). */
 	if (sk->sk_family == AF_INET6 && ipv6_only_sock(sk) && ipv6_addr_v4mapped(&to->addr))
 		return -ENETUNREACH;
+	/* So may a device, by which a link-local address is another host's. */
+	if (to->ifindex && bound && bound != to->ifindex)
+		return -EINVAL;
 	return 0;
 }
 
@@ -285,6 +301,9 @@ int sdp_address_connect(struct socket *sock, struct sockaddr *name, int len,
 		set_peer(s, NULL);
 		return 0;
 	}
+	err = check_form(sk, name, len);
+	if (err)
+		return sdp_error(s, err, NULL);
 	err = run_connect(s, name, &len);
 	if (err)
 		return err;
@@ -614,18 +633,12 @@ static int check_name(const struct sock *sk, const struct sockaddr *name,
 		      int len)
 {
 	const struct sockaddr_in *in4 = (const void *)name;
-	int need = sk->sk_family == AF_INET ? sizeof(struct sockaddr_in) :
-					      sizeof(struct sockaddr_in6);
 
-	if (len < (int)sizeof(name->sa_family))
-		return -EINVAL;
-	if (name->sa_family == sk->sk_family)
-		return len < need ? -EINVAL : 0;
 	/* As other v4 sockets: an unspecified family with the any-address. */
-	if (sk->sk_family == AF_INET && name->sa_family == AF_UNSPEC &&
-	    len >= need && !in4->sin_addr.s_addr)
+	if (sk->sk_family == AF_INET && len >= (int)sizeof(*in4) &&
+	    name->sa_family == AF_UNSPEC && !in4->sin_addr.s_addr)
 		return 0;
-	return -EAFNOSUPPORT;
+	return check_form(sk, name, len);
 }
 
 int sdp_address_bind(struct socket *sock, struct sockaddr *name, int len)

@@ -200,6 +200,15 @@ TEST(link_local)
 	CHECK(reinterpret_cast<sockaddr_in6 *>(&request.from.storage)->sin6_scope_id != 0);
 	server.reply(request, pattern(5));
 	EQ(client.expect().result, 5);
+	// Over another device it would be another host's.
+	OK(connect(client.fd(), to.raw(), to.length));
+	const char other[] = "lo";
+	PlainSocket bound(hosts->a.ns, AF_INET6);
+	OK(connect(bound.fd(), to.raw(), to.length));
+	OK(setsockopt(bound.fd(), SOL_SOCKET, SO_BINDTODEVICE, other, sizeof(other)));
+	FAILS(bound.send(nullptr, pattern(3), nullptr), EINVAL);
+	CHECK(client.send(nullptr, pattern(3), nullptr) == 3);
+	server.expect();
 }
 
 TEST(buffer_options)
