@@ -81,7 +81,7 @@ int sdp_homa_send(struct sdp_sock *s, struct msghdr *msg)
  */
 static noinline_for_stack bool claim_shorter(struct sdp_sock *s,
 					     struct sdp_received *got,
-					     struct sdp_pages *pages, u32 ready)
+					     struct sdp_pages *pages, u64 ready)
 {
 	struct sdp_pool *pool = s->pool;
 	struct sdp_received held[LOOK_AHEAD];
@@ -103,7 +103,7 @@ static noinline_for_stack bool claim_shorter(struct sdp_sock *s,
 }
 
 /* Wait until pages have been given back, or another message may fit. */
-static int wait_for_pages(struct sdp_sock *s, u64 id, u32 given, u32 ready,
+static int wait_for_pages(struct sdp_sock *s, u64 id, u32 given, u64 ready,
 			  long *timeo)
 {
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
@@ -112,7 +112,7 @@ static int wait_for_pages(struct sdp_sock *s, u64 id, u32 given, u32 ready,
 
 	add_wait_queue(sk_sleep(sk), &wait);
 	while (READ_ONCE(s->pool->given) == given &&
-	       (id || READ_ONCE(s->ep.ready_count) <= ready)) {
+	       (id || !sdp_pool_news(ready, sdp_endpoint_ready(&s->ep)))) {
 		if (READ_ONCE(sk->sk_shutdown))
 			err = -ESHUTDOWN;
 		else if (!*timeo)
@@ -136,19 +136,20 @@ static int claim_with_room(struct sdp_sock *s, u64 id, long timeo,
 {
 	unsigned long start = jiffies;
 	struct sdp_pool *pool = s->pool;
-	u32 ready, given;
+	u32 given;
+	u64 ready;
 	long left;
 	int err;
 
 	for (;;) {
-		ready = READ_ONCE(s->ep.ready_count);
+		ready = sdp_endpoint_ready(&s->ep);
 		given = READ_ONCE(pool->given);
 		left = sdp_time_left(timeo, start);
 		err = sdp_message_claim(&s->ep, id, left, got);
 		if (err || got->error)
 			return err;
 		/* What one claims from, one has seen. */
-		ready = max(ready, 1u);
+		ready += !lower_32_bits(ready);
 		err = sdp_pool_take(pool, got->length, id ? 0 : ready, pages);
 		if (!err)
 			return 0;

@@ -185,7 +185,7 @@ static void take(struct sdp_pool *pool, struct sdp_pages *pages)
 	pages->count = i;
 }
 
-int sdp_pool_take(struct sdp_pool *pool, u32 length, u32 ready,
+int sdp_pool_take(struct sdp_pool *pool, u32 length, u64 ready,
 		  struct sdp_pages *pages)
 {
 	u32 most = whole_pages(length) + !!end_bytes(length);

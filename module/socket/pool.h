@@ -23,7 +23,7 @@
  * @share:   page that short ends of messages are put into, -1: none.
  * @filled:  bytes of @share in use, from its start.
  * @wanted:  a message has found no room since a page was given back.
- * @seen:    messages that were ready when @wanted was set.
+ * @seen:    sdp_endpoint_ready() when @wanted was set.
  * @given:   changes whenever pages are given back.
  * @refs:    per page: messages in it that the application has.
  * @stack:   free pages, the next to use on top.
@@ -39,7 +39,7 @@ struct sdp_pool {
 	s32 share;
 	u32 filled;
 	bool wanted;
-	u32 seen;
+	u64 seen;
 	u32 given;
 	u32 *refs;
 	u32 *stack;
@@ -92,12 +92,12 @@ bool sdp_pool_usable(const struct sdp_pool *pool);
  * sdp_pool_take() - find room for a message.
  * @pool:   the pool.
  * @length: bytes of the message.
- * @ready:  messages that are ready now, for sdp_pool_stalled(); 0: unknown.
+ * @ready:  sdp_endpoint_ready() before it was claimed, for sdp_pool_stalled(); 0: unknown.
  * @pages:  filled in.
  *
  * Return: 0, -ENOBUFS (not before pages are given back), -EMSGSIZE (never).
  */
-int sdp_pool_take(struct sdp_pool *pool, u32 length, u32 ready,
+int sdp_pool_take(struct sdp_pool *pool, u32 length, u64 ready,
 		  struct sdp_pages *pages);
 
 /**
@@ -124,16 +124,29 @@ void sdp_pool_map(const struct sdp_pool *pool, const struct sdp_pages *pages,
 		  struct iovec *iov, struct iov_iter *iter);
 
 /**
+ * sdp_pool_news() - may a message have come?
+ * @seen: sdp_endpoint_ready() then.
+ * @now:  and now.
+ *
+ * Where one has gone, another may be in its place.
+ */
+static inline bool sdp_pool_news(u64 seen, u64 now)
+{
+	return upper_32_bits(now) != upper_32_bits(seen) ||
+	       lower_32_bits(now) > lower_32_bits(seen);
+}
+
+/**
  * sdp_pool_stalled() - is it in vain to look at messages again?
  * @pool:  the pool.
- * @ready: messages that are ready now.
+ * @ready: sdp_endpoint_ready() now.
  *
  * True if the last look found no room for any, and neither a page has been
  * given back nor a message been added since.
  */
-static inline bool sdp_pool_stalled(const struct sdp_pool *pool, u32 ready)
+static inline bool sdp_pool_stalled(const struct sdp_pool *pool, u64 ready)
 {
-	return READ_ONCE(pool->wanted) && ready <= READ_ONCE(pool->seen);
+	return READ_ONCE(pool->wanted) && !sdp_pool_news(READ_ONCE(pool->seen), ready);
 }
 
 /**

@@ -173,7 +173,7 @@ static bool readable(struct sdp_sock *s)
 
 	if (!sdp_endpoint_readable(&s->ep))
 		return false;
-	return !pool || !sdp_pool_stalled(pool, READ_ONCE(s->ep.ready_count));
+	return !pool || !sdp_pool_stalled(pool, sdp_endpoint_ready(&s->ep));
 }
 
 /* On a socket for both, this is about secure messages: clear ones hold none up. */

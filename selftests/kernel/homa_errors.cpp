@@ -271,6 +271,13 @@ TEST(receive_argument_errors)
 	};
 	homa_recvmsg_args args{};
 	FAILS(with(args), EAGAIN);
+	// An id with a failure is that of an RPC that has failed: this one has not.
+	args.id = talk.client.request(talk.to, pattern(1), 0, HOMA_SENDMSG_PRIVATE);
+	const HomaMessage later = talk.client.receive_raw(args, MSG_DONTWAIT);
+	EQ(later.error, EAGAIN);
+	EQ(later.args.id, 0);
+	OK(talk.client.abort(args.id, 0));
+	args = {};
 	args.reserved = 1;
 	FAILS(with(args), EINVAL);
 	args = {};

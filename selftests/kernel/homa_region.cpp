@@ -109,6 +109,26 @@ TEST(region_fills_and_drains)
 	EQ(talk.client.info().bpool_avail_bytes, all);
 }
 
+// There are no more of them than when all were looked at, but another one.
+TEST(a_message_in_the_place_of_one_that_went)
+{
+	HomaTalk talk(net::Family::v4, 3);
+	talk.client.request(talk.to, pattern(130000));
+	talk.server.echo();
+	HomaMessage first = talk.client.receive_raw({}); // two pages
+	EQ(first.result, 130000);
+	const uint64_t second = talk.client.request(talk.to, pattern(130000));
+	talk.server.echo();
+	CHECK(talk.client.ready(POLLIN, 10000));
+	FAILS(talk.client.receive_raw({}, MSG_DONTWAIT).result, EAGAIN);
+	CHECK(!talk.client.ready(POLLIN));
+	OK(talk.client.abort(second, 0));
+	talk.client.request(talk.to, pattern(100));
+	talk.server.echo();
+	CHECK(talk.client.ready(POLLIN, 10000));
+	EQ(talk.client.receive_raw({}).result, 100);
+}
+
 TEST(small_messages_share_a_page)
 {
 	HomaTalk talk(net::Family::v4, 2);

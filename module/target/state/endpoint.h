@@ -52,6 +52,7 @@ struct sdp_rpc;
  *             too.
  * @rpc_count: entries of @rpcs.
  * @ready_count: entries of @ready.
+ * @ready_gone: how many have left it without being claimed.
  * @pressed:   a packet found no memory: see reclaim.h.
  * @awaited:   somebody has waited for room to send of the class; stays so.
  * @rmem:      truesize of received packets held, bytes.
@@ -90,6 +91,7 @@ struct sdp_endpoint {
 	u64 serial;
 	u32 rpc_count;
 	u32 ready_count;
+	u32 ready_gone;
 	u32 waiting[2];
 	bool pressed;
 	bool awaited[2];
@@ -267,6 +269,20 @@ static inline int sdp_endpoint_tx_room(const struct sdp_endpoint *ep, bool secur
 		return sndbuf;
 	left = min(sndbuf - atomic_read(&ep->wmem[1]), sndbuf / 2);
 	return max(left, 1);
+}
+
+/**
+ * sdp_endpoint_ready() - what there is to be claimed, to be compared with what there was.
+ * @ep: the endpoint.
+ *
+ * Return: ready messages, and in the upper half how many have gone without being claimed.
+ */
+static inline u64 sdp_endpoint_ready(const struct sdp_endpoint *ep)
+{
+	/* Of whom it is known here that it has gone, it is not counted as ready. */
+	u64 gone = smp_load_acquire(&ep->ready_gone);
+
+	return gone << 32 | READ_ONCE(ep->ready_count);
 }
 
 /**

@@ -362,6 +362,8 @@ void sdp_rpc_end(struct sdp_rpc *rpc)
 	if (!list_empty(&rpc->ready_link)) {
 		list_del_init(&rpc->ready_link);
 		WRITE_ONCE(ep->ready_count, ep->ready_count - 1);
+		/* Pairs with sdp_endpoint_ready(). */
+		smp_store_release(&ep->ready_gone, ep->ready_gone + 1);
 	}
 	if (unlikely(!list_empty(&rpc->park_link)))
 		list_del_init(&rpc->park_link);

@@ -188,6 +188,8 @@ static void pool__exhaustion(struct kunit *test)
 	/* In vain until a message more is there, or a page is given back. */
 	KUNIT_EXPECT_TRUE(test, sdp_pool_stalled(pool, 3));
 	KUNIT_EXPECT_FALSE(test, sdp_pool_stalled(pool, 4));
+	/* Two have gone, and one has come. */
+	KUNIT_EXPECT_FALSE(test, sdp_pool_stalled(pool, BIT_ULL(32) * 2 + 2));
 	sdp_pool_give(pool, pages.offset, 1, &wake);
 	KUNIT_EXPECT_TRUE(test, wake);
 	KUNIT_EXPECT_FALSE(test, sdp_pool_stalled(pool, 3));
