@@ -98,7 +98,13 @@ result<std::string> client_connection::execute(std::string_view commands,
 	for (;;) {
 		auto got = on_->call(number_ | (is_open_ ? 0U : begins), commands, options).get();
 		if (!got) {
+			// The call may arrive still: what follows is not to be of its connection.
+			// The server need not keep that until it is old.
+			if (is_open_ || got.error().executed != executed::not_executed) {
+				farewell_ = on_->call(number_ | ends, std::string_view());
+			}
 			is_open_ = false;
+			number_ = numbers_->take();
 			return got.error();
 		}
 		is_open_ = !got->metadata().get(ended);

@@ -31,16 +31,29 @@ void append_command(std::string &to, std::initializer_list<std::string_view> wor
  * std::invalid_argument if it is no RESP. */
 [[nodiscard]] std::optional<std::size_t> reply_length(std::string_view bytes);
 
+/** Numbers of connections on one channel, each taken once, and again after a thousand million. */
+class connection_numbers {
+public:
+	[[nodiscard]] std::uint32_t take() noexcept { return next_++ % most_connection; }
+
+private:
+	std::atomic<std::uint32_t> next_ = 0;
+};
+
 /** Like a TCP connection to Redis: with a database, a user, a transaction. One thread at a time. */
 class client_connection {
 public:
-	/** @param on outlives it. @param number its own, of those on this channel. */
-	client_connection(channel &on, std::uint32_t number) noexcept : on_(&on), number_(number) {}
+	/** @param on outlives it, @param numbers too: those of all connections on this channel. */
+	client_connection(channel &on, connection_numbers &numbers) noexcept
+		: on_(&on), numbers_(&numbers), number_(numbers.take())
+	{
+	}
 
 	/**
 	 * Sends @p commands, which need not be whole, and waits for the replies to those that
 	 * are. Not more than most_body bytes. After a failure, and when the server has ended
-	 * it, the next begins anew: without what Redis remembered.
+	 * it, the next begins anew: without what Redis remembered, and under another number, so
+	 * that a call that arrives late is not of it.
 	 */
 	[[nodiscard]] result<std::string> execute(std::string_view commands,
 						  const call_options &options = {});
@@ -48,11 +61,15 @@ public:
 	void end();
 	/** Whether the server has something of it. */
 	[[nodiscard]] bool is_open() const noexcept { return is_open_; }
+	/** The present one. */
+	[[nodiscard]] std::uint32_t number() const noexcept { return number_; }
 
 private:
 	channel *on_;
+	connection_numbers *numbers_;
 	std::uint32_t number_;
 	bool is_open_ = false;
+	std::optional<pending_call> farewell_{}; /**< to one that has failed */
 };
 
 /** A server. Any thread. */
@@ -79,15 +96,12 @@ public:
 	[[nodiscard]] result<std::string> execute(std::string_view commands,
 						  const call_options &options = {});
 	/** @return one that is used while this is there. */
-	[[nodiscard]] client_connection connect() noexcept
-	{
-		return {channel_, next_++ % most_connection};
-	}
+	[[nodiscard]] client_connection connect() noexcept { return {channel_, numbers_}; }
 	[[nodiscard]] channel &underlying() noexcept { return channel_; }
 
 private:
+	connection_numbers numbers_;
 	channel channel_;
-	std::atomic<std::uint32_t> next_ = 0;
 };
 
 } // namespace sdp::redis

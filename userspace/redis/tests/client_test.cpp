@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -52,6 +54,22 @@ TEST(client, what_is_no_reply)
 	for (const std::string_view text :
 	     {"x\r\n", "\r\n", "$x\r\n", "$-2\r\n", "$1x\r\n", "*9999999999999\r\n", "$\r\n"}) {
 		EXPECT_THROW(static_cast<void>(reply_length(text)), std::invalid_argument) << text;
+	}
+}
+
+TEST(client, a_connection_that_has_failed_has_another_number_then)
+{
+	// Nobody is there, or there is no SDP.
+	client nowhere("127.0.0.1:4000", sdp::clear_for_tests(),
+		       {.timeout = std::chrono::milliseconds(100)});
+	client_connection one = nowhere.connect();
+	client_connection other = nowhere.connect();
+	for (int i = 0; i < 2; ++i) {
+		const std::uint32_t before = one.number();
+		EXPECT_FALSE(one.execute("PING\r\n"));
+		EXPECT_NE(one.number(), before);
+		EXPECT_NE(one.number(), other.number());
+		EXPECT_FALSE(one.is_open());
 	}
 }
 
