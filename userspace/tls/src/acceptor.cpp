@@ -17,7 +17,9 @@
 #include <fcntl.h>
 #include <mutex>
 #include <openssl/crypto.h>
+#include <optional>
 #include <set>
+#include <stdexcept>
 #include <thread>
 #include <utility>
 
@@ -134,23 +136,25 @@ int listen(client_handshake &with, const sdp::detail::datagrams &wire)
 	return 0;
 }
 
-/** Before early data are sent for the first time: they may have been withdrawn. */
-void claim(early_exchange &early)
+/** Before early data are sent for the first time. @return false: they have been withdrawn. */
+bool claim(early_exchange &early)
 {
 	early_fate fate = early_fate::not_sent;
-	if (!early.fate.compare_exchange_strong(fate, early_fate::unknown) &&
-	    fate == early_fate::withdrawn) {
-		sdp::detail::fail(EAGAIN, "handshake: its early data are not wanted any more");
-	}
+	return early.fate.compare_exchange_strong(fate, early_fate::unknown) ||
+	       fate != early_fate::withdrawn;
 }
 
-/** All that there is to send. Returns what the network says, or 0. */
-int speak(client_handshake &with, const sdp::detail::datagrams &wire, early_exchange *early)
+/**
+ * All that there is to send. Returns what the network says, or 0; empty, and nothing was sent, if
+ * the early data in it are not wanted any more.
+ */
+std::optional<int> speak(client_handshake &with, const sdp::detail::datagrams &wire,
+			 early_exchange *early)
 {
 	int said = 0;
 	while (const auto bytes = with.send(clock::now())) {
-		if (early != nullptr && with.early() != early_fate::not_sent) {
-			claim(*early);
+		if (early != nullptr && with.early() != early_fate::not_sent && !claim(*early)) {
+			return std::nullopt;
 		}
 		try {
 			wire.send(*bytes);
@@ -183,17 +187,30 @@ established connect(socket &on, const address &server,
 				 .server = server,
 				 .host = host_of(wire),
 				 .nonce = fresh.get()};
-	wish.early.clear();
-	if (early != nullptr) {
-		wish.early = wire::build(wire::early{
-			.client_port = port, .token = early->token, .request = early->request});
-	}
-	client_handshake talk(with, wish, place, clock::now());
-	OPENSSL_cleanse(wish.early.data(), wish.early.size());
+	std::optional<client_handshake> begun;
+	const auto begin = [&] {
+		wish.early.clear();
+		if (early != nullptr) {
+			wish.early = wire::build(wire::early{.client_port = port,
+							     .token = early->token,
+							     .request = early->request});
+		}
+		begun.emplace(with, wish, place, clock::now());
+		OPENSSL_cleanse(wish.early.data(), wish.early.size());
+	};
+	begin();
+	client_handshake &talk = *begun; // Also the next one.
 	int said = 0;
 	while (!talk.agreed()) {
-		if (const int failed = speak(talk, wire, early); failed != 0) {
-			said = failed;
+		const auto failed_send = speak(talk, wire, early);
+		if (!failed_send) {
+			// The session is wanted all the same: by calls that follow.
+			early = nullptr;
+			begin();
+			continue;
+		}
+		if (*failed_send != 0) {
+			said = *failed_send;
 		}
 		if (talk.failed() != reason::none) {
 			if (talk.failed() == reason::no_answer && said != 0) {

@@ -9,10 +9,15 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <atomic>
 #include <cstring>
 #include <netinet/in.h>
 #include <optional>
+#include <poll.h>
+#include <stdexcept>
+#include <stop_token>
 #include <sys/socket.h>
+#include <thread>
 #include <unistd.h>
 #include <vector>
 
@@ -88,6 +93,42 @@ TEST_F(handshakes, nonces_of_sessions_that_the_kernel_refuses_are_tried_again)
 	kernel_.session_error = 0;
 	EXPECT_EQ(shake(accepting), reason::none);
 	EXPECT_EQ(kernel_.nonces, 3);
+}
+
+// A channel's call that was cancelled while its handshake had not begun.
+TEST_F(handshakes, early_data_that_are_not_wanted_any_more_are_not_sent)
+{
+	std::atomic<int> taken = 0;
+	tls::acceptor accepting(socket_, ready(server_settings()),
+				{.early = {.most = tls::longest_early_data}});
+	accepting.on_early([&](sdp::early_arrival &&, const tls::identity &) {
+		++taken;
+		return sdp::early_answer();
+	});
+	std::jthread serves([&](const std::stop_token &stop) {
+		while (!stop.stop_requested()) {
+			pollfd one{accepting.fd(), POLLIN, 0};
+			::poll(&one, 1, 5);
+			accepting.handle();
+		}
+	});
+	const tls::client_options wish{.server_name = "server.lab"};
+	const auto shake_with = [&](sdp::early_exchange *early) {
+		return tls::connect(client_, socket_.local(), who_, wish, {}, early);
+	};
+	shake_with(nullptr);
+	sdp::early_exchange unwanted;
+	unwanted.request.resize(5);
+	unwanted.fate = sdp::early_fate::withdrawn;
+	EXPECT_EQ(shake_with(&unwanted).peer.name, "server.lab");
+	EXPECT_EQ(unwanted.fate, sdp::early_fate::withdrawn);
+	EXPECT_EQ(taken, 0);
+	// Others would have been.
+	sdp::early_exchange wanted;
+	wanted.request.resize(5);
+	shake_with(&wanted);
+	EXPECT_EQ(wanted.fate, sdp::early_fate::accepted);
+	EXPECT_EQ(taken, 1);
 }
 
 // Of both versions of IP at a server that takes both.

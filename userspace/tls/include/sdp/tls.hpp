@@ -40,7 +40,8 @@ struct established {
  * is to have its address in its certificate.
  *
  * @p early, if it is there and the server has allowed it, goes along as early data: its fate is
- * set, also where this throws. The fields early of @p options are not for this.
+ * set, also where this throws. Where they are not wanted any more it goes without. The fields early
+ * of @p options are not for this.
  *
  * @throws error says why not. @throws std::system_error EPERM (the secure policy is
  *         forbidden), EXDEV (the socket is of another network namespace than this thread),
