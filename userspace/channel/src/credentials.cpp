@@ -3,7 +3,10 @@
 
 #include "check.hpp"
 
+#include <sdp/error.hpp>
+
 #include <cerrno>
+#include <system_error>
 #include <utility>
 
 namespace sdp::inline v0 {
@@ -47,11 +50,20 @@ public:
 	/** The target's name says nothing here: only one that both ends were given does. */
 	principal connect(socket &on, const connect_request &what) const override
 	{
-		psk_connect(on, what.server, shared_,
-			    {.cipher = settings_.cipher,
-			     .timeout = what.timeout,
-			     .server_name = settings_.server_name,
-			     .stop = what.stop});
+		try {
+			psk_connect(on, what.server, shared_,
+				    {.cipher = settings_.cipher,
+				     .timeout = what.timeout,
+				     .server_name = settings_.server_name,
+				     .stop = what.stop});
+		} catch (const std::system_error &why) {
+			const int seems = why.code().value();
+			if (seems != EKEYREJECTED && seems != EPROTO && seems != ELOOP) {
+				throw;
+			}
+			// Anybody may have brought it about: no reason to give up.
+			throw std::system_error(make_code(ETIMEDOUT), why.what());
+		}
 		return {.name = settings_.server_name};
 	}
 	[[nodiscard]] std::unique_ptr<handshake_acceptor> accept(socket &on) const override

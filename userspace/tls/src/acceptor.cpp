@@ -216,7 +216,7 @@ established connect(socket &on, const address &server,
 			if (talk.failed() == reason::no_answer && said != 0) {
 				throw error(reason::unreachable, sdp::describe(said));
 			}
-			throw error(talk.failed(), talk.details());
+			throw error(talk.failed(), talk.details(), talk.is_certain());
 		}
 		if (stop.stop_requested()) {
 			sdp::detail::fail(ECANCELED, "handshake");

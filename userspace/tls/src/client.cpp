@@ -142,6 +142,7 @@ struct client_handshake::state {
 	std::vector<std::byte> early_reply;
 	reason failed = reason::none;
 	reason hint = reason::no_answer;
+	bool is_hint = false; /**< what it has failed with */
 	std::string details;
 };
 
@@ -593,6 +594,7 @@ std::optional<datagram> client_handshake::send(clock::time_point now)
 		return std::nullopt;
 	}
 	if (now >= here.deadline) {
+		here.is_hint = true;
 		here.fail({here.hint, here.details});
 		return std::nullopt;
 	}
@@ -676,6 +678,11 @@ const std::vector<std::byte> &client_handshake::early_reply() const noexcept
 reason client_handshake::failed() const noexcept
 {
 	return state_->failed;
+}
+
+bool client_handshake::is_certain() const noexcept
+{
+	return !state_->is_hint;
 }
 
 const std::string &client_handshake::details() const noexcept

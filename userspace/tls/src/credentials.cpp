@@ -237,11 +237,12 @@ int errno_of(reason why) noexcept
 	return meaning_of(why).error;
 }
 
-error::error(tls::reason why, const std::string &details)
+error::error(tls::reason why, const std::string &details, bool certain)
 	: std::system_error(make_code(errno_of(why)),
 			    "handshake: " + std::string(describe(why)) +
 				    (details.empty() ? "" : " (" + details + ")")),
-	  why_(why)
+	  why_(why),
+	  is_certain_(certain)
 {
 }
 

@@ -185,6 +185,21 @@ TEST(certificates, a_client_that_is_not_served)
 	EXPECT_EQ(of_server(std::move(picky)), reason::none);
 }
 
+TEST(certificates, only_who_has_shown_to_be_the_server_says_something_certain)
+{
+	settings picky = server_settings();
+	picky.allowed = {"other.lab"};
+	service server(std::move(picky));
+	talk refused;
+	refused.run(server);
+	EXPECT_EQ(refused.outcome(), reason::not_allowed);
+	EXPECT_TRUE(refused.core->is_certain());
+	talk elsewhere(client_settings(), {.server_name = "other.lab"});
+	elsewhere.run(server);
+	EXPECT_EQ(elsewhere.outcome(), reason::wrong_name);
+	EXPECT_FALSE(elsewhere.core->is_certain());
+}
+
 // OpenSSL would believe what it verified an hour ago.
 TEST(certificates, are_checked_again_when_a_session_is_resumed)
 {

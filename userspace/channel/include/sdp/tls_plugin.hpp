@@ -10,12 +10,14 @@
 #include <sdp/credentials.hpp>
 #include <sdp/tls.hpp>
 
+#include <cerrno>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <stdexcept>
+#include <system_error>
 #include <utility>
 
 namespace sdp::tls {
@@ -44,22 +46,36 @@ public:
 
 	principal connect(socket &on, const connect_request &what) const override
 	{
-		established made = tls::connect(on, what.server, current(),
-						{.server_name = what.server_name,
-						 .cipher = options_.cipher,
-						 .record_size = options_.record_size,
-						 .timeout = what.timeout},
-						what.stop, what.early);
-		return principal_of(std::move(made.peer));
+		try {
+			established made = tls::connect(on, what.server, current(),
+							{.server_name = what.server_name,
+							 .cipher = options_.cipher,
+							 .record_size = options_.record_size,
+							 .timeout = what.timeout},
+							what.stop, what.early);
+			return principal_of(std::move(made.peer));
+		} catch (const error &why) {
+			if (why.is_certain()) {
+				throw;
+			}
+			// Anybody may have brought it about: no reason to give up.
+			throw std::system_error(make_code(ETIMEDOUT), why.what());
+		}
 	}
 	[[nodiscard]] std::unique_ptr<handshake_acceptor> accept(socket &on) const override
 	{
 		return std::make_unique<handshakes>(*this, on);
 	}
 
-	/** Other credentials, for handshakes that begin from now on. Any thread. */
+	/**
+	 * Other credentials, for handshakes that begin from now on. Any thread.
+	 * @throws std::invalid_argument if @p who is null.
+	 */
 	void use(std::shared_ptr<const tls::credentials> who)
 	{
+		if (!who) {
+			throw std::invalid_argument("TLS without credentials");
+		}
 		const std::scoped_lock held(lock_);
 		who_ = std::move(who);
 	}

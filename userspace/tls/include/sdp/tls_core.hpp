@@ -92,6 +92,8 @@ public:
 	[[nodiscard]] const std::optional<agreement> &agreed() const noexcept;
 	/** Set once it is certain that there will be none, or the time is over. */
 	[[nodiscard]] reason failed() const noexcept;
+	/** Whether the server itself has said so, or it is this end's own; see error. */
+	[[nodiscard]] bool is_certain() const noexcept;
 	/** What has become of the early data, as far as it is certain by now. */
 	[[nodiscard]] early_fate early() const noexcept;
 	/** What the server has answered to them, once agreed(); empty: nothing yet. */

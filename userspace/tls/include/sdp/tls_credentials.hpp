@@ -53,15 +53,21 @@ enum class reason : std::uint8_t {
 /** A handshake that failed. */
 class SDP_EXPORT error : public std::system_error {
 public:
-	error(tls::reason why, const std::string &details);
+	error(tls::reason why, const std::string &details, bool certain = true);
 	~error() override;
 	error(const error &) = default;
 	error &operator=(const error &) = default;
 
 	[[nodiscard]] reason why() const noexcept { return why_; }
+	/**
+	 * False: nobody has shown to be the server, and anybody in the network may have brought
+	 * about what it looks like. The next try may be as good as any.
+	 */
+	[[nodiscard]] bool is_certain() const noexcept { return is_certain_; }
 
 private:
 	tls::reason why_;
+	bool is_certain_;
 };
 
 using digest = std::array<std::byte, 32>;
