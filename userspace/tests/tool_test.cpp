@@ -6,6 +6,7 @@
 #include "ping.hpp"
 #include "probe.hpp"
 #include "proc.hpp"
+#include "redis_proxy.hpp"
 #include "show.hpp"
 #include "stats.hpp"
 
@@ -177,6 +178,17 @@ TEST(tool_stats, some_by_name)
 	EXPECT_EQ(tool::chosen(all, {"tx_*"}, true),
 		  (tool::counters{{"tx_data", 1}, {"tx_ack", 0}}));
 	EXPECT_TRUE(tool::chosen(all, {"data"}, true).empty());
+}
+
+TEST(redis_proxy, paths_and_addresses_that_are_none)
+{
+	EXPECT_THROW(static_cast<void>(tool::listen_on_path("")), tool::usage_error);
+	EXPECT_THROW(static_cast<void>(tool::listen_on_path(std::string(200, 'p'))),
+		     tool::usage_error);
+	for (const char *bad : {"", "127.0.0.1", "10.0.0.1:6379", "[::]:6379"}) {
+		EXPECT_THROW(static_cast<void>(tool::listen_on_loopback(bad)), tool::usage_error)
+			<< bad;
+	}
 }
 
 TEST(tool_output, json_strings)

@@ -108,6 +108,9 @@ file listen_on_loopback(const std::string &where)
 
 file listen_on_path(const std::string &path)
 {
+	if (path.empty()) { // It would be a socket without a path, which is everybody's.
+		throw usage_error("a Unix socket has a path");
+	}
 	sockaddr_un at{};
 	at.sun_family = AF_UNIX;
 	if (path.size() >= sizeof(at.sun_path)) {
