@@ -26,6 +26,8 @@ using api::redis;
 
 /** Calls that are taken before Redis looks at its other clients. */
 constexpr int burst = 32;
+/** The socket is looked at again after that if it has failed. */
+constexpr std::chrono::milliseconds before_again{100};
 /** Peers that are remembered, connections of theirs or not. */
 constexpr std::size_t most_peers = 65'536;
 /** An answer's memory is kept for the next, up to so many bytes. */
@@ -62,13 +64,7 @@ service::service(RedisModuleCtx *loader, arguments said)
 	using detail::check;
 	timer_ = detail::file(
 		check(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), "timer"));
-	const auto each = silence_.tick;
-	const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(each);
-	itimerspec when{};
-	when.it_value.tv_sec = seconds.count();
-	when.it_value.tv_nsec = std::chrono::nanoseconds(each - seconds).count();
-	when.it_interval = when.it_value;
-	check(::timerfd_settime(timer_.get(), 0, &when, nullptr), "timer");
+	set_timer(silence_.tick);
 	watch(true);
 	if (redis.EventLoopAdd(timer_.get(), api::readable, tick, this) != api::ok) {
 		watch(false);
@@ -86,6 +82,22 @@ service::~service()
 	redis.SubscribeToServerEvent(executor_.context(), api::loop_turn, nullptr);
 	the_one_ = nullptr;
 	leave_loop();
+}
+
+/** The next tick after @p first, the others as they are due. */
+void service::set_timer(std::chrono::milliseconds first)
+{
+	const auto of = [](std::chrono::milliseconds time) {
+		const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
+		timespec made{};
+		made.tv_sec = seconds.count();
+		made.tv_nsec = std::chrono::nanoseconds(time - seconds).count();
+		return made;
+	};
+	itimerspec when{};
+	when.it_value = of(first);
+	when.it_interval = of(silence_.tick);
+	detail::check(::timerfd_settime(timer_.get(), 0, &when, nullptr), "timer");
 }
 
 void service::leave_loop()
@@ -145,14 +157,25 @@ void service::take() noexcept
 			if (!what) {
 				return;
 			}
-			handle(std::move(*what));
+			try {
+				handle(std::move(*what));
+			} catch (const std::exception &error) {
+				// This client's alone, who is told that there is no answer.
+				redis.Log(executor_.context(), "warning", "a call: %s",
+					  error.what());
+			}
 			if (!listener_.has_ready()) {
 				return; // What has come since makes the descriptor readable.
 			}
 		}
 	} catch (const std::exception &error) {
-		redis.Log(executor_.context(), "warning", "%s; trying again later", error.what());
+		redis.Log(executor_.context(), "warning", "%s; trying again soon", error.what());
 		watch(false);
+		try {
+			set_timer(before_again);
+		} catch (const std::exception &) {
+			return; // At the next tick.
+		}
 	}
 }
 
@@ -163,7 +186,9 @@ void service::tick(int fd, void *self, int /*mask*/) noexcept
 	if (::read(fd, &times, sizeof(times)) != sizeof(times)) {
 		return; // Not yet: it does not block.
 	}
-	++me.ticks_;
+	// Not their number: after a failure there is one earlier.
+	me.ticks_ = static_cast<std::uint64_t>((std::chrono::steady_clock::now() - me.began_) /
+					       me.silence_.tick);
 	me.forget_silent();
 	try {
 		me.watch(true);

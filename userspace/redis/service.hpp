@@ -14,6 +14,7 @@
 
 #include <sdp/listener.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -70,6 +71,7 @@ private:
 				 void *more) noexcept;
 	static void tick(int fd, void *self, int mask) noexcept;
 	void watch(bool yes);
+	void set_timer(std::chrono::milliseconds first);
 	void leave_loop();
 
 	void take() noexcept;
@@ -100,7 +102,8 @@ private:
 	detail::file timer_;      /**< not Redis's, which would not let the module go */
 	bool is_due_ = false;     /**< something waits for the end of this turn of Redis's loop */
 	static service *the_one_; /**< events of the server carry no data of a module's */
-	std::uint64_t ticks_ = 0;
+	const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+	std::uint64_t ticks_ = 0;                        /**< since then, when it was last looked */
 	std::uint64_t next_id_ = std::uint64_t{1} << 32; /**< far from those of Redis's own */
 	service_counts counts_;
 };
