@@ -279,6 +279,7 @@ bool service::identify(peer &who, request &what)
 		who.is = *shown;
 	}
 	who.session = what.session();
+	who.looked = ticks_;
 	who.is_known = true;
 	return true;
 }
@@ -303,6 +304,15 @@ service::peer *service::find_peer(request &what)
 			}
 			return nullptr;
 		}
+	} else if (who.looked != ticks_) {
+		// It may have been turned off since; whose the session is does not change.
+		if (!executor_.can_log_in(who.user)) {
+			refuse(what, no_user,
+			       "NOAUTH the user '" + std::string(who.user.view()) +
+				       "' is off, or there is none any more");
+			return nullptr;
+		}
+		who.looked = ticks_;
 	}
 	return &who;
 }

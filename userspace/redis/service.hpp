@@ -60,7 +60,8 @@ private:
 		principal is{};            /**< whose its connections are */
 		redis_string user{};
 		std::map<std::uint32_t, connection> connections{};
-		std::uint64_t last = 0; /**< tick */
+		std::uint64_t last = 0;   /**< tick */
+		std::uint64_t looked = 0; /**< tick in which its user was on */
 	};
 	struct hash {
 		std::size_t operator()(const address &of) const noexcept;
