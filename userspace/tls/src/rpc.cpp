@@ -13,6 +13,7 @@
 #include <mutex>
 #include <optional>
 #include <poll.h>
+#include <stop_token>
 #include <sys/eventfd.h>
 #include <thread>
 #include <utility>
@@ -58,6 +59,8 @@ struct client::state {
 	}
 	~state()
 	{
+		// Of a handshake that goes on, too.
+		ending.request_stop();
 		{
 			const std::scoped_lock held(lock);
 			stopping = true;
@@ -85,6 +88,7 @@ struct client::state {
 	std::mutex one_at_a_time; /**< held for a whole handshake */
 	std::mutex lock;          /**< of what follows, as far as it is not atomic */
 	std::condition_variable wake;
+	std::stop_source ending;
 	bool stopping = false;
 	identity peer;
 	sdp::detail::session_watch watch;
@@ -100,7 +104,7 @@ void client::state::renew(std::uint64_t instead_of)
 	if (count != instead_of) {
 		return;
 	}
-	established fresh = connect(on, server, with, options);
+	established fresh = connect(on, server, with, options, ending.get_token());
 	const std::scoped_lock held(lock);
 	peer = std::move(fresh.peer);
 	watch.made(clock::now());
