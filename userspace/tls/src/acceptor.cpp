@@ -417,6 +417,9 @@ void acceptor::handle() noexcept
 
 void acceptor::use(std::shared_ptr<const credentials> with)
 {
+	if (!with) {
+		throw std::invalid_argument("a server without credentials");
+	}
 	const std::scoped_lock held(state_->lock);
 	state_->core.use(std::move(with));
 }

@@ -131,6 +131,13 @@ TEST_F(handshakes, early_data_that_are_not_wanted_any_more_are_not_sent)
 	EXPECT_EQ(taken, 1);
 }
 
+TEST_F(handshakes, nobody_is_served_without_credentials)
+{
+	tls::acceptor accepting(socket_, ready(server_settings()));
+	EXPECT_THROW(accepting.use(nullptr), std::invalid_argument);
+	EXPECT_EQ(shake(accepting), reason::none);
+}
+
 // Of both versions of IP at a server that takes both.
 TEST_F(handshakes, datagrams_for_many_are_known_as_such)
 {

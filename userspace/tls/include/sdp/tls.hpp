@@ -89,7 +89,10 @@ public:
 	 * where a session has to go before another can be made.
 	 */
 	void handle() noexcept;
-	/** Other credentials, for handshakes that begin from now on: certificates expire. */
+	/**
+	 * Other credentials, for handshakes that begin from now on: certificates expire.
+	 * @throws std::invalid_argument if @p with is null.
+	 */
 	void use(std::shared_ptr<const credentials> with);
 	/**
 	 * Who has the session @p id with @p peer, as message::session() and message::peer() say.
@@ -192,7 +195,7 @@ public:
 	}
 	/** Who sent @p request. */
 	[[nodiscard]] std::optional<identity> peer_of(const message &request) const;
-	/** Other credentials, for handshakes that begin from now on. */
+	/** Other credentials, for handshakes that begin from now on. @throws likewise. */
 	void use(std::shared_ptr<const credentials> with);
 	[[nodiscard]] server_counts counts() const;
 	[[nodiscard]] socket &underlying() noexcept;
