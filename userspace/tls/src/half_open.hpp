@@ -44,7 +44,8 @@ struct handshake {
 	/** All has come and verified, but not from where the client sees itself. */
 	std::optional<identity> waits;
 	clock::time_point waits_since{};
-	early_answer early; /**< to the early data that were taken */
+	std::optional<wire::response> installed; /**< and the client may not know yet */
+	early_answer early;                      /**< to the early data that were taken */
 	bool over = false;
 	datagram answer; /**< once it is over */
 };

@@ -87,6 +87,7 @@ struct server_handshakes::state {
 	[[nodiscard]] reason objection(const handshake &one, const identity &who,
 				       const wire::place &from, const wire::place &to) const;
 	reason install(handshake &one, const identity &who, const address &from, const address &to);
+	void tell(handshake &one, const wire::response &what);
 	void answer(handshake &one, const wire::response &what);
 	void close(handshake &one);
 	datagram refuse(const wire::packet &what, reason why);
@@ -370,6 +371,10 @@ void server_handshakes::state::decide(handshake &one, const address &from, const
 	const wire::place place = wire::place_of(from);
 	const wire::place here = wire::place_of(to);
 	const wire::offer &offered = one.said.offered;
+	if (one.installed) {
+		tell(one, *one.installed);
+		return;
+	}
 	const identity who = *one.waits;
 	if (const reason why = objection(one, who, place, here); why != reason::none) {
 		// Turned around it may be by one who stops nothing.
@@ -389,13 +394,27 @@ void server_handshakes::state::decide(handshake &one, const address &from, const
 	if (said.status == reason::none) {
 		said.nonce = one.said.server_nonce; // Otherwise it is for another session.
 	}
-	static_cast<void>(one.talking->write(wire::build(said)));
-	if (said.status == reason::none) {
-		if (const auto early = one.early ? one.early(longest_early) : std::nullopt) {
-			static_cast<void>(one.talking->write(*early));
-		}
-		one.talking->end();
+	if (said.status != reason::none) {
+		answer(one, said);
+		return;
 	}
+	one.installed = said;
+	tell(one, said);
+}
+
+/**
+ * The client learns that it is installed. Without memory for that it asks again, and there is to be
+ * no other session then: all that needs some is there before something is written.
+ */
+void server_handshakes::state::tell(handshake &one, const wire::response &what)
+{
+	const std::vector<std::byte> bytes = wire::build(what);
+	const auto early = one.early ? one.early(longest_early) : std::nullopt;
+	static_cast<void>(one.talking->write(bytes));
+	if (early) {
+		static_cast<void>(one.talking->write(*early));
+	}
+	one.talking->end();
 	close(one);
 }
 

@@ -666,6 +666,21 @@ TEST_F(early, a_hello_that_cannot_be_taken_leaves_nothing)
 	EXPECT_EQ(server.core.counts().half_open, before);
 }
 
+TEST_F(early, a_session_that_cannot_be_told_of_is_installed_once)
+{
+	meet(server);
+	bool has_memory = false;
+	answer = [&](std::size_t) -> std::optional<bytes> {
+		return std::exchange(has_memory, true) ? std::nullopt : throw std::bad_alloc();
+	};
+	std::vector<letter> all;
+	talk client = again();
+	EXPECT_THROW(client.run(server, recorded(all)), std::bad_alloc);
+	const letter &last = all.back();
+	EXPECT_FALSE(server.core.take(last.bytes, last.from, last.to, client.now).empty());
+	EXPECT_EQ(server.installed.size(), 2U);
+}
+
 TEST(early_store, forgets_after_a_minute)
 {
 	sdp::tls::early_store store(2);
