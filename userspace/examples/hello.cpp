@@ -16,7 +16,11 @@ try {
 		sdp::tls::server server(where, who);
 		for (;;) {
 			const sdp::message name = server.receive();
-			server.respond(name, "hello, " + name.text().substr(0, 99));
+			try {
+				server.respond(name, "hello, " + name.text().substr(0, 99));
+			} catch (const std::system_error &gone) { // This client: others come.
+				std::cerr << "hello: " << gone.what() << '\n';
+			}
 		}
 	}
 	sdp::tls::client client(where, who);
