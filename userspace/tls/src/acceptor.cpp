@@ -23,7 +23,7 @@
 #include <thread>
 #include <utility>
 
-namespace sdp::tls {
+namespace sdp::inline v0::tls {
 
 namespace {
 
@@ -436,4 +436,4 @@ server_counts acceptor::counts() const
 	return state_->core.counts();
 }
 
-} // namespace sdp::tls
+} // namespace sdp::inline v0::tls

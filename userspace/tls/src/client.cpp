@@ -12,7 +12,7 @@
 #include <set>
 #include <utility>
 
-namespace sdp::tls {
+namespace sdp::inline v0::tls {
 
 namespace {
 
@@ -690,4 +690,4 @@ const std::string &client_handshake::details() const noexcept
 	return state_->details;
 }
 
-} // namespace sdp::tls
+} // namespace sdp::inline v0::tls

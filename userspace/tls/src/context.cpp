@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace sdp::tls {
+namespace sdp::inline v0::tls {
 
 namespace {
 
@@ -634,4 +634,4 @@ std::variant<identity, failure> connection::peer() const
 			.resumed = resumed};
 }
 
-} // namespace sdp::tls
+} // namespace sdp::inline v0::tls

@@ -15,7 +15,7 @@
 #include <variant>
 #include <vector>
 
-namespace sdp::tls {
+namespace sdp::inline v0::tls {
 
 /** What went wrong, for people. */
 struct failure {
@@ -132,6 +132,6 @@ private:
 	ssl_session session_; /**< that the server gave, for the next time */
 };
 
-} // namespace sdp::tls
+} // namespace sdp::inline v0::tls
 
 #endif

@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace sdp::tls {
+namespace sdp::inline v0::tls {
 
 namespace {
 
@@ -310,4 +310,4 @@ settings load_folder(const std::filesystem::path &folder)
 	return load(from);
 }
 
-} // namespace sdp::tls
+} // namespace sdp::inline v0::tls

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "early_store.hpp"
 
-namespace sdp::tls {
+namespace sdp::inline v0::tls {
 
 void early_store::tick(clock::time_point now)
 {
@@ -29,4 +29,4 @@ void early_store::add(const wire::tag &tag, clock::time_point now)
 	tags_.insert(tag);
 }
 
-} // namespace sdp::tls
+} // namespace sdp::inline v0::tls

@@ -16,7 +16,7 @@
 #include <set>
 #include <utility>
 
-namespace sdp::tls {
+namespace sdp::inline v0::tls {
 
 class early_store {
 public:
@@ -38,6 +38,6 @@ private:
 	std::set<wire::tag> tags_;
 };
 
-} // namespace sdp::tls
+} // namespace sdp::inline v0::tls
 
 #endif

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <openssl/crypto.h>
 
-namespace sdp::tls {
+namespace sdp::inline v0::tls {
 
 namespace {
 
@@ -169,4 +169,4 @@ void half_open::remove(const wire::tag &tag)
 	}
 }
 
-} // namespace sdp::tls
+} // namespace sdp::inline v0::tls

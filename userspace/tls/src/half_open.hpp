@@ -16,7 +16,7 @@
 #include <optional>
 #include <vector>
 
-namespace sdp::tls {
+namespace sdp::inline v0::tls {
 
 /** A host; of an IPv6 one the network of 64 bits, all of which it may have. */
 using source = std::array<std::byte, 16>;
@@ -109,6 +109,6 @@ private:
 	clock::time_point swept_{};
 };
 
-} // namespace sdp::tls
+} // namespace sdp::inline v0::tls
 
 #endif

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <iterator>
 
-namespace sdp::tls {
+namespace sdp::inline v0::tls {
 
 namespace {
 
@@ -47,4 +47,4 @@ std::optional<identity> known_peers::find(const address &peer, std::uint32_t id)
 	return found == by_key_.end() ? std::nullopt : std::optional(found->second->who);
 }
 
-} // namespace sdp::tls
+} // namespace sdp::inline v0::tls

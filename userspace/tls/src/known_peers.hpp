@@ -12,7 +12,7 @@
 #include <optional>
 #include <utility>
 
-namespace sdp::tls {
+namespace sdp::inline v0::tls {
 
 class known_peers {
 public:
@@ -41,6 +41,6 @@ private:
 	std::map<digest, std::size_t> counts_; /**< of sessions, by identity */
 };
 
-} // namespace sdp::tls
+} // namespace sdp::inline v0::tls
 
 #endif

@@ -18,7 +18,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-namespace sdp::tls {
+namespace sdp::inline v0::tls {
 
 namespace {
 
@@ -234,4 +234,4 @@ std::string complaint()
 	return text == nullptr ? std::string("no reason given") : std::string(text);
 }
 
-} // namespace sdp::tls
+} // namespace sdp::inline v0::tls

@@ -15,7 +15,7 @@
 #include <span>
 #include <vector>
 
-namespace sdp::tls {
+namespace sdp::inline v0::tls {
 
 template <auto Free>
 struct freed {
@@ -91,6 +91,6 @@ bool equal(bytes_view a, bytes_view b);
 /** What OpenSSL last complained of, and forgets it. */
 std::string complaint();
 
-} // namespace sdp::tls
+} // namespace sdp::inline v0::tls
 
 #endif

@@ -18,7 +18,7 @@
 #include <thread>
 #include <utility>
 
-namespace sdp::tls {
+namespace sdp::inline v0::tls {
 
 namespace {
 
@@ -313,4 +313,4 @@ socket &server::underlying() noexcept
 	return state_->on;
 }
 
-} // namespace sdp::tls
+} // namespace sdp::inline v0::tls

@@ -13,7 +13,7 @@
 #include <system_error>
 #include <utility>
 
-namespace sdp::tls {
+namespace sdp::inline v0::tls {
 
 namespace {
 
@@ -539,4 +539,4 @@ const server_counts &server_handshakes::counts() const noexcept
 	return state_->counts;
 }
 
-} // namespace sdp::tls
+} // namespace sdp::inline v0::tls

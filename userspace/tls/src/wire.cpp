@@ -8,7 +8,7 @@
 #include <netinet/in.h>
 #include <span>
 
-namespace sdp::tls::wire {
+namespace sdp::inline v0::tls::wire {
 
 namespace {
 
@@ -431,4 +431,4 @@ std::uint32_t session_id(const session_parameters &of, const secret &keyed)
 	return id == 0 ? 1 : id;
 }
 
-} // namespace sdp::tls::wire
+} // namespace sdp::inline v0::tls::wire

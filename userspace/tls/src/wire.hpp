@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-namespace sdp::tls::wire {
+namespace sdp::inline v0::tls::wire {
 
 inline constexpr std::string_view alpn = "sdp/1";
 inline constexpr std::string_view session_label = "EXPERIMENTAL sdp/1 session";
@@ -168,6 +168,6 @@ digest context_of(const transcript &all);
 /** The id that the kernel derives of an agreement whose parameters have both nonces. */
 std::uint32_t session_id(const session_parameters &of, const secret &keyed);
 
-} // namespace sdp::tls::wire
+} // namespace sdp::inline v0::tls::wire
 
 #endif

@@ -20,7 +20,7 @@
 #include <system_error>
 #include <utility>
 
-namespace sdp::tls {
+namespace sdp::inline v0::tls {
 
 /** How sessions are asked for, and which are taken. */
 struct plugin_options {
@@ -139,6 +139,6 @@ private:
 		std::make_shared<tls::credentials>(tls::load_folder(folder)));
 }
 
-} // namespace sdp::tls
+} // namespace sdp::inline v0::tls
 
 #endif

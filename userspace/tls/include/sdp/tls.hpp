@@ -23,7 +23,7 @@
 #include <stop_token>
 #include <string_view>
 
-namespace sdp::tls {
+namespace sdp::inline v0::tls {
 
 /** A session that was installed. */
 struct established {
@@ -205,6 +205,6 @@ private:
 	std::unique_ptr<state> state_;
 };
 
-} // namespace sdp::tls
+} // namespace sdp::inline v0::tls
 
 #endif

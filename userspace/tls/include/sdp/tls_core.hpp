@@ -24,7 +24,7 @@
 #include <string>
 #include <vector>
 
-namespace sdp::tls {
+namespace sdp::inline v0::tls {
 
 using clock = std::chrono::steady_clock;
 
@@ -197,6 +197,6 @@ private:
 	std::unique_ptr<state> state_;
 };
 
-} // namespace sdp::tls
+} // namespace sdp::inline v0::tls
 
 #endif

@@ -16,7 +16,7 @@
 #include <system_error>
 #include <vector>
 
-namespace sdp::tls {
+namespace sdp::inline v0::tls {
 
 /** Why there is no session. */
 enum class reason : std::uint8_t {
@@ -140,6 +140,6 @@ struct identity {
 	bool resumed = false;             /**< shown in an earlier handshake, and checked again */
 };
 
-} // namespace sdp::tls
+} // namespace sdp::inline v0::tls
 
 #endif
