@@ -284,8 +284,11 @@ void sdp_tx_header(const struct sdp_tx *tx, struct sdp_secure_data_hdr *hdr)
 
 bool sdp_tx_named(const struct sdp_tx *tx, const struct sdp_secure_data_hdr *hdr)
 {
-	return tx->epoch && hdr->session == cpu_to_be32(tx->epoch->session->id) &&
-	       sdp_get48(hdr->msgno) == tx->msgno;
+	const struct sdp_epoch *epoch = tx->epoch;
+
+	/* Each epoch counts from 0, and messages of several are on their way. */
+	return epoch && hdr->session == cpu_to_be32(epoch->session->id) &&
+	       hdr->epoch == (u8)epoch->number && sdp_get48(hdr->msgno) == tx->msgno;
 }
 
 bool sdp_tx_made(const struct sdp_tx *tx, const struct sdp_secure_data_hdr *hdr)

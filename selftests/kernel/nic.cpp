@@ -39,6 +39,12 @@ session::Keys secure(const PlainTalk &talk, uint16_t cipher = SDP_CIPHER_AES_128
 	return make_secure(talk, net::Family::v4, cipher);
 }
 
+void set_resend(const std::string &microseconds)
+{
+	for (const net::Host *host : {&hosts->a, &hosts->b})
+		CHECK(host->ns.sysctl("resend_us", microseconds));
+}
+
 } // namespace
 
 SETUP
@@ -205,6 +211,54 @@ TEST_LIMIT(rekey_under_load, 120)
 	testnic::clean();
 }
 
+// Numbers begin anew with each epoch: what is left of a message of the epoch before is not
+// taken for the message of the same number, though both are on their way.
+TEST_LIMIT(same_number_in_the_next_epoch, 120)
+{
+	constexpr unsigned number = 20;
+	PlainTalk talk;
+	secure(talk);
+	const int room = 4 << 20;
+	OK(setsockopt(talk.client.fd(), SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)));
+	testnic::warm(talk);
+	OK(session::rekey(talk.client.fd(), talk.to));
+	unsigned sent = 0;
+	testnic::until("the next key is there", [&] {
+		const proc::Counters of_this(hosts->a.ns);
+		echo(talk, 20000);
+		sent++;
+		return of_this.moved("seal_nic") != 0;
+	});
+	for (; sent < number; sent++)
+		echo(talk, 100);
+	EQ(sent, number);
+	const proc::Counters a(hosts->a.ns);
+	// Nobody asks for anything while the devices are held up, and so no grant comes.
+	set_resend("1000000");
+	testnic::set("slow_us", 500000);
+	talk.client.request(talk.to, testnic::secret(900000, 1), 1);
+	OK(session::rekey(talk.client.fd(), talk.to));
+	talk.client.request(talk.to, testnic::secret(20000, 2), 2);
+	testnic::until("and the one after", [&] { return a.moved("nic_keys") != 0; });
+	for (unsigned i = 1; i < number; i++)
+		talk.client.request(talk.to, testnic::secret(100, 3), 3);
+	const uint64_t no_key = a.moved("seal_cpu_no_key");
+	talk.client.request(talk.to, testnic::secret(100000, 4), 4);
+	testnic::set("slow_us", 0);
+	for (unsigned i = 0; i < number + 2; i++)
+		talk.server.echo();
+	for (unsigned i = 0; i < number + 2; i++) {
+		const PlainMessage response = talk.client.expect();
+		EQ(testnic::secret_error(response.bytes, response.rpc->cookie), "");
+	}
+	set_resend("5000");
+	testnic::clean();
+	EQ(a.moved("nic_drop_packet"), 0);
+	EQ(a.moved("nic_off"), 0);
+	// The second one was for the NIC, too.
+	EQ(a.moved("seal_cpu_no_key"), no_key);
+}
+
 TEST_LIMIT(device_vanishes_under_load, 120)
 {
 	PlainTalk talk;
@@ -344,6 +398,30 @@ TEST_LIMIT(bad_records, 120)
 	CHECK(a.moved("nic_off") >= 1);
 	CHECK(a.moved("epochs_sent") >= 1);
 	testnic::warm(talk);
+	testnic::clean();
+}
+
+// However many records one burst has cost, it is one burst.
+TEST_LIMIT(a_burst_turns_the_nic_off_once, 120)
+{
+	PlainTalk talk;
+	secure(talk);
+	const int room = 4 << 20;
+	OK(setsockopt(talk.client.fd(), SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)));
+	testnic::warm(talk);
+	const proc::Counters a(hosts->a.ns);
+	testnic::set("drop_posts", 60);
+	for (uint64_t i = 0; i < 30; i++)
+		talk.client.request(talk.to, testnic::secret(60000, i), i);
+	for (uint64_t i = 0; i < 30; i++)
+		talk.server.echo();
+	for (uint64_t i = 0; i < 30; i++) {
+		const PlainMessage response = talk.client.expect();
+		EQ(testnic::secret_error(response.bytes, response.rpc->cookie), "");
+	}
+	testnic::set("drop_posts", 0);
+	CHECK(a.moved("seal_cpu_again") > 60);
+	EQ(a.moved("nic_off"), 1);
 	testnic::clean();
 }
 

@@ -123,6 +123,9 @@ static int make_records(struct outgoing *out)
 			rpc->tx.length;
 		if (ready - handed < batch && i + 1 < seal->records)
 			continue;
+		/* Not before: until then it may be dropped, and nobody else has seen it. */
+		if (plain && !handed)
+			sdp_plain_add(rpc);
 		err = sdp_hand_on(rpc, ready, !handed);
 		if (err)
 			return err;
@@ -144,9 +147,7 @@ static void choose_sealer(struct outgoing *out)
 	out->sealer = sdp_nic_sealer(rpc, out->seal.app_len);
 	if (likely(out->sealer != SDP_CTR_seal_nic))
 		return;
-	if (sdp_txbuf_make_plain(&rpc->tx, sdp_layout_wire_size(out->seal.record_size)))
-		sdp_plain_add(rpc);
-	else
+	if (!sdp_txbuf_make_plain(&rpc->tx, sdp_layout_wire_size(out->seal.record_size)))
 		out->sealer = SDP_CTR_seal_cpu_memory;
 }
 

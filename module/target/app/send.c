@@ -13,6 +13,7 @@
 #include "../out/transmit.h"
 #include "../run/exec.h"
 #include "../state/memory.h"
+#include "../state/plain.h"
 #include "../state/route.h"
 #include "../state/rpc_table.h"
 #include "hand_on.h"
@@ -301,6 +302,26 @@ static int begin_reply(struct sdp_endpoint *ep, const struct sdp_send *send,
 	return err;
 }
 
+/*
+ * A response that failed. If nothing of it was handed on it is taken back: no packet of
+ * its holds anything. One whose header somebody has changed may name it, though, and be
+ * looked at this moment, with BH disabled.
+ */
+static void take_back(struct sdp_rpc *rpc)
+{
+	if (!READ_ONCE(rpc->tx.ready) && sdp_plain_remove(rpc))
+		synchronize_net();
+	spin_lock_bh(&rpc->lock);
+	if (!rpc->tx.ready) {
+		/* The application may try again. */
+		sdp_rpc_drop_tx(rpc);
+		sdp_tx_end(&rpc->seal);
+		memset(&rpc->seal, 0, sizeof(rpc->seal));
+		rpc->replying = false;
+	}
+	spin_unlock_bh(&rpc->lock);
+}
+
 static int send_response(struct sdp_endpoint *ep, struct sdp_send *send)
 {
 	struct sdp_rpc *rpc;
@@ -312,17 +333,8 @@ static int send_response(struct sdp_endpoint *ep, struct sdp_send *send)
 		err = -EPERM;
 	else
 		err = seal_and_send(rpc, send);
-	if (err) {
-		/* The application may try again. */
-		spin_lock_bh(&rpc->lock);
-		if (!rpc->tx.ready) {
-			sdp_rpc_drop_tx(rpc);
-			sdp_tx_end(&rpc->seal);
-			memset(&rpc->seal, 0, sizeof(rpc->seal));
-			rpc->replying = false;
-		}
-		spin_unlock_bh(&rpc->lock);
-	}
+	if (err)
+		take_back(rpc);
 	sdp_rpc_put(rpc);
 	return err;
 }

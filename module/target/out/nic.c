@@ -50,25 +50,32 @@ static void switch_off(struct sdp_rpc *rpc, struct sdp_nic_health *health, bool 
 {
 	unsigned long time = bad ? OFF_BAD : OFF_AGAIN;
 
+	/* One burst is on several CPUs at once: one of them has it. */
+	if (cmpxchg(&health->off, SDP_NIC_ON, SDP_NIC_TURNING_OFF) != SDP_NIC_ON)
+		return;
 	if (health->off_for &&
 	    time_before(jiffies, health->off_until + 2 * health->off_for))
 		time = clamp(2 * health->off_for, time, OFF_MOST);
 	health->off_for = time;
 	WRITE_ONCE(health->off_until, jiffies + time);
-	WRITE_ONCE(health->off, true);
 	atomic_set(&health->kept, 0);
 	atomic_set(&health->again, 0);
 	atomic_set(&health->bad, 0);
+	/* Pairs with is_off(). */
+	smp_store_release(&health->off, SDP_NIC_OFF);
 	sdp_count(rpc->who.sn->counts, SDP_CTR_nic_off);
 }
 
 static bool is_off(struct sdp_nic_health *health)
 {
-	if (likely(!READ_ONCE(health->off)))
+	/* Pairs with switch_off(). */
+	u8 off = smp_load_acquire(&health->off);
+
+	if (likely(off == SDP_NIC_ON))
 		return false;
-	if (time_before(jiffies, READ_ONCE(health->off_until)))
+	if (off == SDP_NIC_TURNING_OFF || time_before(jiffies, READ_ONCE(health->off_until)))
 		return true;
-	WRITE_ONCE(health->off, false);
+	cmpxchg(&health->off, SDP_NIC_OFF, SDP_NIC_ON);
 	return false;
 }
 
@@ -78,8 +85,12 @@ static void asked_again(struct sdp_rpc *rpc, u32 records, bool bad)
 	struct sdp_nic_health *health = &rpc->pctx->nic;
 	int kept = max(atomic_read(&health->kept), SHARE_OF);
 
-	if (bad) {
+	if (bad)
 		sdp_tx_suspect(&rpc->seal);
+	/* The rest of what has turned it off: it is no new trouble. */
+	if (is_off(health))
+		return;
+	if (bad) {
 		if (atomic_add_return(records, &health->bad) * BAD_SHARE > kept)
 			switch_off(rpc, health, true);
 	} else if (atomic_add_return(records, &health->again) * AGAIN_SHARE > kept) {
@@ -240,9 +251,11 @@ bool sdp_nic_seal(struct sdp_rpc *rpc, const struct mtp_insn *insn, u32 offset,
 	u32 size = rpc->tx.chunk_size, first = offset / size;
 	u32 count = (offset + length - 1) / size - first + 1;
 	bool again = insn->flags & (MTP_TX_RETRANSMIT | MTP_TX_AUTH);
+	u32 plain = again ? sdp_plain_count(rpc, first, count) : 0;
 
-	if (again && sdp_plain_run(rpc, first, count))
-		asked_again(rpc, count, insn->flags & MTP_TX_AUTH);
+	/* What the CPU has sealed before is nothing that a NIC has cost. */
+	if (plain)
+		asked_again(rpc, plain, insn->flags & MTP_TX_AUTH);
 	if (!sdp_plain_seal(rpc, first, count, again ? SDP_CTR_seal_cpu_again :
 			    SDP_CTR_seal_cpu_device))
 		return true;
@@ -511,7 +524,6 @@ bool sdp_nic_seals(struct sdp_session *session, const void *nic, u64 *records)
 }
 
 static const struct sdp_offload_transport transport = {
-	.owner = THIS_MODULE,
 	.marked = is_marked,
 	.segment = segment_of,
 	.posted = sdp_nic_posted,

@@ -15,6 +15,11 @@
 #include "owner.h"
 #include "table.h"
 
+/* How a session's NIC is: on; one CPU writes until when it is off; off. */
+#define SDP_NIC_ON 0
+#define SDP_NIC_TURNING_OFF 1
+#define SDP_NIC_OFF 2
+
 /**
  * struct sdp_nic_health - how sealing by a NIC goes, of a session (out/nic.c). Written
  *	by anybody: a lost update is a share that is a little wrong.
@@ -22,9 +27,9 @@
  * @again:     those asked for again.
  * @bad:       those that did not open at the peer.
  * @sealing:   the last long message was sealed by a NIC.
- * @off:       the CPU seals, until @off_until.
- * @off_until: jiffies.
- * @off_for:   how long that was, the last time.
+ * @off:       SDP_NIC_ON, or the CPU seals, until @off_until.
+ * @off_until: jiffies; written by who turns it off.
+ * @off_for:   how long that was, the last time; likewise.
  * @key_at:    jiffies: a key that did not come to be, or is of another device, is not
  *             replaced before.
  */
@@ -33,7 +38,7 @@ struct sdp_nic_health {
 	atomic_t again;
 	atomic_t bad;
 	bool sealing;
-	bool off;
+	u8 off;
 	unsigned long off_until;
 	unsigned long off_for;
 	unsigned long key_at;

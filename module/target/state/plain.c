@@ -44,13 +44,18 @@ void sdp_plain_add(struct sdp_rpc *rpc)
 	spin_unlock_bh(&bucket->lock);
 }
 
-void sdp_plain_remove(struct sdp_rpc *rpc)
+bool sdp_plain_remove(struct sdp_rpc *rpc)
 {
-	struct bucket *bucket = plain_bucket_of(rpc);
+	struct bucket *bucket;
 
+	/* Who adds and who removes it are one after the other; neighbours come and go. */
+	if (hlist_unhashed_lockless(&rpc->plain_node))
+		return false;
+	bucket = plain_bucket_of(rpc);
 	spin_lock_bh(&bucket->lock);
 	hlist_del_init(&rpc->plain_node);
 	spin_unlock_bh(&bucket->lock);
+	return true;
 }
 
 struct sdp_rpc *sdp_plain_find(const struct sock *sk,
@@ -121,4 +126,13 @@ u32 sdp_plain_run(const struct sdp_rpc *rpc, u32 first, u32 most)
 		if (sdp_txbuf_is_sealed(&rpc->tx, first + i))
 			break;
 	return i;
+}
+
+u32 sdp_plain_count(const struct sdp_rpc *rpc, u32 first, u32 count)
+{
+	u32 plain = 0, i;
+
+	for (i = first; i < first + count; i++)
+		plain += !sdp_txbuf_is_sealed(&rpc->tx, i);
+	return plain;
 }

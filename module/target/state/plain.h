@@ -12,14 +12,20 @@
 
 /**
  * sdp_plain_add() - packets may be made of it from now on.
- * @rpc: its message is plain, and has its number.
+ * @rpc: its message is plain, has its number, and is about to be handed on first.
  *
  * Context: process.
  */
 void sdp_plain_add(struct sdp_rpc *rpc);
 
-/** sdp_plain_remove() - no more; before the message is freed. Context: any. */
-void sdp_plain_remove(struct sdp_rpc *rpc);
+/**
+ * sdp_plain_remove() - no more; before the message is freed.
+ * @rpc: whose message; nobody adds it meanwhile.
+ *
+ * Who has found it may look at the message still: with BH disabled, or a reference that
+ * is not given back before. Context: any. Return: whether it was there.
+ */
+bool sdp_plain_remove(struct sdp_rpc *rpc);
 
 /**
  * sdp_plain_find() - whose packet is this?
@@ -46,5 +52,8 @@ int sdp_plain_seal(struct sdp_rpc *rpc, u32 first, u32 count, enum sdp_counter r
 
 /** sdp_plain_run() - how many records from @first on are plain, of at most @most. */
 u32 sdp_plain_run(const struct sdp_rpc *rpc, u32 first, u32 most);
+
+/** sdp_plain_count() - how many of @count records from @first on are plain. */
+u32 sdp_plain_count(const struct sdp_rpc *rpc, u32 first, u32 count);
 
 #endif /* SDP_TARGET_PLAIN_H */
