@@ -10,6 +10,7 @@
  * A key is in @keys for as long as anything of it counts or is the device's: who waits
  * for a device's or a namespace's keys to be gone waits for that.
  */
+#include <linux/bitmap.h>
 #include <linux/jiffies.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
@@ -33,8 +34,14 @@
 /* No record number: their top bit is zero. */
 #define NOTHING (~0ULL)
 
+/* So many contexts are looked at for one that gives way, of the device, and of all. */
+#define LOOK 64
+#define LOOK_MOST 256
+
 /**
  * struct sdp_nic_context - of a key and a queue.
+ * @link:     in @contexts, while it is in @place.
+ * @place:    that it is in; the key's.
  * @next:     of those unhooked with it; under the key's mutex.
  * @handle:   the driver's.
  * @key:      whose.
@@ -43,6 +50,8 @@
  * @used:     jiffies.
  */
 struct sdp_nic_context {
+	struct list_head link;
+	struct sdp_nic_context __rcu **place;
 	struct sdp_nic_context *next;
 	void *handle;
 	struct sdp_nic_key *key;
@@ -55,13 +64,11 @@ struct sdp_nic_context {
  * struct nic_queue - a key's contexts on a queue.
  * @context: RCU; written under the key's mutex.
  * @resyncs: since the last one was made; under the queue's lock.
- * @wanted:  there is none, or too few.
  * @retry:   jiffies: not before.
  */
 struct nic_queue {
 	struct sdp_nic_context __rcu *context[SDP_NIC_CONTEXTS];
 	u32 resyncs;
-	bool wanted;
 	unsigned long retry;
 };
 
@@ -78,15 +85,15 @@ struct nic_queue {
  * @ready:   the device has it.
  * @over:    it will have it no more: nothing is made or chosen.
  * @ended:   it has nothing of it any more; under @lock.
- * @retry:   jiffies: not added before.
+ * @retry:   jiffies: not added before; nor a queue, once it is.
  * @gone:    contexts that nobody chooses any more; under @lock.
  * @grace:   of RCU, after which nobody has one of @gone; likewise.
  * @records: sealed under it.
  * @work:    makes what is wanted.
  * @free:    for sdp_nic_key_drop().
- * @contexts: how many there are in @queue; written under @lock.
- * @queues:  entries of @queue.
- * @queue:   by number.
+ * @queues:  of the device.
+ * @wanted:  bit per queue that has no context, or too few; there while it is @ready.
+ * @queue:   by number, NULL until one is wanted; likewise. All stay until the key is freed.
  */
 struct sdp_nic_key {
 	struct list_head link;
@@ -106,11 +113,13 @@ struct sdp_nic_key {
 	atomic64_t records;
 	struct work_struct work;
 	struct rcu_work free;
-	u32 contexts;
 	u32 queues;
-	struct nic_queue queue[] __counted_by(queues);
+	unsigned long *wanted;
+	struct nic_queue **queue;
 };
 
+/* Those looked at longest ago come first. Both under @keys_lock. */
+static LIST_HEAD(contexts);
 static LIST_HEAD(keys);
 static DEFINE_SPINLOCK(keys_lock);
 static DECLARE_WAIT_QUEUE_HEAD(keys_gone);
@@ -151,9 +160,15 @@ enum sdp_nic_ability sdp_nic_can(const struct net_device *dev, u16 cipher)
 
 static void put_key(struct sdp_nic_key *key)
 {
+	u32 i;
+
 	if (!refcount_dec_and_test(&key->refs))
 		return;
 	sdp_offload_put(key->device);
+	for (i = 0; key->queue && i < key->queues; i++)
+		kfree(key->queue[i]);
+	kvfree(key->queue);
+	bitmap_free(key->wanted);
 	kfree_sensitive(key);
 }
 
@@ -168,7 +183,9 @@ static void unhook(struct sdp_nic_key *key, struct sdp_nic_context __rcu **place
 	if (!context)
 		return;
 	RCU_INIT_POINTER(*place, NULL);
-	WRITE_ONCE(key->contexts, key->contexts - 1);
+	spin_lock_bh(&keys_lock);
+	list_del(&context->link);
+	spin_unlock_bh(&keys_lock);
 	context->next = key->gone;
 	key->gone = context;
 	key->grace = get_state_synchronize_rcu();
@@ -180,9 +197,9 @@ static void unhook_all(struct sdp_nic_key *key)
 	u32 i, n;
 
 	WRITE_ONCE(key->over, true);
-	for (i = 0; i < key->queues; i++)
-		for (n = 0; n < SDP_NIC_CONTEXTS; n++)
-			unhook(key, &key->queue[i].context[n]);
+	for (i = 0; key->queue && i < key->queues; i++)
+		for (n = 0; key->queue[i] && n < SDP_NIC_CONTEXTS; n++)
+			unhook(key, &key->queue[i]->context[n]);
 }
 
 /* Under the key's lock. */
@@ -217,6 +234,16 @@ static void end_key(struct sdp_nic_key *key)
 	mutex_unlock(&key->lock);
 }
 
+/* Under the key's lock: devices have hundreds of queues. */
+static int make_queues(struct sdp_nic_key *key)
+{
+	if (!key->queue)
+		key->queue = kvcalloc(key->queues, sizeof(*key->queue), GFP_KERNEL_ACCOUNT);
+	if (!key->wanted)
+		key->wanted = bitmap_zalloc(key->queues, GFP_KERNEL_ACCOUNT);
+	return key->queue && key->wanted ? 0 : -ENOMEM;
+}
+
 /* Under the key's lock. */
 static int add_key(struct sdp_nic_key *key)
 {
@@ -226,7 +253,8 @@ static int add_key(struct sdp_nic_key *key)
 		return 0;
 	if (time_before(jiffies, key->retry))
 		return -EAGAIN;
-	err = sdp_offload_key_add(key->device, &key->secret, &key->handle);
+	err = make_queues(key) ?:
+	      sdp_offload_key_add(key->device, &key->secret, &key->handle);
 	if (!err) {
 		memzero_explicit(&key->secret, sizeof(key->secret));
 		/* Pairs with sdp_nic_key_ready(). */
@@ -239,10 +267,25 @@ static int add_key(struct sdp_nic_key *key)
 	return err;
 }
 
-/* Under the key's lock. */
-static int add_context(struct sdp_nic_key *key, u32 number)
+/* Under the key's lock: a queue's, or NULL for want of memory. */
+static struct nic_queue *get_queue(struct sdp_nic_key *key, u32 number)
 {
-	struct nic_queue *queue = &key->queue[number];
+	struct nic_queue *queue = key->queue[number];
+
+	if (queue)
+		return queue;
+	queue = kzalloc(sizeof(*queue), GFP_KERNEL_ACCOUNT);
+	if (!queue)
+		return NULL;
+	queue->retry = jiffies;
+	/* Pairs with queue_of(). */
+	smp_store_release(&key->queue[number], queue);
+	return queue;
+}
+
+/* Under the key's lock. */
+static int add_context(struct sdp_nic_key *key, struct nic_queue *queue, u32 number)
+{
 	struct sdp_nic_context *context;
 	u32 i;
 	int err;
@@ -264,8 +307,11 @@ static int add_context(struct sdp_nic_key *key, u32 number)
 	context->expected = NOTHING;
 	context->used = jiffies;
 	WRITE_ONCE(queue->resyncs, 0);
+	context->place = &queue->context[i];
 	rcu_assign_pointer(queue->context[i], context);
-	WRITE_ONCE(key->contexts, key->contexts + 1);
+	spin_lock_bh(&keys_lock);
+	list_add_tail(&context->link, &contexts);
+	spin_unlock_bh(&keys_lock);
 	sdp_count(key->counts, SDP_CTR_nic_contexts_made);
 	return 0;
 }
@@ -279,73 +325,61 @@ static int make_wanted(struct sdp_nic_key *key, bool last)
 	mutex_lock(&key->lock);
 	if (key->over || add_key(key))
 		goto unlock;
-	for (i = 0; i < key->queues; i++) {
-		struct nic_queue *queue = &key->queue[i];
+	for_each_set_bit(i, key->wanted, key->queues) {
+		struct nic_queue *queue = get_queue(key, i);
 
-		if (!READ_ONCE(queue->wanted) || time_before(jiffies, queue->retry))
+		if (queue && time_before(jiffies, queue->retry))
 			continue;
-		err = add_context(key, i);
+		err = queue ? add_context(key, queue, i) : -ENOMEM;
 		if (err == -ENOSPC && !last)
 			break;
-		WRITE_ONCE(queue->wanted, false);
+		clear_bit(i, key->wanted);
 		if (!err)
 			continue;
 		sdp_count(key->counts, SDP_CTR_nic_refused);
-		WRITE_ONCE(queue->retry, jiffies + RETRY);
+		WRITE_ONCE(*(queue ? &queue->retry : &key->retry), jiffies + RETRY);
 	}
 unlock:
 	mutex_unlock(&key->lock);
 	return err;
 }
 
-/* Under keys_lock and RCU: when the key's longest idle context was used, and which. */
-static struct sdp_nic_context __rcu **idlest(struct sdp_nic_key *key,
-					     unsigned long *since)
-{
-	struct sdp_nic_context __rcu **found = NULL;
-	u32 i, n;
-
-	for (i = 0; i < key->queues; i++)
-		for (n = 0; n < SDP_NIC_CONTEXTS; n++) {
-			struct sdp_nic_context *context =
-				rcu_dereference(key->queue[i].context[n]);
-
-			if (!context || !time_before(READ_ONCE(context->used), *since))
-				continue;
-			*since = READ_ONCE(context->used);
-			found = &key->queue[i].context[n];
-		}
-	return found;
-}
-
-/* Whose context of a device was used longest ago, if that one is idle; held. */
+/*
+ * Of the contexts of a device that were looked at longest ago, where is the one that has
+ * been idle longest? Its key, held; NULL: none is idle. Bounded, as BH is disabled: what
+ * has been looked at comes last the next time.
+ */
 static struct sdp_nic_key *idlest_key(const struct sdp_offload_device *device,
 				      struct sdp_nic_context __rcu ***place)
 {
+	struct sdp_nic_context *context, *idlest = NULL;
 	unsigned long since = jiffies - IDLE;
-	struct sdp_nic_key *key, *owner = NULL;
+	struct sdp_nic_key *owner = NULL;
+	u32 looked = 0, all;
 
-	rcu_read_lock();
 	spin_lock_bh(&keys_lock);
-	list_for_each_entry(key, &keys, link) {
-		struct sdp_nic_context __rcu **other;
-
-		/* Most have none: what is looked at is bounded by what the device has. */
-		other = key->device == device && READ_ONCE(key->contexts) ?
-			idlest(key, &since) : NULL;
-		if (!other)
+	for (all = 0; all < LOOK_MOST && looked < LOOK && !list_empty(&contexts); all++) {
+		context = list_first_entry(&contexts, struct sdp_nic_context, link);
+		list_move_tail(&context->link, &contexts);
+		if (context->key->device != device)
 			continue;
-		*place = other;
-		owner = key;
+		looked++;
+		if (!time_before(READ_ONCE(context->used), since))
+			continue;
+		since = READ_ONCE(context->used);
+		idlest = context;
 	}
-	if (owner)
+	if (idlest) {
+		*place = idlest->place;
+		owner = idlest->key;
+		/* It has a context, and so its own reference still. */
 		refcount_inc(&owner->refs);
+	}
 	spin_unlock_bh(&keys_lock);
-	rcu_read_unlock();
 	return owner;
 }
 
-/* The least recently used context of a device goes, if it is idle still. */
+/* A context of a device that has been idle for long goes, if it is idle still. */
 static bool give_way(const struct sdp_offload_device *device)
 {
 	struct sdp_nic_context __rcu **place;
@@ -401,27 +435,23 @@ struct sdp_nic_key *sdp_nic_key_make(const struct net_device *dev,
 				     struct sdp_counts __percpu *counts)
 {
 	struct sdp_offload_device *device = device_for(dev, secret->cipher);
-	u32 queues = READ_ONCE(dev->num_tx_queues);
 	struct sdp_nic_key *key;
-	u32 i;
 
 	if (!device || !sdp_offload_hold(device))
 		return NULL;
-	key = kzalloc(struct_size(key, queue, queues),
-		      GFP_ATOMIC | __GFP_ACCOUNT | __GFP_NOWARN);
+	key = kzalloc(sizeof(*key), GFP_ATOMIC | __GFP_ACCOUNT | __GFP_NOWARN);
 	if (!key) {
+		sdp_count(counts, SDP_CTR_nic_refused);
 		sdp_offload_put(device);
 		return NULL;
 	}
-	key->queues = queues;
+	key->queues = READ_ONCE(dev->num_tx_queues);
 	refcount_set(&key->refs, 1);
 	key->device = device;
 	key->netdev = dev;
 	key->counts = counts;
 	mutex_init(&key->lock);
 	key->retry = jiffies;
-	for (i = 0; i < queues; i++)
-		key->queue[i].retry = jiffies;
 	key->secret.kind = SDP_OFFLOAD_TLS13;
 	key->secret.cipher = cipher_of(secret->cipher);
 	memcpy(key->secret.key, secret->key, sizeof(key->secret.key));
@@ -461,7 +491,8 @@ void sdp_nic_key_end(struct sdp_nic_key *key)
 	cancel_work_sync(&key->work);
 	/* Not before: who waits for the device's keys to be gone finds it here. */
 	spin_lock_bh(&keys_lock);
-	list_del(&key->link);
+	/* Who goes along the list may be at it. */
+	list_del_init(&key->link);
 	spin_unlock_bh(&keys_lock);
 	wake_up_all(&keys_gone);
 	put_key(key);
@@ -478,24 +509,33 @@ u64 sdp_nic_key_records(const struct sdp_nic_key *key)
 	return atomic64_read(&key->records);
 }
 
-static void want_context(struct sdp_nic_key *key, struct nic_queue *queue)
+/* Of a key that is ready, and a number of its; NULL: nothing has been made for it. */
+static struct nic_queue *queue_of(const struct sdp_nic_key *key, u32 number)
 {
-	if (time_before(jiffies, READ_ONCE(queue->retry)))
+	/* Pairs with get_queue(). */
+	return smp_load_acquire(&key->queue[number]);
+}
+
+static void want_context(struct sdp_nic_key *key, const struct nic_queue *queue, u32 number)
+{
+	if (time_before(jiffies, queue ? READ_ONCE(queue->retry) : READ_ONCE(key->retry)))
 		return;
-	WRITE_ONCE(queue->wanted, true);
+	set_bit(number, key->wanted);
 	queue_make(key);
 }
 
-bool sdp_nic_ready(struct sdp_nic_key *key, u16 queue)
+bool sdp_nic_ready(struct sdp_nic_key *key, u16 number)
 {
+	const struct nic_queue *queue;
 	u32 i;
 
-	if (queue >= key->queues)
+	if (number >= key->queues)
 		return false;
-	for (i = 0; i < SDP_NIC_CONTEXTS; i++)
-		if (rcu_access_pointer(key->queue[queue].context[i]))
+	queue = queue_of(key, number);
+	for (i = 0; queue && i < SDP_NIC_CONTEXTS; i++)
+		if (rcu_access_pointer(queue->context[i]))
 			return true;
-	want_context(key, &key->queue[queue]);
+	want_context(key, queue, number);
 	return false;
 }
 
@@ -531,7 +571,9 @@ int sdp_nic_take(struct sdp_nic_key *key, const struct net_device *dev, u16 numb
 		return -ENODEV;
 	if (number >= key->queues)
 		return -ENOENT;
-	queue = &key->queue[number];
+	queue = queue_of(key, number);
+	if (!queue)
+		return -ENOENT;
 	/* Before what it expects is looked at: a reset comes before what is posted next. */
 	resets = sdp_offload_resets(key->device);
 	context = choose_context(queue, segment->record, resets, &there);
@@ -550,7 +592,7 @@ int sdp_nic_take(struct sdp_nic_key *key, const struct net_device *dev, u16 numb
 	sdp_count(key->counts, SDP_CTR_nic_resyncs);
 	queue->resyncs++;
 	if (queue->resyncs > THRASH * there && there < SDP_NIC_CONTEXTS)
-		want_context(key, queue);
+		want_context(key, queue, number);
 	return 0;
 }
 
@@ -563,38 +605,42 @@ void sdp_nic_posted(const struct sdp_offload_segment *segment)
 	sdp_count_add(context->key->counts, SDP_CTR_seal_nic, segment->records);
 }
 
-/* A key of which the device has something, or is getting it, or may; held. */
-static struct sdp_nic_key *device_key(const struct sdp_offload_device *device, bool over)
+/*
+ * The key after @at, of which the device has something, or is getting it, or may; held.
+ * @at is put; NULL: the first one.
+ */
+static struct sdp_nic_key *next_key(const struct sdp_offload_device *device,
+				    struct sdp_nic_key *at)
 {
-	struct sdp_nic_key *key;
+	struct sdp_nic_key *key, *found = NULL;
 
 	spin_lock_bh(&keys_lock);
-	list_for_each_entry(key, &keys, link)
-		if (key->device == device && !READ_ONCE(key->ended) &&
-		    (over || !READ_ONCE(key->over))) {
+	/* What has left the list meanwhile leads nowhere: once more from its beginning. */
+	key = at && !list_empty(&at->link) ? at : list_entry(&keys, typeof(*key), link);
+	list_for_each_entry_continue(key, &keys, link)
+		if (key->device == device && !READ_ONCE(key->ended)) {
 			refcount_inc(&key->refs);
-			spin_unlock_bh(&keys_lock);
-			return key;
+			found = key;
+			break;
 		}
 	spin_unlock_bh(&keys_lock);
-	return NULL;
+	if (at)
+		put_key(at);
+	return found;
 }
 
 void sdp_nic_gone(struct sdp_offload_device *device)
 {
-	struct sdp_nic_key *key;
+	struct sdp_nic_key *key = NULL;
 
 	/* All of them, and then one grace period is enough. */
-	while ((key = device_key(device, false))) {
+	while ((key = next_key(device, key))) {
 		mutex_lock(&key->lock);
 		unhook_all(key);
 		mutex_unlock(&key->lock);
-		put_key(key);
 	}
-	while ((key = device_key(device, true))) {
+	while ((key = next_key(device, key)))
 		end_key(key);
-		put_key(key);
-	}
 }
 
 static bool has_keys(const struct sdp_counts __percpu *counts)
