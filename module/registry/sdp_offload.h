@@ -10,7 +10,9 @@
  *
  * - A marked packet for which that fails, or which cannot be posted with what it says,
  *   is dropped, with kfree_skb_reason(), and counted. It never leaves as it is.
- * - A packet with skb->decrypted that is not marked is somebody else's.
+ * - A packet with skb->decrypted that is not marked holds plaintext that nobody answers
+ *   for any more, as where its transport has gone: it is dropped, too, and counted. A TCP
+ *   socket's is kTLS's, whatever its bits, and goes the way that it goes without this.
  * - Once the packet is in the queue for good, sdp_offload_posted() is called. Until
  *   then the context is not thought to have sealed anything: it is resynchronised by
  *   the next packet. A call that was forgotten costs time; a call for a packet that the
@@ -76,7 +78,6 @@ struct sdp_offload_segment {
 
 /**
  * struct sdp_offload_ops - what a driver does for a device.
- * @owner:       its module, which stays while the device has keys.
  * @version:     SDP_OFFLOAD_VERSION.
  * @kinds:       bit mask of the kinds that it can do.
  * @ciphers:     bit mask of the ciphers.
@@ -95,7 +96,6 @@ struct sdp_offload_segment {
  *               (a session's close, suspend, the device's removal). Context: as above.
  */
 struct sdp_offload_ops {
-	struct module *owner;
 	u16 version;
 	u32 kinds;
 	u32 ciphers;
@@ -177,7 +177,6 @@ struct sdp_offload_device;
 
 /**
  * struct sdp_offload_transport - what a transport answers.
- * @owner:   its module.
  * @marked:  whether a packet with skb->decrypted is one of its own.
  * @segment: as sdp_offload_segment().
  * @posted:  as sdp_offload_posted().
@@ -185,7 +184,6 @@ struct sdp_offload_device;
  *           process, may sleep. When it returns there is none.
  */
 struct sdp_offload_transport {
-	struct module *owner;
 	bool (*marked)(const struct sk_buff *skb);
 	int (*segment)(const struct sk_buff *skb, struct net_device *dev, u16 queue,
 		       struct sdp_offload_segment *segment);
@@ -205,7 +203,8 @@ int sdp_offload_attach(const struct sdp_offload_transport *transport);
  * sdp_offload_detach() - it goes, and has no keys any more.
  *
  * Its sockets are closed; packets of theirs that wait somewhere are not marked any
- * more, and the kernel drops them. Context: process, may sleep.
+ * more. The kernel drops most of them, but not those that it had looked at before and a
+ * device had no room for: the driver drops these. Context: process, may sleep.
  */
 void sdp_offload_detach(void);
 

@@ -24,7 +24,7 @@ MODULE_PARM_DESC(queues, "transmit queues of each device");
  * @task:     the hardware.
  * @wait:     for something to do, or for it to be done.
  * @posted:   entries so far; under the queue's lock.
- * @done:     entries that are.
+ * @done:     entries that are; by the hardware, and by who loses them.
  */
 struct queue {
 	struct ptr_ring ring;
@@ -33,7 +33,7 @@ struct queue {
 	struct task_struct *task;
 	wait_queue_head_t wait;
 	u32 posted;
-	u32 done;
+	atomic_t done;
 };
 
 struct nic {
@@ -223,8 +223,8 @@ out:
 
 static void one_is_done(struct queue *queue)
 {
-	/* Pairs with testnic_wait(). */
-	smp_store_release(&queue->done, queue->done + 1);
+	/* Pairs with testnic_wait(). Others count at the same time. */
+	atomic_inc_return_release(&queue->done);
 	wake_up_all(&queue->wait);
 	if (netif_tx_queue_stopped(netdev_get_tx_queue(queue->dev, queue->number)))
 		netif_tx_wake_queue(netdev_get_tx_queue(queue->dev, queue->number));
@@ -257,7 +257,7 @@ void testnic_wait(struct net_device *dev)
 		u32 until = READ_ONCE(queue->posted);
 
 		/* Who waits in the thread itself would wait for ever; nobody does. */
-		wait_event(queue->wait, (int)(smp_load_acquire(&queue->done) - until) >= 0);
+		wait_event(queue->wait, (int)(atomic_read_acquire(&queue->done) - until) >= 0);
 	}
 }
 
@@ -274,7 +274,7 @@ void testnic_lose(u32 device)
 			testnic_count(lost);
 			dev_kfree_skb_any(posted->skb);
 			kfree(posted);
-			nic->queue[i].done++;
+			one_is_done(&nic->queue[i]);
 		}
 	/* Before anything more is posted. */
 	sdp_offload_reset(dev);

@@ -159,7 +159,6 @@ static void context_del(struct net_device *dev, void *handle)
 
 #define OPS(can_cut)							\
 	{								\
-		.owner = THIS_MODULE,					\
 		.version = SDP_OFFLOAD_VERSION,				\
 		.kinds = BIT(SDP_OFFLOAD_TLS13),			\
 		.ciphers = BIT(SDP_OFFLOAD_AES_128_GCM) |		\
