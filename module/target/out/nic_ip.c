@@ -28,7 +28,10 @@ static bool is_of_ours(const struct sk_buff *skb)
 	       READ_ONCE(skb->sk->sk_prot)->owner == THIS_MODULE;
 }
 
-/* After all others: nobody changes the packet's header or route between this and IP. */
+/*
+ * Hardly anybody changes the packet's header or route between this and IP: only hooks of
+ * this same, last priority that were there before this one, which come after it.
+ */
 static unsigned int post_routing(void *priv, struct sk_buff *skb,
 				 const struct nf_hook_state *state)
 {
