@@ -307,7 +307,7 @@ static int begin_reply(struct sdp_endpoint *ep, const struct sdp_send *send,
  * its holds anything. One whose header somebody has changed may name it, though, and be
  * looked at this moment, with BH disabled.
  */
-static void take_back(struct sdp_rpc *rpc)
+static void withdraw_response(struct sdp_rpc *rpc)
 {
 	if (!READ_ONCE(rpc->tx.ready) && sdp_plain_remove(rpc))
 		synchronize_net();
@@ -334,7 +334,7 @@ static int send_response(struct sdp_endpoint *ep, struct sdp_send *send)
 	else
 		err = seal_and_send(rpc, send);
 	if (err)
-		take_back(rpc);
+		withdraw_response(rpc);
 	sdp_rpc_put(rpc);
 	return err;
 }
