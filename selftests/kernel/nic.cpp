@@ -160,7 +160,9 @@ TEST(not_posted)
 		echo(talk, 200000, static_cast<uint64_t>(i));
 	}
 	testnic::clean();
-	CHECK(testnic::counters()["dropped"] >= 12);
+	// Where a busy machine asks for much again, the NIC is turned off meanwhile.
+	const bool off = a.moved("nic_off") + b.moved("nic_off") > 0;
+	CHECK(testnic::counters()["dropped"] >= (off ? 1 : 12));
 	CHECK(a.moved("seal_cpu_again") + b.moved("seal_cpu_again") > 0);
 }
 
